@@ -1,0 +1,37 @@
+# Only Python 3.11, make and git are needed: the first target that wants it makes .venv, fetching uv by pip if need be.
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .venv/uv/bin/uv)
+RUN := .venv/bin
+
+.PHONY: help demo test check format bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: .venv/ready ## Make an invented country and build a corpus of it, in ./demo
+	$(RUN)/deepsentinel demo
+
+test: .venv/ready ## Run the tests
+	$(RUN)/pytest
+
+check: .venv/ready ## Run ruff and pyright
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/pyright
+
+format: .venv/ready ## Format the code
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+bench: .venv/ready ## Run the benchmarks; they print, they assert nothing about time
+	$(RUN)/pytest tests/benchmarks -s -o timeout=0
+
+clean: ## Remove what the targets made
+	rm -rf .venv demo
+
+.venv/ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	@test -x "$(UV)" || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet --disable-pip-version-check uv; }
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@

@@ -1,0 +1,156 @@
+"""What the command shows on a terminal, and in a log."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from flows.progress import Progress, listening
+from tasks.corpus import need_description
+from tasks.errors import CorpusError, DeepSentinelError
+from tasks.shards.commits import corpus_digest
+from tasks.shards.destinations import open_destination
+from tasks.shards.layout import CORPUS, PREVIEW, commit_object
+from tasks.shards.verification import verify_shards
+from tasks.spec import CorpusSpec
+from tasks.survey_corpus import is_finished, survey
+from tasks.workshop import open_workshop
+
+_SHOWN = 10
+"""Failed shards or faults listed before the rest is only counted."""
+
+
+def build_with_progress(spec: CorpusSpec, folder: Path) -> None:
+    """Build a corpus and show how far it is. Raises DeepSentinelError: it could not be finished."""
+    # What is wrong with the spec is told at once, not after Prefect's server has started.
+    shop = open_workshop(spec, folder)
+    shards = shop.description.shards
+    if is_finished(shop):
+        print(f"{spec.name}: all {shards} shards are there already, nothing to do")
+        _tell_where(spec)
+        return
+    print(f"{spec.name}: {shards} shards of {spec.shard_size} samples; starting Prefect", flush=True)
+    # Prefect is imported late: it takes a second, which errors in a spec should not wait for.
+    from flows.build_corpus import build_corpus
+
+    with _bar(spec.name, shards) as (advance, tell):
+
+        def show(progress: Progress) -> None:
+            advance(progress.done)
+            for shard, error in list(progress.failures.items())[shown_failures[0] :]:
+                tell(f"shard {shard} failed: {str(error).splitlines()[0]}")
+            shown_failures[0] = len(progress.failures)
+            if progress.built:
+                last.append(progress)
+                if not sys.stdout.isatty():
+                    tell(progress.line())
+
+        shown_failures = [0]
+        last: list[Progress] = []
+        with listening(show):
+            state = build_corpus(spec, folder, return_state=True)
+    if not state.is_completed():
+        stopped: Any = state.result(raise_on_failure=False)
+        if isinstance(stopped, DeepSentinelError):
+            raise stopped
+        raise CorpusError(
+            f"{state.message}\nThe same command builds what is missing; what is done stays. "
+            f"`deepsentinel status {spec.destinations[0]}` shows the rest."
+        )
+    print(state.message)
+    if last:
+        final = last[-1]
+        stages = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in final.seconds.items())
+        print(
+            f"{final.samples} samples in {final.elapsed:.1f} s ({final.samples / final.elapsed:.1f} samples/s), "
+            f"{final.bytes / 1e6:.1f} MB; shards spent: {stages}"
+        )
+    _tell_where(spec)
+
+
+def _tell_where(spec: CorpusSpec) -> None:
+    for location in spec.destinations:
+        destination = open_destination(location)
+        print(f"{destination.root}  sha256:{corpus_digest(destination)[:16]}")
+    print(f"preview: {open_destination(spec.destinations[0]).root / PREVIEW}")
+
+
+def show_status(corpus: str) -> None:
+    """Print what a corpus holds. Raises CorpusError: no corpus, or shards are missing."""
+    destination = open_destination(corpus)
+    found = survey(destination)
+    description = found.description
+    total = description.shards * description.shard_size
+    missing = len(found.missing) - len(found.failed)
+    samples = f"{found.samples:,} of {total:,}, {found.replaced:,} candidates replaced"
+    rows = [
+        ("corpus", description.name),
+        ("shards", f"{len(found.done)} of {description.shards} done, {missing} missing, {len(found.failed)} failed"),
+        ("samples", samples),
+        ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
+        ("rate", f"{found.samples_a_second:.2f} samples/s" if found.samples_a_second else "unknown"),
+        ("digest", f"sha256:{corpus_digest(destination)}" if found.done else "none yet"),
+    ]
+    for platform, counts in found.traffic.items():
+        told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")
+        rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read"))
+    for name, value in rows:
+        print(f"{name:<{max(len(row[0]) for row in rows)}}  {value}")
+    for shard, error in list(found.failed.items())[:_SHOWN]:
+        print(f"shard {shard} failed: {error}")
+    if len(found.failed) > _SHOWN:
+        print(f"... and {len(found.failed) - _SHOWN} more failed")
+    if found.missing:
+        raise CorpusError(
+            f"{len(found.missing)} of {description.shards} shards are not there; build again to make them."
+        )
+
+
+def verify_with_progress(corpus: str, *, repair: bool) -> None:
+    """Check a corpus and name every fault. Raises CorpusError: there is one."""
+    destination = open_destination(corpus)
+    description = need_description(destination)
+    metadata = {**description.metadata(), CORPUS: description.to_bytes()}
+    with _bar(f"verify {description.name}", description.shards) as (advance, _):
+        faults = verify_shards(destination, description.shards, metadata, advance)
+    for fault in faults:
+        print(f"{'corpus' if fault.shard is None else f'shard {fault.shard}'}: {fault.path} {fault.problem}")
+    if not faults:
+        print(f"{description.name}: {description.shards} shards are whole, sha256:{corpus_digest(destination)}")
+        return
+    if repair:
+        damaged = sorted({fault.shard for fault in faults if fault.shard is not None})
+        for shard in damaged:
+            destination.delete(commit_object(shard))
+        for path, content in metadata.items():
+            if destination.get(path) != content:
+                destination.put(path, content)
+        print(f"withdrew {len(damaged)} shards; build again to make them")
+    raise CorpusError(
+        f"{destination.root}: {len(faults)} faults. "
+        + ("Build again with the corpus' spec." if repair else "`--repair` withdraws the shards; then build again.")
+    )
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Generator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    """A progress bar on a terminal, plain lines in a log: how to set the bar, and how to print beside it."""
+    console = Console()
+    if not console.is_terminal:
+        yield (lambda done: None), (lambda line: print(line, flush=True))
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield (lambda done: bar.update(task, completed=done)), (lambda line: bar.console.print(line, highlight=False))

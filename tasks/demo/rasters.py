@@ -1,0 +1,186 @@
+"""Pixels of one band of one scene, and how rasters are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+
+from tasks.demo.cover import SPECTRA
+from tasks.demo.noise import enlarge, fractal, stream
+from tasks.demo.scenes import Edge, OpticalScene, RadarScene
+from tasks.demo.spectra import BANDS, DB_STEP, QUANTUM, backscatter_table, reflectance_table
+from tasks.demo.square import Square
+from tasks.demo.surface import LEVELS, Surface
+
+DESCRIPTION = "INVENTED data of an invented country, made by the demo archive of DeepSentinel; no satellite saw this"
+
+BAND_RESOLUTION = dict.fromkeys(("B02", "B03", "B04", "B08"), 10) | dict.fromkeys(("B01", "B09", "B10"), 60)
+BAND_RESOLUTION |= {band: 20 for band in BANDS if band not in BAND_RESOLUTION}
+
+OFFSET = 1000
+"""Added to all pixels since processing baseline 04.00, ESA, in operation since 2022-01-25."""
+
+_ROWS = 600  # a strip of 10 m pixels; a multiple of 6, so that strips end with 60 m pixels
+_CLOUD_LEVELS = 12
+_LOOKS = 4.4  # equivalent number of looks of Sentinel-1 IW GRDH, as its product specification gives it
+
+Pixels = npt.NDArray[np.uint16]
+Clouds = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+
+
+def valid_rows(square: Square, transform: Affine, edges: tuple[Edge, ...], rows: slice, width: int) -> np.ndarray:
+    """(rows, width) whether a pixel lies wholly inside the swath; a metre inside, so that rounded outlines hold it."""
+    x = transform.c + transform.a * (np.arange(width) + 0.5)
+    y = transform.f + transform.e * (np.arange(rows.start, rows.stop) + 0.5)
+    valid = np.ones((len(y), width), bool)
+    for edge in edges:
+        east, north, limit = edge.half_plane(square)
+        reach = (abs(east) + abs(north)) * transform.a / 2 + 1.0
+        valid &= east * x[None, :] + north * y[:, None] <= limit - reach
+    return valid
+
+
+def make_clouds(surface: Surface, scene: OpticalScene, seed: int) -> Clouds | None:
+    """Cloud and shadow of a scene, each (height, width) at 10 m, opacity in 0..`_CLOUD_LEVELS`."""
+    if not scene.cloudiness:
+        return None
+    square = surface.square
+    field = fractal(stream(seed, "clouds", scene.datatake[:26]), square, 9_000, 6, 0.55)
+    field -= np.quantile(field, 1 - scene.cloudiness)
+    opacity = enlarge(np.clip(field, -0.2, 1).astype(np.float32), square.width(10))
+    cloud = np.clip(np.rint(opacity * 2.2 * _CLOUD_LEVELS), 0, _CLOUD_LEVELS).astype(np.uint8)
+    # The sun stands in the south-east, so shadows fall to the north-west of clouds some 1,500 m high.
+    shadow = np.zeros_like(cloud)
+    away = min(90, square.width(10) // 8)
+    shadow[:-away, :-away] = cloud[away:, away:]
+    return cloud, shadow
+
+
+def cloud_cover(square: Square, scene: OpticalScene, clouds: Clouds | None) -> float:
+    """Percent of a scene's valid pixels whose cloud is at least half opaque."""
+    if clouds is None:
+        return 0.0
+    valid = valid_rows(square, square.transform(10), scene.edges, slice(0, square.width(10)), square.width(10))
+    return round(100 * float(np.mean(clouds[0][valid] >= _CLOUD_LEVELS // 2)), 2)
+
+
+def optical_band(surface: Surface, scene: OpticalScene, band: str, clouds: Clouds | None, seed: int) -> Pixels:
+    """One band at its own resolution, (height, width) uint16, 0 outside the swath; coarse pixels are means."""
+    square, resolution = surface.square, BAND_RESOLUTION[band]
+    column, factor = BANDS.index(band), resolution // 10
+    table = reflectance_table(surface.units, band, scene.day, seed)
+    white = SPECTRA["cloud"][column]
+    if scene.haze:
+        table = (table * (1 - scene.haze) + white * scene.haze * 0.5).astype(np.uint16)
+    quantum = 2 if band == "B10" else QUANTUM
+    offset = OFFSET if (scene.offset_in_product if band == "B10" else scene.has_offset) else 0
+    width, transform = square.width(resolution), square.transform(resolution)
+    out = np.empty((width, width), np.uint16)
+    for start in range(0, square.width(10), _ROWS):
+        rows = slice(start, min(start + _ROWS, square.width(10)))
+        values = table.take(surface.index[rows])
+        if clouds is not None:
+            values = _under_clouds(values, clouds[0][rows], clouds[1][rows], white)
+        coarse = slice(rows.start // factor, rows.stop // factor)
+        if factor > 1:
+            values = _mean(values, factor)
+        if factor > 1 or scene.haze or clouds is not None:
+            values = (values + quantum // 2) // quantum * quantum
+        values = np.maximum(values, quantum) + np.uint16(offset)
+        if scene.edges:
+            values *= valid_rows(square, transform, scene.edges, coarse, width)
+        out[coarse] = values
+    return out
+
+
+def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int) -> npt.NDArray[np.float32]:
+    """One polarisation in dB, (height, width) float32, NaN outside the swath."""
+    square, step = surface.square, scene.spacing // 10
+    table = backscatter_table(surface.units, polarisation, scene.day, scene.wind, scene.wetness)
+    inner = _inner_rows(square, scene)
+    index = surface.index[inner, inner][::step, ::step]
+    height, width = index.shape
+    rng = stream(seed, "speckle", scene.product, str(polarisation))
+    power = rng.gamma(_LOOKS, 1 / _LOOKS, 4096)
+    speckle = (np.rint(10 * np.log10(power) / DB_STEP) * DB_STEP).astype(np.float32)
+    transform = radar_transform(square, scene)
+    out = np.empty((height, width), np.float32)
+    for start in range(0, height, _ROWS):
+        rows = slice(start, min(start + _ROWS, height))
+        # The resolution of IW GRDH is 20 m x 22 m at a spacing of 10 m: two pixels share their speckle.
+        grain = speckle.take(rng.integers(0, 4096, (-(-(rows.stop - start) // 2), -(-width // 2)), dtype=np.uint16))
+        part = grain.repeat(2, 0).repeat(2, 1)[: rows.stop - start, :width]
+        part = part + table.take(index[rows] // LEVELS)
+        if scene.edges:
+            part[~valid_rows(square, transform, scene.edges, rows, width)] = np.nan
+        out[rows] = part
+    return out
+
+
+def radar_transform(square: Square, scene: RadarScene) -> Affine:
+    """Pixel (column, row) to metres in EPSG:32629."""
+    start = _inner_rows(square, scene).start * 10.0
+    shifted = Affine.translation(start + scene.shift, -start - scene.shift)
+    return shifted * square.transform(scene.spacing)
+
+
+def write_raster(
+    path: Path,
+    pixels: np.ndarray,
+    transform: Affine,
+    crs: str,
+    nodata: float,
+    tags: Mapping[str, str] | None = None,
+    colours: Mapping[int, tuple[int, int, int]] | None = None,
+    predictor="NO",level=3,
+) -> None:
+    """Write (height, width) as a cloud-optimised GeoTIFF that says it is invented; no clock gets into the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    floating = np.issubdtype(pixels.dtype, np.floating)
+    with rasterio.open(
+        path,
+        "w",
+        driver="COG",
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        count=1,
+        dtype=pixels.dtype,
+        crs=crs,
+        transform=transform,
+        nodata=nodata,
+        compress="ZSTD",
+        level=level,
+        predictor=predictor,
+        blocksize=512,
+        overview_resampling="NEAREST",
+        overviews="NONE",
+        num_threads=1,
+    ) as raster:
+        raster.write(pixels, 1)
+        raster.update_tags(TIFFTAG_IMAGEDESCRIPTION=DESCRIPTION, **(tags or {}))
+        if colours:
+            raster.write_colormap(1, {code: (*rgb, 255) for code, rgb in colours.items()})
+
+
+def _inner_rows(square: Square, scene: RadarScene) -> slice:
+    width = square.width(10)
+    inner = int(width * scene.share) // 12 * 12
+    return slice((width - inner) // 2, (width - inner) // 2 + inner)
+
+
+def _under_clouds(values: Pixels, cloud: np.ndarray, shadow: np.ndarray, white: int) -> Pixels:
+    dark = values.astype(np.float32) * (1 - 0.5 / _CLOUD_LEVELS * shadow)
+    return (dark + (white - dark) * (cloud * np.float32(1 / _CLOUD_LEVELS))).astype(np.uint16)
+
+
+def _mean(values: Pixels, factor: int) -> Pixels:
+    total = np.zeros((values.shape[0] // factor, values.shape[1] // factor), np.uint32)
+    for down in range(factor):
+        for right in range(factor):
+            total += values[down::factor, right::factor]
+    return (total // factor**2).astype(np.uint16)

@@ -1,0 +1,95 @@
+"""The square of open ocean where the invented country lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import rasterio.transform
+from affine import Affine
+from pyproj import Transformer
+from shapely import Polygon, box, segmentize
+from shapely.ops import transform as transform_geometry
+
+EPSG = 32629
+"""UTM zone 29 north: every raster of the archive but CORINE."""
+
+MGRS_TILE = "29UMP"
+"""The 100 km square of the military grid that holds the whole country: 400-500 km east, 5,300-5,400 km north."""
+
+CENTRE = (436_020.0, 5_364_000.0)
+"""Easting, northing in metres, EPSG:32629: 48.4 N, 9.9 W, some 350 km off the nearest coast; multiples of 60 m."""
+
+MIN_SIZE_KM, MAX_SIZE_KM = 8.0, 72.0
+"""Below: no room for a coast around a 2.5 km patch. Above: the square would leave tile 29UMP."""
+
+RESOLUTIONS = (10, 20, 60)
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square on the 60 m lattice of EPSG:32629, around `CENTRE`."""
+
+    size: int  # side in metres, a multiple of 120
+
+    @classmethod
+    def of_size_km(cls, size_km: float) -> Square:
+        """The square of the size nearest to `size_km` that lies on the 60 m lattice.
+
+        Raises:
+            ValueError: if the size is outside `MIN_SIZE_KM`..`MAX_SIZE_KM`.
+        """
+        if not MIN_SIZE_KM <= size_km <= MAX_SIZE_KM:
+            raise ValueError(f"size_km is {size_km}; a demo country is {MIN_SIZE_KM:g} to {MAX_SIZE_KM:g} km wide")
+        return cls(size=round(size_km * 1000 / 120) * 120)
+
+    @property
+    def left(self) -> float:
+        return CENTRE[0] - self.size / 2
+
+    @property
+    def top(self) -> float:
+        return CENTRE[1] + self.size / 2
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """xmin, ymin, xmax, ymax in metres, EPSG:32629."""
+        return self.left, self.top - self.size, self.left + self.size, self.top
+
+    @property
+    def outline(self) -> Polygon:
+        return box(*self.bounds)
+
+    def transform(self, resolution: float) -> Affine:
+        """Pixel (column, row) to metres, north up."""
+        return rasterio.transform.from_origin(self.left, self.top, resolution, resolution)
+
+    def width(self, resolution: int) -> int:
+        """Pixels on a side."""
+        return self.size // resolution
+
+    def to_pixels(self, xy: Floats, resolution: float) -> Floats:
+        """(n, 2) metres to (n, 2) fractional column, row."""
+        return (xy - (self.left, self.top)) / (resolution, -resolution)
+
+
+_to_wgs84 = Transformer.from_crs(EPSG, 4326, always_xy=True)
+
+
+def to_lonlat(xy: Floats) -> Floats:
+    """(n, 2) metres in EPSG:32629 to (n, 2) degrees, rounded to 1e-7 as OpenStreetMap does (about 1 cm)."""
+    lon, lat = _to_wgs84.transform(xy[:, 0], xy[:, 1])
+    return np.round(np.column_stack([lon, lat]), 7)
+
+
+def polygon_to_lonlat(polygon: Polygon) -> Polygon:
+    """An EPSG:32629 polygon in WGS 84 with so many vertices that its straight edges stay straight to 0.1 m."""
+
+    def convert(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        lonlat = to_lonlat(np.column_stack([x, y]))
+        return lonlat[:, 0], lonlat[:, 1]
+
+    return transform_geometry(convert, segmentize(polygon, 2_000.0))

@@ -1,0 +1,49 @@
+"""Every error DeepSentinel raises on purpose.
+
+A message names what was wrong, where, what was expected and what to do about it; the command prints it without a
+traceback and exits with `exit_code`: 1, something is missing or wrong in the data; 2, wrong usage or spec.
+"""
+
+
+class DeepSentinelError(Exception):
+    """The base of all errors that are raised on purpose."""
+
+    exit_code = 1
+
+
+class SpecError(DeepSentinelError):
+    """The description of a corpus cannot be used: a key, a value, or a contradiction with what is built already."""
+
+    exit_code = 2
+
+
+class PlacesError(DeepSentinelError):
+    """A region or a list of places cannot be used: unreadable, empty, without land, too small for the size asked."""
+
+    exit_code = 2
+
+
+class SettingsError(DeepSentinelError):
+    """A setting (an environment variable) is missing or out of its bounds."""
+
+    exit_code = 2
+
+
+class CatalogueError(DeepSentinelError):
+    """A catalogue cannot be read, or an item in it cannot be used."""
+
+
+class PixelsError(DeepSentinelError):
+    """Pixels cannot be read: a damaged file, a body that is not an image. The shard fails; a later run tries again."""
+
+
+class SceneUnavailable(DeepSentinelError):
+    """A platform will never serve this scene on this patch. The candidate is replaced by the next one."""
+
+
+class DestinationError(DeepSentinelError):
+    """A destination cannot be read or written: missing rights, no space. The run stops; it can be resumed."""
+
+
+class CorpusError(DeepSentinelError):
+    """A corpus is absent, incomplete or damaged, or cannot be completed."""

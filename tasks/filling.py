@@ -1,0 +1,225 @@
+"""Filling a shard: the first candidates, in the order of their draws, that the platforms can serve."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import CorpusError, SceneUnavailable
+from tasks.imagery import BANDS, POLARIZATIONS, ScenePair, Tiles, Traffic
+from tasks.places import Draws, Patch
+from tasks.scenes import Candidates, Outcome, Pairs, pair
+from tasks.shards.encoding import backscatter_to_steps
+from tasks.shards.layout import S1_NODATA
+from tasks.shards.samples import PlatformFacts, Sample
+from tasks.workshop import Workshop
+
+MOST = 0.5
+"""A candidate of which more than this fraction is nodata is replaced."""
+
+Clock = Callable[[str], AbstractContextManager[None]]
+"""Measures a stage: catalogue or read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """A draw that has been asked for, and what the catalogue said."""
+
+    cell: int
+    preferred: int
+    patch: Patch
+    pair: ScenePair | None
+    reason: str
+    """Why it has no pair."""
+
+
+@dataclass(kw_only=True)
+class Filling:
+    """The contents of one shard while candidates are tried."""
+
+    shop: Workshop
+    shard: int
+    traffic: dict[str, Traffic]
+    clock: Clock
+    samples: list[Sample] = field(default_factory=list)
+    replaced: list[tuple[int, str]] = field(default_factory=list)
+    """Cells that could not be served, and why, in the order tried."""
+    tried: Counter[str] = field(default_factory=Counter)
+
+    def fill(self) -> dict[str, tuple[NDArray[np.uint16], NDArray[np.int16]]]:
+        """Fetch a shard's pixels: by platform, (size, 13, h, w) reflectance and (size, 2, h, w) backscatter steps.
+
+        Raises CorpusError: too few candidates can be served; counts them by reason.
+        """
+        size, pixels = self.shop.spec.shard_size, self.shop.spec.patch.pixels
+        arrays = {
+            platform.name: (
+                np.zeros((size, len(BANDS), pixels, pixels), np.uint16),
+                np.full((size, len(POLARIZATIONS), pixels, pixels), S1_NODATA, np.int16),
+            )
+            for platform in self.shop.platforms
+        }
+        candidates = self._candidates()
+        while len(self.samples) < size:
+            # Never more than are still needed: the same ones are kept, whichever answers first.
+            needed = size - len(self.samples)
+            batch = [candidate for _, candidate in zip(range(needed), candidates, strict=False)]
+            if not batch:
+                break
+            with self.clock("read"):
+                self._serve(batch, arrays)
+        self._refuse_too_few()
+        return arrays
+
+    def _candidates(self) -> Iterator[_Candidate]:
+        """Candidates in order, paired a portion at a time; those without a pair only where places keep their rows."""
+        draws = self.shop.places.draws(self.shard)
+        portion = self.shop.spec.shard_size * draws.alternatives
+        for start in range(0, len(draws), portion):
+            some = draws.take(slice(start, start + portion))
+            with self.clock("catalogue"):
+                scenes, pairs = pair_draws(self.shop, some, self.traffic)
+            for index in best_alternatives(pairs, some.alternatives):
+                outcome = Outcome(int(pairs.outcome[index]))
+                candidate = _Candidate(
+                    cell=int(some.cell[index]),
+                    preferred=int(some.preferred[index]),
+                    patch=some.patches[index],
+                    pair=_pair_of(scenes, pairs, index),
+                    reason="" if outcome is Outcome.PAIRED else outcome.reason,
+                )
+                if candidate.pair is not None or not self.shop.places.replaces:
+                    yield candidate
+                else:
+                    self._replace(candidate, candidate.reason)
+
+    def _serve(self, batch: list[_Candidate], arrays: dict[str, tuple[NDArray[np.uint16], NDArray[np.int16]]]) -> None:
+        for candidate, tiles, reason in self._fetched(batch):
+            facts = {name: _facts(tile, candidate.pair) for name, tile in tiles.items() if candidate.pair}
+            for name, fact in facts.items():
+                if max(fact.s2_nodata, fact.s1_nodata) > MOST:
+                    reason = f"pixels mostly nodata on {name}"
+            if reason and self.shop.places.replaces:
+                self._replace(candidate, reason)
+                continue
+            self.tried[reason or "served"] += 1
+            row = len(self.samples)
+            if not reason:
+                for name, tile in tiles.items():
+                    arrays[name][0][row] = tile.s2
+                    arrays[name][1][row] = backscatter_to_steps(tile.s1)
+            self.samples.append(
+                Sample(
+                    row=row,
+                    cell=candidate.cell,
+                    preferred=candidate.preferred,
+                    patch=candidate.patch,
+                    pair=None if reason else candidate.pair,
+                    platforms={} if reason else facts,
+                    missing=reason or None,
+                )
+            )
+
+    def _fetched(self, batch: list[_Candidate]) -> Iterator[tuple[_Candidate, dict[str, Tiles], str]]:
+        """Candidates in order with their pixels, or the reason why there are none.
+
+        At most twice as many samples are held as may be in flight: enough to keep every thread busy.
+        """
+        platforms = self.shop.platforms
+        ahead = 2 * max(platform.in_flight for platform in platforms)
+        waiting: deque[tuple[_Candidate, dict[str, Future[Tiles]]]] = deque()
+        remaining = iter(batch)
+        try:
+            while True:
+                for candidate in remaining:
+                    answers: dict[str, Future[Tiles]] = {}
+                    if candidate.pair is not None:
+                        for p in platforms:
+                            answers[p.name] = self.shop.readers.submit(
+                                p.fetch, candidate.patch, candidate.pair, self.traffic[p.name]
+                            )
+                    waiting.append((candidate, answers))
+                    if len(waiting) >= ahead:
+                        break
+                if not waiting:
+                    return
+                candidate, answers = waiting[0]
+                try:
+                    tiles, reason = {name: answer.result() for name, answer in answers.items()}, candidate.reason
+                except SceneUnavailable as error:
+                    tiles, reason = {}, str(error)
+                waiting.popleft()
+                yield candidate, tiles, reason
+        finally:
+            # After an error nobody wants the rest; what runs already is waited for: no thread outlives its shard.
+            rest = [answer for _, answers in waiting for answer in answers.values()]
+            for answer in rest:
+                answer.cancel()
+            wait(rest)
+
+    def _replace(self, candidate: _Candidate, reason: str) -> None:
+        self.replaced.append((candidate.cell, reason))
+        self.tried[reason] += 1
+
+    def _refuse_too_few(self) -> None:
+        """Raises CorpusError."""
+        shop, size = self.shop, self.shop.spec.shard_size
+        counted = "; ".join(f"{count} {reason}" for reason, count in self.tried.most_common())
+        if shop.places.replaces and len(self.samples) < size:
+            raise CorpusError(
+                f"shard {self.shard}: {len(self.samples)} of {size} samples can be had. {self.tried.total()} "
+                f"candidates were tried: {counted}. Widen the window, search_days, max_gap_days or the cloud limit, or "
+                "use a smaller size or a region that the platforms cover."
+            )
+        if not shop.places.replaces and all(sample.missing for sample in self.samples) and not self._others_pair():
+            raise CorpusError(
+                f"no place can be served. {self.tried.total()} candidates of shard {self.shard} were tried: {counted}. "
+                "Widen the window, search_days, max_gap_days or the cloud limit, or list other places."
+            )
+
+    def _others_pair(self) -> bool:
+        """Whether another shard has a pair: a shard of listed places may be empty, a corpus may not."""
+        for other in range(self.shop.places.capacity):
+            if other != self.shard:
+                _, pairs = pair_draws(self.shop, self.shop.places.draws(other), self.traffic)
+                if (pairs.outcome == Outcome.PAIRED).any():
+                    return True
+        return False
+
+
+def pair_draws(shop: Workshop, draws: Draws, traffic: dict[str, Traffic]) -> tuple[Candidates, Pairs]:
+    """Candidates and pairs of draws by the first platform's catalogue."""
+    first = shop.platforms[0]
+    candidates = first.candidates(draws, traffic[first.name])
+    return candidates, pair(draws.patches, draws.preferred, candidates, shop.rule)
+
+
+def best_alternatives(pairs: Pairs, alternatives: int) -> list[int]:
+    """Of each place's alternatives the first with a pair, else the first that got furthest: positions."""
+    outcome = pairs.outcome.reshape(-1, alternatives)
+    return [int(row) for row in np.arange(len(outcome)) * alternatives + outcome.argmax(axis=1)]
+
+
+def _pair_of(scenes: Candidates, pairs: Pairs, index: int) -> ScenePair | None:
+    if pairs.outcome[index] != Outcome.PAIRED:
+        return None
+    return ScenePair(
+        s2=scenes.sentinel2,
+        s2_scene=int(pairs.s2_scene[index]),
+        s1=scenes.sentinel1,
+        s1_scene=int(pairs.s1_scene[index]),
+    )
+
+
+def _facts(tiles: Tiles, found: ScenePair) -> PlatformFacts:
+    return PlatformFacts(
+        s2_id=found.s2_id,
+        s1_id=found.s1_id,
+        s2_nodata=float((~tiles.s2.any(axis=0)).mean()),
+        s1_nodata=float(np.isnan(tiles.s1).any(axis=0).mean()),
+        absent_bands=tiles.absent,
+    )

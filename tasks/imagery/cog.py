@@ -1,0 +1,90 @@
+"""Windows of GeoTIFFs on a patch's grid."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.warp import Resampling, reproject
+from rasterio.windows import Window
+
+from tasks.errors import PixelsError
+from tasks.places import PIXEL, Patch
+
+_ENVIRONMENT: dict[str, Any] = {
+    # A sidecar or a directory listing is never wanted, and asking for one costs a request a file.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_MAX_DATASET_POOL_SIZE": 128,
+    "GDAL_NUM_THREADS": 1,
+}
+
+
+def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[Any]:
+    """Read the first band of a raster onto a patch: (height, width) of `dtype`.
+
+    Where the raster is in the patch's CRS and north up, each pixel of the patch takes the source pixel under its
+    centre: exact copies where the grids coincide, repeats of 20 and 60 m pixels. Otherwise it is warped, nearest.
+    What the raster does not cover, and its nodata, is `fill`.
+
+    Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, or damaged.
+    """
+    try:
+        with rasterio.Env(**_ENVIRONMENT), warnings.catch_warnings():
+            warnings.simplefilter("error", NotGeoreferencedWarning)
+            with rasterio.open(href) as source:
+                if source.crs is None:
+                    raise PixelsError(f"{href}: has no CRS, so its pixels have no place. Write it again with one.")
+                if source.crs.to_epsg() == patch.epsg and source.transform.b == source.transform.d == 0:
+                    return _copy(source, patch, fill, dtype)
+                return _warp(source, patch, fill, dtype)
+    except (RasterioError, NotGeoreferencedWarning) as error:
+        text = " ".join(str(error.__cause__ or error).split())
+        if "No such file" in text or "does not exist" in text:
+            raise FileNotFoundError(href) from None
+        raise PixelsError(
+            f"{href}: its pixels cannot be read ({text}). The file is damaged or cut short: fetch it again, then run "
+            "the same command."
+        ) from None
+
+
+def _copy(source: Any, patch: Patch, fill: float, dtype: Any) -> NDArray[Any]:
+    """Same CRS, north up: nearest is a matter of indices."""
+    transform = source.transform
+    centres = PIXEL * (np.arange(patch.pixels) + 0.5)
+    columns = np.floor((patch.xmin + centres - transform.c) / transform.a).astype(int)
+    rows = np.floor((patch.ymax - centres - transform.f) / transform.e).astype(int)
+    across = (columns >= 0) & (columns < source.width)
+    down = (rows >= 0) & (rows < source.height)
+    result = np.full(patch.shape, fill, dtype)
+    if not across.any() or not down.any():
+        return result
+    columns, rows = columns[across], rows[down]
+    left, top = columns.min(), rows.min()
+    window = Window(left, top, columns.max() - left + 1, rows.max() - top + 1)  # pyright: ignore[reportCallIssue] attrs class
+    block = _with_fill(source.read(1, window=window), source.nodata, fill, dtype)
+    result[np.ix_(down, across)] = block[np.ix_(rows - top, columns - left)]
+    return result
+
+
+def _warp(source: Any, patch: Patch, fill: float, dtype: Any) -> NDArray[Any]:
+    result = np.full(patch.shape, fill, dtype)
+    reproject(
+        rasterio.band(source, 1),
+        result,
+        dst_transform=patch.transform,
+        dst_crs=patch.crs,
+        src_nodata=source.nodata,
+        dst_nodata=fill,
+        resampling=Resampling.nearest,
+        # The default approximates positions to an eighth of a pixel, which is enough to choose a wrong neighbour.
+        tolerance=0.01,
+    )
+    return result
+
+
+def _with_fill(block: NDArray[Any], nodata: float | None, fill: float, dtype: Any) -> NDArray[Any]:
+    if nodata is None or np.isnan(nodata) or nodata == fill:
+        return block.astype(dtype, copy=False)
+    return np.where(block == nodata, np.asarray(fill, dtype), block.astype(dtype, copy=False))

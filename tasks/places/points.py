@@ -1,0 +1,64 @@
+"""Places the user lists: a file of points, each the centre of one patch."""
+
+import hashlib
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio.errors
+
+from tasks.errors import PlacesError
+from tasks.places.draws import ListedPlaces, instants_of_points
+from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
+
+
+def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
+    """Read points from any file geopandas reads, in any CRS.
+
+    A column `datetime`, where it has a value, is the preferred instant (UTC unless it says otherwise); the others get
+    a seeded one, uniform in the window.
+    Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, or no instants.
+    """
+    try:
+        frame = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+    except (OSError, ValueError, pyogrio.errors.DataSourceError) as error:
+        raise PlacesError(f"places.points: {path} cannot be read as a file of points: {error}") from None
+    if frame.crs is None:
+        raise PlacesError(f"places.points: {path} has no CRS. Write it with one, e.g. set_crs('EPSG:4326').")
+    if not len(frame):
+        raise PlacesError(f"places.points: {path} holds no points.")
+    wrong = np.flatnonzero((frame.geom_type != "Point") | frame.geometry.is_empty)
+    if len(wrong):
+        found = frame.geom_type.iloc[wrong[0]] or "no geometry"
+        raise PlacesError(
+            f"places.points: {path}: feature {wrong[0]} is {found}, expected a point ({len(wrong)} of {len(frame)} are "
+            "not). Use {cover: ...} for polygons, or take their centroids."
+        )
+    degrees = frame.geometry.to_crs(4326)
+    lon, lat = degrees.x.to_numpy(), degrees.y.to_numpy()
+    # Negated, so that NaN and infinity are out of range too.
+    wrong = np.flatnonzero(~((np.abs(lon) <= 180) & (lat > MIN_LATITUDE) & (lat < MAX_LATITUDE)))
+    if len(wrong):
+        raise PlacesError(
+            f"places.points: {path}: feature {wrong[0]} lies at longitude {lon[wrong[0]]}, latitude {lat[wrong[0]]}; "
+            f"expected -180..180 and {MIN_LATITUDE:g}..{MAX_LATITUDE:g}, where UTM is defined "
+            f"({len(wrong)} of {len(frame)} are outside). Correct or remove them."
+        )
+    preferred = instants_of_points(len(frame), seed, window)
+    if "datetime" in frame.columns:
+        try:
+            given = pd.to_datetime(
+                frame["datetime"], utc=True, format="ISO8601" if frame["datetime"].dtype == object else None
+            )
+        except (ValueError, TypeError) as error:
+            raise PlacesError(f"places.points: {path}: column datetime: {error}. Use ISO 8601 dates.") from None
+        known = given.notna().to_numpy()
+        stamps = given.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
+        preferred = np.where(known, stamps, preferred)
+    places = hashlib.sha256()
+    for column in (lon, lat, preferred):
+        places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
+    return ListedPlaces(
+        patches=patches_around(lon, lat, pixels), preferred=preferred, shard_size=shard_size, digest=places.hexdigest()
+    )

@@ -1,0 +1,1 @@
+"""HOW IT IS SHOWN: pictures of a corpus."""

@@ -1,0 +1,99 @@
+"""Scenes as columns: what is known of many acquisitions before a pixel is read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes:
+    """What both missions have in common, as columns of length n."""
+
+    id: NDArray[np.object_]
+    """The platform's own identifier."""
+    time: NDArray[np.int64]
+    """Start of the acquisition, microseconds since 1970 UTC."""
+    footprint: NDArray[np.object_]
+    """Outline of the data, polygons in WGS 84 degrees."""
+    orbit: NDArray[np.int64]
+    """Relative orbit, 0 = unknown."""
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """Place of each scene in the order of the ids: what breaks ties."""
+        rank = np.empty(len(self), np.int64)
+        rank[np.argsort(self.id.astype(str), kind="stable")] = np.arange(len(self))
+        return rank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentinel2Scenes(Scenes):
+    """Sentinel-2 products: one datatake on one tile, in one processing."""
+
+    epsg: NDArray[np.int64]
+    """UTM zone of the pixels."""
+    tile: NDArray[np.object_]
+    """MGRS tile such as 32UMA, "" = unknown."""
+    datatake: NDArray[np.object_]
+    """What all tiles and all processings of one pass share, e.g. S2A 20180503T104021; the id where unknown."""
+    baseline: NDArray[np.object_]
+    """Processing baseline such as 02.06, "" = unknown."""
+    processed: NDArray[np.int64]
+    """When the product was made, microseconds since 1970 UTC, 0 = unknown."""
+    cloud_cover: NDArray[np.float64]
+    """Percent of the whole scene, NaN = unknown."""
+
+    @cached_property
+    def acquisition(self) -> NDArray[np.int64]:
+        """A number for each datatake and tile, shared by its processings."""
+        keys = np.array([f"{d} {t}" for d, t in zip(self.datatake, self.tile, strict=True)], dtype=object)
+        return np.unique(keys.astype(str), return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
+    def newness(self) -> NDArray[np.int64]:
+        """Place of each scene in the order of processings: baseline, then time of processing, then id."""
+        baseline = np.array([_baseline(text) for text in self.baseline])
+        newness = np.empty(len(self), np.int64)
+        newness[np.lexsort((self.rank, self.processed, baseline))] = np.arange(len(self))
+        return newness
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentinel1Scenes(Scenes):
+    """Sentinel-1 ground range products in IW mode with VV and VH; others never get here."""
+
+    product: NDArray[np.object_]
+    """ESA's product name, the same on every platform."""
+    direction: NDArray[np.object_]
+    """ascending, descending, or "" = unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Scenes that may serve draws: rows (draw, scene) for each mission.
+
+    A row says only that the two are near each other; whether the scene qualifies is `pair`'s to decide.
+    """
+
+    sentinel2: Sentinel2Scenes
+    s2_draw: NDArray[np.int64]
+    """Position of the draw, (m,)."""
+    s2_scene: NDArray[np.int64]
+    """Position of the scene in `sentinel2`, (m,)."""
+    sentinel1: Sentinel1Scenes
+    s1_draw: NDArray[np.int64]
+    s1_scene: NDArray[np.int64]
+
+
+def _baseline(text: Any) -> float:
+    """05.10 -> 5.1; -1 where there is none."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return -1.0

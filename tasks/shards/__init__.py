@@ -1,0 +1,1 @@
+"""HOW IT IS KEPT: layout, encoding, destinations, commit records, verification."""

@@ -1,0 +1,127 @@
+"""Where objects are put: folders."""
+
+import errno
+import os
+import time
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tasks.errors import DestinationError
+from tasks.spec import is_url
+
+_PARTIAL = "runs/partial"
+"""Where files are written before they are whole; `runs` is the one folder that is no part of a corpus' content."""
+
+_ABANDONED_AFTER = 24 * 3600
+"""Seconds after which a partial file has no writer any more."""
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space there, or build elsewhere with --to",
+    errno.EDQUOT: "Free some of your quota there, or build elsewhere with --to",
+    errno.EACCES: "Ask for the right to write there, or build elsewhere with --to",
+    errno.EPERM: "Ask for the right to write there, or build elsewhere with --to",
+    errno.EROFS: "It is mounted read-only; build elsewhere with --to",
+    errno.ENOTDIR: "A part of the path is a file; choose another folder with --to",
+}
+
+
+class LocalFolder:
+    """A folder of this machine. Every object appears whole or not at all. Safe to use from many threads."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.root = Path(unquote(urlsplit(location).path) if is_url(location) else location).expanduser()
+
+    def prepare(self) -> None:
+        """Make the folder, see that it can be written, and drop what killed runs left.
+
+        Raises DestinationError.
+        """
+        with self._explained("cannot be written"):
+            folder = self.root / _PARTIAL
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                    path.unlink(missing_ok=True)
+            probe = folder / uuid.uuid4().hex
+            probe.write_bytes(b"x")
+            probe.unlink()
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write an object, replacing what is there. Raises DestinationError."""
+        with self._explained(f"{path} cannot be written"), self._written(content) as partial:
+            target = self._target(path)
+            partial.replace(target)
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write an object unless there is one; says whether it was written. Raises DestinationError."""
+        with self._explained(f"{path} cannot be written"), self._written(content) as partial:
+            try:
+                os.link(partial, self._target(path))
+            except FileExistsError:
+                return False
+            return True
+
+    def get(self, path: str) -> bytes | None:
+        """Read an object; None where there is none. Raises DestinationError."""
+        with self._explained(f"{path} cannot be read"):
+            try:
+                return (self.root / path).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def delete(self, path: str) -> None:
+        """Remove an object, if there is one. Raises DestinationError."""
+        with self._explained(f"{path} cannot be removed"):
+            (self.root / path).unlink(missing_ok=True)
+
+    def names(self, folder: str) -> list[str]:
+        """File names in a folder, sorted; none where it does not exist. Raises DestinationError."""
+        with self._explained(f"{folder} cannot be listed"):
+            try:
+                return sorted(path.name for path in (self.root / folder).iterdir() if path.is_file())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def _target(self, path: str) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    @contextmanager
+    def _written(self, content: bytes) -> Generator[Path]:
+        """A whole copy of `content` on the same file system, which is gone afterwards."""
+        partial = self.root / _PARTIAL / uuid.uuid4().hex
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                # A rename may outlive a power cut that the content does not.
+                os.fsync(file.fileno())
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _explained(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            remedy = _REMEDIES.get(error.errno or 0, "Check the folder, or build elsewhere with --to")
+            raise DestinationError(
+                f"{self.root}: {what}: {error.strerror or error}. {remedy}; then run the same command, "
+                "it goes on where it stopped."
+            ) from None
+
+
+def open_destination(location: str) -> LocalFolder:
+    """A destination from its path or URL. Raises DestinationError: of a kind that cannot be written."""
+    if is_url(location) and not location.startswith("file://"):
+        raise DestinationError(
+            f"{location}: expected a folder or a file:// URL; other stores cannot be written by this version."
+        )
+    return LocalFolder(location)
