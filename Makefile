@@ -33,5 +33,5 @@ clean: ## Remove what the targets made
 .venv/ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
 	@test -x "$(UV)" || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet --disable-pip-version-check uv; }
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --python $(PYTHON)
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --all-extras --python $(PYTHON)
 	@touch $@

@@ -41,6 +41,10 @@ class SceneUnavailable(DeepSentinelError):
     """A platform will never serve this scene on this patch. The candidate is replaced by the next one."""
 
 
+class CredentialsError(DeepSentinelError):
+    """A platform refuses the login, or there is none to try. The run stops: every further request would be refused."""
+
+
 class DestinationError(DeepSentinelError):
     """A destination cannot be read or written: missing rights, no space. The run stops; it can be resumed."""
 

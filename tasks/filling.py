@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import CorpusError, SceneUnavailable
-from tasks.imagery import BANDS, POLARIZATIONS, ScenePair, Tiles, Traffic
+from tasks.imagery import BANDS, POLARIZATIONS, Tiles, Traffic
 from tasks.places import Draws, Patch
-from tasks.scenes import Candidates, Outcome, Pairs, pair
+from tasks.scenes import Candidates, Outcome, Pairs, ScenePair, pair
 from tasks.shards.encoding import backscatter_to_steps
 from tasks.shards.layout import S1_NODATA
 from tasks.shards.samples import PlatformFacts, Sample
@@ -32,9 +32,10 @@ class _Candidate:
     cell: int
     preferred: int
     patch: Patch
-    pair: ScenePair | None
+    pairs: tuple[ScenePair, ...]
+    """The same two acquisitions on each platform, in the spec's order; empty where they cannot be had."""
     reason: str
-    """Why it has no pair."""
+    """Why it has no pairs."""
 
 
 @dataclass(kw_only=True)
@@ -83,23 +84,47 @@ class Filling:
             some = draws.take(slice(start, start + portion))
             with self.clock("catalogue"):
                 scenes, pairs = pair_draws(self.shop, some, self.traffic)
-            for index in best_alternatives(pairs, some.alternatives):
+                chosen = best_alternatives(pairs, some.alternatives)
+                found = self._resolved(some, chosen, scenes, pairs)
+            for index in chosen:
                 outcome = Outcome(int(pairs.outcome[index]))
+                resolved = found.get(index, outcome.reason)
                 candidate = _Candidate(
                     cell=int(some.cell[index]),
                     preferred=int(some.preferred[index]),
                     patch=some.patches[index],
-                    pair=_pair_of(scenes, pairs, index),
-                    reason="" if outcome is Outcome.PAIRED else outcome.reason,
+                    pairs=() if isinstance(resolved, str) else resolved,
+                    reason=resolved if isinstance(resolved, str) else "",
                 )
-                if candidate.pair is not None or not self.shop.places.replaces:
+                if candidate.pairs or not self.shop.places.replaces:
                     yield candidate
                 else:
                     self._replace(candidate, candidate.reason)
 
+    def _resolved(
+        self, draws: Draws, chosen: list[int], scenes: Candidates, pairs: Pairs
+    ) -> dict[int, tuple[ScenePair, ...] | str]:
+        """The pairs of the first platform on every platform, or which one lacks them: by position of the draw."""
+        others = self.shop.platforms[1:]
+        own = {index: pair_of(scenes, pairs, index) for index in chosen if pairs.outcome[index] == Outcome.PAIRED}
+        found: dict[int, tuple[ScenePair, ...] | str] = {index: (pair,) for index, pair in own.items()}
+        for platform in others:
+            left = [index for index in own if not isinstance(found[index], str)]
+            patches = draws.patches.take(np.array(left, int))
+            answers = platform.resolve([own[index] for index in left], patches, self.traffic[platform.name])
+            for index, answer in zip(left, answers, strict=True):
+                so_far = found[index]
+                if isinstance(answer, str) or isinstance(so_far, str):
+                    found[index] = f"{platform.name}: {answer}"
+                else:
+                    found[index] = (*so_far, answer)
+        return found
+
     def _serve(self, batch: list[_Candidate], arrays: dict[str, tuple[NDArray[np.uint16], NDArray[np.int16]]]) -> None:
         for candidate, tiles, reason in self._fetched(batch):
-            facts = {name: _facts(tile, candidate.pair) for name, tile in tiles.items() if candidate.pair}
+            facts = {
+                name: _facts(tile, pair) for (name, tile), pair in zip(tiles.items(), candidate.pairs, strict=False)
+            }
             for name, fact in facts.items():
                 if max(fact.s2_nodata, fact.s1_nodata) > MOST:
                     reason = f"pixels mostly nodata on {name}"
@@ -118,7 +143,7 @@ class Filling:
                     cell=candidate.cell,
                     preferred=candidate.preferred,
                     patch=candidate.patch,
-                    pair=None if reason else candidate.pair,
+                    pair=None if reason else candidate.pairs[0],
                     platforms={} if reason else facts,
                     missing=reason or None,
                 )
@@ -137,11 +162,10 @@ class Filling:
             while True:
                 for candidate in remaining:
                     answers: dict[str, Future[Tiles]] = {}
-                    if candidate.pair is not None:
-                        for p in platforms:
-                            answers[p.name] = self.shop.readers.submit(
-                                p.fetch, candidate.patch, candidate.pair, self.traffic[p.name]
-                            )
+                    for platform, pair in zip(platforms, candidate.pairs, strict=False):
+                        answers[platform.name] = self.shop.readers.submit(
+                            platform.fetch, candidate.patch, pair, self.traffic[platform.name]
+                        )
                     waiting.append((candidate, answers))
                     if len(waiting) >= ahead:
                         break
@@ -204,9 +228,8 @@ def best_alternatives(pairs: Pairs, alternatives: int) -> list[int]:
     return [int(row) for row in np.arange(len(outcome)) * alternatives + outcome.argmax(axis=1)]
 
 
-def _pair_of(scenes: Candidates, pairs: Pairs, index: int) -> ScenePair | None:
-    if pairs.outcome[index] != Outcome.PAIRED:
-        return None
+def pair_of(scenes: Candidates, pairs: Pairs, index: int) -> ScenePair:
+    """The pair of the draw at `index`, which has one."""
     return ScenePair(
         s2=scenes.sentinel2,
         s2_scene=int(pairs.s2_scene[index]),

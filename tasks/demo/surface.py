@@ -21,7 +21,7 @@ LEVELS = SHADES * NOISES
 
 _ROWS = 300
 
-_NOISE_STEPS = (0.68, 0.82, 0.92)
+_NOISE_STEPS = (0.80, 0.88, 0.94)
 """Cumulative shares of the texture levels; uneven, because an even mix would double the size of the archive."""
 
 
@@ -108,15 +108,16 @@ def _runs(features: tuple[Feature, ...], numbers: list[int]) -> list[tuple[bool,
 def _add_texture(index: npt.NDArray[np.int32], landscape: Landscape, seed: int) -> None:
     width = landscape.square.width(10)
     rng = stream(seed, "texture")
-    # Texture has a grain of 20 m: borders stay sharp to the pixel, and the files stay a quarter as large.
-    shade = enlarge(_shade(landscape, seed), width // 2)
-    for start in range(0, width // 2, _ROWS):
-        part = shade[start : start + _ROWS]
-        # Noise before rounding hides the steps between shades.
-        fuzzy = part + 0.15 * rng.standard_normal(part.shape, dtype=np.float32)
-        level = np.clip(np.rint(fuzzy), 0, SHADES - 1).astype(np.int32) * NOISES
-        level += np.searchsorted(_NOISE_STEPS, rng.random(part.shape, dtype=np.float32)).astype(np.int32)
-        index[2 * start : 2 * (start + _ROWS)] += level.repeat(2, 0).repeat(2, 1)
+    # Texture has a grain of 20 m, shade one of 40 m: borders stay sharp to the pixel, and the files small.
+    shade = enlarge(_shade(landscape, seed), -(-width // 4))
+    shade += 0.15 * rng.standard_normal(shade.shape, dtype=np.float32)  # hides the steps between shades
+    levels = np.clip(np.rint(shade), 0, SHADES - 1).astype(np.int32) * NOISES
+    half = width // 2
+    for start in range(0, half, _ROWS):
+        rows = slice(start, min(start + _ROWS, half))
+        level = levels[rows.start // 2 : -(-rows.stop // 2)].repeat(2, 0).repeat(2, 1)[: rows.stop - start, :half]
+        grain = np.searchsorted(_NOISE_STEPS, rng.random(level.shape, dtype=np.float32)).astype(np.int32)
+        index[2 * start : 2 * rows.stop] += (level + grain).repeat(2, 0).repeat(2, 1)
 
 
 def _shade(landscape: Landscape, seed: int) -> Field:

@@ -97,7 +97,7 @@ def _inland(square: Square, seed: int) -> Field:
     radius = (u**2.8 + v**2.8) ** (1 / 2.8)
     coast = 0.13 * fractal(stream(seed, "coast"), square, square.size / 2.5, 7, 0.6)
     border = 8 * (1 - np.maximum(u, v))  # falls below 0 at the margin, whatever the noise says
-    return np.minimum(0.93 - radius + coast, border).astype(np.float32)
+    return np.minimum(0.89 - radius + coast, border).astype(np.float32)
 
 
 def _filled(polygon: shapely.Polygon) -> shapely.Polygon:

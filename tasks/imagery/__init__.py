@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from tasks.errors import SpecError
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, ScenePair, Tiles, Traffic
+from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec, StacSource, is_url, resolve_path
 
-__all__ = ["BANDS", "POLARIZATIONS", "Platform", "ScenePair", "Tiles", "Traffic", "open_platforms"]
+__all__ = ["BANDS", "POLARIZATIONS", "Platform", "Tiles", "Traffic", "open_platforms"]
 
 
 def open_platforms(spec: CorpusSpec, folder: Path, settings: Settings) -> list[Platform]:

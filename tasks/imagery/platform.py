@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.places import Draws, Patch
-from tasks.scenes import Candidates, Sentinel1Scenes, Sentinel2Scenes
+from tasks.places import Draws, Patch, Patches
+from tasks.scenes import Candidates, ScenePair
 
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 """Sentinel-2 bands in the order in which every array holds them."""
@@ -27,26 +27,6 @@ class Tiles:
     """(2, height, width): backscatter in dB, NaN = nodata."""
     absent: tuple[str, ...] = ()
     """Bands that this sample lacks although the platform has them elsewhere."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScenePair:
-    """The two acquisitions of one sample, with all that the row of the sample says of them."""
-
-    s2: Sentinel2Scenes
-    s2_scene: int
-    """Position in `s2`."""
-    s1: Sentinel1Scenes
-    s1_scene: int
-    """Position in `s1`."""
-
-    @property
-    def s2_id(self) -> str:
-        return str(self.s2.id[self.s2_scene])
-
-    @property
-    def s1_id(self) -> str:
-        return str(self.s1.id[self.s1_scene])
 
 
 @dataclass(kw_only=True)
@@ -84,6 +64,14 @@ class Platform(Protocol):
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
         """Scenes near each draw, in few requests. Raises CatalogueError."""
+        ...
+
+    def resolve(self, pairs: list[ScenePair], patches: Patches, traffic: Traffic) -> list[ScenePair | str]:
+        """The same acquisitions in this platform's own catalogue, in few requests: own pairs, or why there is none.
+
+        The same Sentinel-2 datatake and tile, the same Sentinel-1 product; `pairs` may be of another platform.
+        Raises CatalogueError.
+        """
         ...
 
     def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:

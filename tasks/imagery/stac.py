@@ -22,10 +22,10 @@ from tasks.imagery.items import (
     sentinel1_scenes,
     sentinel2_scenes,
 )
-from tasks.imagery.platform import BANDS, POLARIZATIONS, ScenePair, Tiles, Traffic
+from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
-from tasks.places import Draws, Patch
-from tasks.scenes import Candidates
+from tasks.places import PIXEL, Draws, Patch, Patches
+from tasks.scenes import Candidates, Resolver, ScenePair
 from tasks.spec import StacSource
 
 
@@ -49,6 +49,7 @@ class StacArchive:
         self._s1_items, self._s1 = sentinel1_scenes(_items(collections[source.sentinel1]))
         self._twins = self._twins_of(collections[source.sentinel2_b10]) if source.sentinel2_b10 else {}
         self._s2_tree, self._s1_tree = STRtree(self._s2.footprint), STRtree(self._s1.footprint)
+        self._resolver = Resolver(self._s2, self._s1)
         held = {band for item in self._s2_items for band in band_assets(item)}
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
 
@@ -65,6 +66,11 @@ class StacArchive:
             s1_draw=s1_draw,
             s1_scene=s1_scene,
         )
+
+    def resolve(self, pairs: list[ScenePair], patches: Patches, traffic: Traffic) -> list[ScenePair | str]:
+        """The same acquisitions in this catalogue."""
+        outlines = patches.outlines(inset=PIXEL / 2)
+        return [self._resolver.resolve(pair, outline) for pair, outline in zip(pairs, outlines, strict=True)]
 
     def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:
         """Read both scenes' windows. Raises SceneUnavailable, PixelsError."""

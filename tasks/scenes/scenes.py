@@ -91,6 +91,26 @@ class Candidates:
     s1_scene: NDArray[np.int64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScenePair:
+    """The two acquisitions of one sample, with all that the row of the sample says of them."""
+
+    s2: Sentinel2Scenes
+    s2_scene: int
+    """Position in `s2`."""
+    s1: Sentinel1Scenes
+    s1_scene: int
+    """Position in `s1`."""
+
+    @property
+    def s2_id(self) -> str:
+        return str(self.s2.id[self.s2_scene])
+
+    @property
+    def s1_id(self) -> str:
+        return str(self.s1.id[self.s1_scene])
+
+
 def _baseline(text: Any) -> float:
     """05.10 -> 5.1; -1 where there is none."""
     try:

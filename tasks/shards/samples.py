@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.imagery.platform import ScenePair
 from tasks.places import Patch, Patches
+from tasks.scenes import ScenePair
 
 _HOUR = 3_600_000_000
 """Microseconds."""
