@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from tasks.demo.cover import Cover
 from tasks.demo.noise import Field, enlarge, polygons_of, sample, stream
@@ -48,6 +49,7 @@ class Warp:
     north: Field
 
     def __call__(self, xy: Floats) -> Floats:
+        """Displaced positions of (n, 2) metres."""
         return xy + np.column_stack([sample(self.east, self.square, xy), sample(self.north, self.square, xy)])
 
 
@@ -148,7 +150,7 @@ def _divide(
     return list(plots), hedges, tracks
 
 
-def _lines_within(area: shapely.Geometry, lines: list[shapely.LineString]) -> list[shapely.LineString]:
+def _lines_within(area: BaseGeometry, lines: list[shapely.LineString]) -> list[shapely.LineString]:
     if not lines:
         return []
     parts = shapely.get_parts(shapely.get_parts(shapely.intersection(lines, area)))

@@ -58,8 +58,8 @@ def make_landscape(square: Square, seed: int) -> Landscape:
     for place in settlements:
         features += [_area(polygon, Cover.RESIDENTIAL, name=place.name) for polygon in place.homes]
         features += [_area(polygon, cover) for polygon, cover in place.others]
-    features += [_line(line, "tree_row", Cover.TREE, {"natural": "tree_row"}, 4.0) for line in farmland.hedges[::2]]
-    features += [_line(line, "hedge", Cover.TREE, {"barrier": "hedge"}, 4.0) for line in farmland.hedges[1::2]]
+    features += [Feature(line, Cover.TREE, {"natural": "tree_row"}, 4.0) for line in farmland.hedges[::2]]
+    features += [Feature(line, Cover.TREE, {"barrier": "hedge"}, 4.0) for line in farmland.hedges[1::2]]
     features += [_area(bed, Cover.RIVER) for bed in terrain.river_beds]
     features += [_area(lake, Cover.LAKE, name=f"Lake {i + 1}") for i, lake in enumerate(terrain.lakes)]
     for line, width in terrain.rivers:
@@ -80,10 +80,6 @@ def make_landscape(square: Square, seed: int) -> Landscape:
 
 def _area(polygon: shapely.Polygon, cover: Cover, name: str | None = None) -> Feature:
     return Feature(polygon, cover, OSM_TAGS[cover] | ({"name": name} if name else {}))
-
-
-def _line(line: shapely.LineString, _kind: str, cover: Cover, tags: dict[str, str], width: float) -> Feature:
-    return Feature(line, cover, tags, width)
 
 
 def _road(line: shapely.LineString, kind: str, ref: str | None = None) -> Feature:

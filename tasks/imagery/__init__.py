@@ -5,6 +5,7 @@ from pathlib import Path
 from tasks.errors import SpecError
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
+from tasks.scenes import Rule, rule_of
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec, StacSource, is_url, resolve_path
 
@@ -16,15 +17,19 @@ def open_platforms(spec: CorpusSpec, folder: Path, settings: Settings) -> list[P
 
     Raises CatalogueError, SpecError.
     """
-    return [_open(item if isinstance(item, str) else item.stac, folder, settings) for item in spec.platforms]
+    rule = rule_of(spec)
+    return [_open(item if isinstance(item, str) else item.stac, rule, folder, settings) for item in spec.platforms]
 
 
-def _open(item: str | StacSource, folder: Path, settings: Settings) -> Platform:
+def _open(item: str | StacSource, rule: Rule, folder: Path, settings: Settings) -> Platform:
     if isinstance(item, StacSource):
         if is_url(item.catalog):
             raise SpecError(f"platforms: {item.catalog}: only catalogues on a local path can be read.")
         return StacArchive(
-            item, resolve_path(item.catalog, folder, key="platforms.stac.catalog"), in_flight=settings.stac_reads
+            item,
+            resolve_path(item.catalog, folder, key="platforms.stac.catalog"),
+            rule=rule,
+            in_flight=settings.stac_reads,
         )
     if item == "demo":
         catalog = settings.demo_archive / "catalog.json"
@@ -34,5 +39,5 @@ def _open(item: str | StacSource, folder: Path, settings: Settings) -> Platform:
                 "`deepsentinel demo`, or say where it is with DEEPSENTINEL_DEMO_ARCHIVE."
             )
         source = StacSource(catalog=str(catalog), sentinel2_b10="sentinel-2-l1c", name="demo")
-        return StacArchive(source, catalog, in_flight=settings.stac_reads)
+        return StacArchive(source, catalog, rule=rule, in_flight=settings.stac_reads)
     raise SpecError(f"platforms: {item} cannot be used yet; use demo or {{stac: {{catalog: path}}}}.")

@@ -13,6 +13,7 @@ from shapely.geometry import shape
 from tasks.errors import CatalogueError
 from tasks.imagery.platform import BANDS, POLARIZATIONS
 from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.footprints import unwrap
 
 _COMMON_NAMES = {
     "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06",
@@ -49,7 +50,7 @@ def sentinel2_scenes(items: Iterable[Item]) -> Sentinel2Scenes:
     return Sentinel2Scenes(
         id=_texts(row["id"] for row in rows),
         time=np.array([row["time"] for row in rows], np.int64),
-        footprint=_objects([row["footprint"] for row in rows]),
+        footprint=unwrap(_objects([row["footprint"] for row in rows])),
         orbit=np.array([row["orbit"] for row in rows], np.int64),
         epsg=np.array([row["epsg"] for row in rows], np.int64),
         tile=_texts(row["tile"] for row in rows),
@@ -66,7 +67,7 @@ def sentinel1_scenes(items: Iterable[Item]) -> tuple[list[Item], Sentinel1Scenes
     return kept, Sentinel1Scenes(
         id=_texts(item.id for item in kept),
         time=np.array([_start(item) for item in kept], np.int64),
-        footprint=_objects([_footprint(item) for item in kept]),
+        footprint=unwrap(_objects([_footprint(item) for item in kept])),
         orbit=np.array([int(item.properties.get("sat:relative_orbit") or 0) for item in kept], np.int64),
         product=_texts(str(item.properties.get("s1:source_product") or item.id) for item in kept),
         direction=_texts(str(item.properties.get("sat:orbit_state") or "").lower() for item in kept),

@@ -10,7 +10,6 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 from pystac import Collection, Item
-from shapely import STRtree
 
 from tasks.errors import CatalogueError, SceneUnavailable
 from tasks.imagery.backscatter import power_to_db
@@ -25,7 +24,7 @@ from tasks.imagery.items import (
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import Candidates, Resolver, ScenePair
+from tasks.scenes import Candidates, Resolver, Rule, SceneIndex, ScenePair
 from tasks.spec import StacSource
 
 
@@ -35,29 +34,30 @@ class StacArchive:
     Safe to use from many threads.
     """
 
-    def __init__(self, source: StacSource, catalog: Path, *, in_flight: int) -> None:
-        """Read the catalogue at `catalog`.
+    def __init__(self, source: StacSource, catalog: Path, *, rule: Rule, in_flight: int) -> None:
+        """Read the catalogue at `catalog`, of which `rule` says how far from a draw scenes matter.
 
         Raises CatalogueError: it is not a catalogue, lacks a collection, or an item in it cannot be used.
         """
         self.name = source.name
         self.in_flight = in_flight
+        self._rule = rule
         self._power = source.backscatter == "power"
         collections = _collections(catalog, [source.sentinel2, source.sentinel1, source.sentinel2_b10])
         self._s2_items = list(_items(collections[source.sentinel2]))
         self._s2 = sentinel2_scenes(self._s2_items)
         self._s1_items, self._s1 = sentinel1_scenes(_items(collections[source.sentinel1]))
         self._twins = self._twins_of(collections[source.sentinel2_b10]) if source.sentinel2_b10 else {}
-        self._s2_tree, self._s1_tree = STRtree(self._s2.footprint), STRtree(self._s1.footprint)
+        self._s2_index, self._s1_index = SceneIndex(self._s2), SceneIndex(self._s1)
         self._resolver = Resolver(self._s2, self._s1)
         held = {band for item in self._s2_items for band in band_assets(item)}
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
-        """Scenes whose bounding boxes meet the patches."""
-        outlines = draws.patches.outlines()
-        s2_draw, s2_scene = self._s2_tree.query(outlines)
-        s1_draw, s1_scene = self._s1_tree.query(outlines)
+        """Scenes near the patches in space and time."""
+        lon, lat = draws.patches.centres()
+        s2_draw, s2_scene = self._s2_index.near(lon, lat, draws.preferred, self._rule.search)
+        s1_draw, s1_scene = self._s1_index.near(lon, lat, draws.preferred, self._rule.search + self._rule.max_gap)
         return Candidates(
             sentinel2=self._s2,
             s2_draw=s2_draw,
