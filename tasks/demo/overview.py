@@ -167,7 +167,7 @@ def _map(landscape: Landscape, box: Box) -> Image.Image:
                 continue
             colour, wide = _line_style(tags)
             draw.line(pixels(geometry), fill=colour, width=max(2, round(wide * (3 if close else 1.5))))
-        elif isinstance(geometry, shapely.Point) and close:
+        elif close:
             x, y = pixels(shapely.LineString([geometry, geometry]))[0]
             colour = (90, 150, 80) if tags.get("natural") == "tree" else (60, 60, 60)
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=colour)

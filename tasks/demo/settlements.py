@@ -193,7 +193,7 @@ def _houses(
             places.append(spots[:, None] + corners[..., :1] * direction + corners[..., 1:] * normal)
     if not places:
         return []
-    houses = shapely.polygons(np.concatenate(places))
+    houses = np.array([shapely.Polygon(corners) for corners in np.concatenate(places)])
     shapely.prepare(area)
     houses = houses[shapely.contains(area, houses)]
     # A house that stands on another street, or on a house of that street, would not have been built.

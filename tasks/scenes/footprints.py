@@ -36,7 +36,7 @@ def covers(footprints: NDArray[np.object_], outlines: NDArray[np.object_]) -> ND
         if turns.any():
             outlines = outlines.copy()
             for index, turn in zip(edge[turns != 0], turns[turns != 0], strict=True):
-                outlines[index] = shapely.transform(outlines[index], lambda xy, by=turn: xy + np.array([360 * by, 0])
+                outlines[index] = shapely.transform(outlines[index], lambda xy, by=360 * turn: xy + np.array([by, 0.0]))
     return shapely.covers(footprints, outlines)
 
 
