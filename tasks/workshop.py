@@ -70,5 +70,6 @@ def _open(spec_text: str, folder: Path, settings_text: str) -> Workshop:
         raise SpecError("places: {cover: ...} cannot be used by this version. Use random or points.")
     # What is cheap to find wrong comes first.
     destinations = tuple(open_destination(location) for location in spec.destinations)
-    platforms = tuple(open_platforms(spec, folder, settings))
-    return Workshop(spec, settings, open_places(spec, folder), platforms, destinations)
+    places = open_places(spec, folder)
+    platforms = tuple(open_platforms(spec, places.bounds, folder, settings))
+    return Workshop(spec, settings, places, platforms, destinations)

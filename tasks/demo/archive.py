@@ -35,7 +35,7 @@ from tasks.demo.spectra import BANDS
 from tasks.demo.square import EPSG, Square
 from tasks.demo.surface import Surface, make_surface
 
-FORMAT = 1
+FORMAT = 2
 """Of the archive; raise it with every change that changes a byte."""
 
 _CONTENT = {"catalog.json", L2A, L1C, GRD, "country.geojson", "labels", "overview.png", "README.txt"}

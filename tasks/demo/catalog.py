@@ -40,19 +40,8 @@ _WAVELENGTHS = (0.443, 0.490, 0.560, 0.665, 0.705, 0.740, 0.783, 0.842, 0.865, 0
 """Micrometres, ESA's Sentinel-2 user handbook."""
 
 _COMMON = (
-    "coastal",
-    "blue",
-    "green",
-    "red",
-    "rededge",
-    "rededge",
-    "rededge",
-    "nir",
-    "nir08",
-    "nir09",
-    "cirrus",
-    "swir16",
-    "swir22",
+    *("coastal", "blue", "green", "red", "rededge", "rededge", "rededge"),
+    *("nir", "nir08", "nir09", "cirrus", "swir16", "swir22"),
 )
 
 Json = dict[str, Any]

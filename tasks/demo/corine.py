@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio.features
-import rasterio.transform
 import rasterio.warp
 from affine import Affine
 from rasterio.enums import Resampling
@@ -60,7 +59,7 @@ def corine_codes(surface: Surface) -> tuple[npt.NDArray[np.uint8], Affine]:
     # The grid of the European delivery starts at multiples of 100 m.
     left, top = math.floor(left / 100) * 100, math.ceil(top / 100) * 100
     shape = math.ceil((top - bottom) / 100), math.ceil((right - left) / 100)
-    transform = rasterio.transform.from_origin(left, top, 100, 100)
+    transform = Affine(100, 0, left, 0, -100, top)
     grid = np.zeros(shape, np.uint8)
     rasterio.warp.reproject(
         codes,

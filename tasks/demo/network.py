@@ -188,5 +188,5 @@ def _power_line(terrain: Terrain, settlements: list[Settlement], seed: int) -> s
     return shapely.LineString([best.interpolate(i * PYLON_SPACING) for i in range(count + 1)])
 
 
-SURFACES = {kind: Cover.ASPHALT for kind in WIDTHS} | {"track": Cover.GRAVEL, "rail": Cover.RAIL}
+SURFACES = dict.fromkeys(WIDTHS, Cover.ASPHALT) | {"track": Cover.GRAVEL, "rail": Cover.RAIL}
 """What a way is covered with."""

@@ -62,10 +62,8 @@ def outlines(mask: npt.NDArray[np.bool_], square: Square, min_area: float) -> li
     found = rasterio.features.shapes(
         mask.astype(np.uint8), mask=mask, transform=square.transform(FIELD_RESOLUTION), connectivity=4
     )
-    rounded = [
-        _round_off(shapely.Polygon(outline["coordinates"][0], outline["coordinates"][1:]), min_area)
-        for outline, _ in found
-    ]
+    rings = [outline["coordinates"] for outline, _ in found]
+    rounded = [_round_off(shapely.Polygon(first, rest), min_area) for first, *rest in rings]
     parts = [part for polygon in rounded for part in polygons_of(polygon) if part.area >= min_area]
     return sorted(parts, key=lambda part: (-part.area, part.bounds))
 

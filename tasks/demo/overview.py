@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
-import rasterio.transform
 import rasterio.windows
 import shapely
+from affine import Affine
 from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
@@ -123,7 +123,8 @@ def _radar(scene: Path, box: Box) -> Picture:
 
 
 def _corine(path: Path, box: Box) -> Picture:
-    transform = rasterio.transform.from_bounds(*box, PANEL, PANEL)
+    step = (box[2] - box[0]) / PANEL
+    transform = Affine(step, 0, box[0], 0, -step, box[3])
     with (
         rasterio.open(path) as raster,
         WarpedVRT(raster, crs=EPSG, transform=transform, width=PANEL, height=PANEL) as warped,

@@ -129,8 +129,9 @@ def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int
 def radar_transform(square: Square, scene: RadarScene) -> Affine:
     """Pixel (column, row) to metres in EPSG:32629."""
     start = _inner_rows(square, scene).start * 10.0
-    shifted = Affine.translation(start + scene.shift, -start - scene.shift)
-    return shifted * square.transform(scene.spacing)
+    return Affine(
+        scene.spacing, 0, square.left + start + scene.shift, 0, -scene.spacing, square.top - start - scene.shift
+    )
 
 
 def write_raster(

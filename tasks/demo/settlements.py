@@ -68,8 +68,9 @@ def _centres(terrain: Terrain, seed: int) -> list[tuple[float, float]]:
     xy = (grid + rng.uniform(-0.38, 0.38, grid.shape)) * SPACING + square.bounds[:2]
     dry = shapely.contains_xy(terrain.country.buffer(-450), xy) & ~shapely.contains_xy(terrain.water.buffer(250), xy)
     xy = xy[dry & (rng.random(len(xy)) < 0.85)]
-    if not len(xy):
-        raise ValueError(f"no room for a settlement with seed {seed} and {square.size} m; take another seed")
+    if not len(xy):  # a small country of islands and lakes: the middle of its widest piece of dry land
+        dry_land = terrain.country.buffer(-200).difference(terrain.water.buffer(100))
+        xy = np.asarray(shapely.maximum_inscribed_circle(shapely.MultiPolygon(polygons_of(dry_land))).coords)[:1]
     low = sample(terrain.inland, square, xy) - 0.6 * sample(terrain.height, square, xy)
     order = [int(np.argmax(low))]
     while len(order) < len(xy):
@@ -162,7 +163,10 @@ def _streets(
         quarters = [cell.intersection(area) for cell in sorted(cells, key=lambda cell: cell.bounds)]
     streets: list[shapely.LineString] = []
     for quarter in quarters:
-        reach = 1.5 * float(np.hypot(*np.ptp(np.reshape(quarter.bounds or (0, 0, 0, 0), (2, 2)), axis=0)))
+        if quarter.is_empty:
+            continue
+        xmin, ymin, xmax, ymax = quarter.union(shapely.Point(centre)).bounds
+        reach = float(np.hypot(xmax - xmin, ymax - ymin))
         lines = [shapely.LineString([(-reach, d), (reach, d)]) for d in np.arange(-reach, reach, steps[0])]
         lines += [shapely.LineString([(d, -reach), (d, reach)]) for d in np.arange(-reach, reach, steps[1])]
         turned = affinity.rotate(shapely.MultiLineString(lines), rng.uniform(0, 90), origin=(0, 0))

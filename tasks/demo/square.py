@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import rasterio.transform
 from affine import Affine
 from pyproj import Transformer
 from shapely import Polygon, box, segmentize, transform
@@ -67,7 +66,7 @@ class Square:
 
     def transform(self, resolution: float) -> Affine:
         """Pixel (column, row) to metres, north up."""
-        return rasterio.transform.from_origin(self.left, self.top, resolution, resolution)
+        return Affine(resolution, 0, self.left, 0, -resolution, self.top)
 
     def width(self, resolution: int) -> int:
         """Pixels on a side."""

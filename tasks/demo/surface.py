@@ -126,9 +126,8 @@ def _shade(landscape: Landscape, seed: int) -> Field:
     """Light on slopes and patches of soil on land, nearness to the coast at sea; 0..SHADES-1, at 60 m."""
     soil = fractal(stream(seed, "soil"), landscape.square, 1_200, 3, 0.7)
     relief = landscape.height + 0.004 * soil
-    light = np.gradient(relief, axis=0) + np.gradient(
-        relief, axis=1
-    )  # the sun stands in the south-east at the time of overpass
+    # The sun stands in the south-east at the time of overpass.
+    light = np.gradient(relief, axis=0) + np.gradient(relief, axis=1)
     light = light / max(float(np.std(light[landscape.inland > 0])), 1e-9)
     land = 3.5 + 1.1 * light + 0.9 * soil
     sea = 7 + 70 * np.minimum(landscape.inland, 0) + 0.5 * soil

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from tasks.demo.cover import Cover
+from tasks.demo.cover import FOREST, Cover
 from tasks.demo.noise import FIELD_RESOLUTION, Field, fractal, outlines, polygons_of, round_corners, stream
 from tasks.demo.square import Square
 
@@ -82,12 +82,22 @@ def make_growth(terrain: Terrain, seed: int, built_up: BaseGeometry) -> list[tup
     layers += [(Cover.WETLAND, shores)]
     layers += [(cover, shapely.union_all(outlines(mask, square, 3e4))) for cover, mask in masks]
     taken = shapely.union_all([terrain.water, built_up])
+    clearing = _clearing(layers, taken)
     found: list[tuple[shapely.Polygon, Cover]] = []
     for cover, layer in layers:
-        free = shapely.intersection(shapely.difference(layer, taken), terrain.country)
+        free = layer.difference(taken).difference(clearing).intersection(terrain.country)
         found += [(part, cover) for part in polygons_of(free) if part.area > 8_000]
         taken = shapely.union(taken, layer)
     return found
+
+
+def _clearing(layers: list[tuple[Cover, BaseGeometry]], taken: BaseGeometry) -> BaseGeometry:
+    """A round gap in the widest forest, so that every country, however small, has a forest with a hole."""
+    forests = [part for cover, layer in layers if cover in FOREST for part in polygons_of(layer.difference(taken))]
+    if not forests:
+        return shapely.Polygon()
+    radius = shapely.maximum_inscribed_circle(max(forests, key=lambda forest: forest.area))
+    return shapely.Point(radius.coords[0]).buffer(min(160.0, 0.6 * radius.length))
 
 
 def _inland(square: Square, seed: int) -> Field:

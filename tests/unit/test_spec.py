@@ -222,9 +222,7 @@ def test_a_value_of_the_wrong_kind_is_refused_with_line_key_and_value(tmp_path: 
     assert told in message
 
 
-@pytest.mark.parametrize(
-    ("places", "found"), [("{}", "none"), ("{random: land, points: a.gpkg}", "random and points")]
-)
+@pytest.mark.parametrize(("places", "found"), [("{}", "none"), ("{random: land, points: a.gpkg}", "random and points")])
 def test_places_that_are_not_exactly_one_mode_are_refused(tmp_path: Path, places: str, found: str) -> None:
     message = refusal(tmp_path, replaced(f"places: {places}"))
     assert f"line 5: places: expected exactly one of random, cover, points, found {found}" in message
@@ -286,9 +284,7 @@ def test_two_platforms_of_one_name_are_refused(tmp_path: Path, platforms: str) -
     assert "stands twice" in refusal(tmp_path, replaced(f"platforms: {platforms}"))
 
 
-@pytest.mark.parametrize(
-    "name", ["labels", "samples", "commits", "runs", "release", "earthengine", "descarteslabs"]
-)
+@pytest.mark.parametrize("name", ["labels", "samples", "commits", "runs", "release", "earthengine", "descarteslabs"])
 def test_a_platform_cannot_have_a_name_that_the_layout_uses(tmp_path: Path, name: str) -> None:
     message = refusal(tmp_path, replaced(f"platforms: [{{stac: {{catalog: a, name: {name}}}}}]"))
     assert f"platforms.0.stac.name: the name {name!r} is taken" in message
@@ -426,8 +422,12 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["random", "points", "stac", "catalog", "pixels", "x"]), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["random", "points", "stac", "catalog", "pixels", "x"]), inner, max_size=3
+            )
+        ),
         max_leaves=6,
     ),
     st.sampled_from(["name", "seed", "size", "places", "window", "pairing", "patch", "platforms", "labels", "sources"]),

@@ -41,9 +41,7 @@ def places() -> RandomPlaces:
 
 
 def same(first: Draws, second: Draws) -> bool:
-    return all(
-        np.array_equal(getattr(first, name), getattr(second, name)) for name in ("cell", "preferred")
-    ) and all(
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("cell", "preferred")) and all(
         np.array_equal(getattr(first.patches, name), getattr(second.patches, name)) for name in ("epsg", "xmin", "ymax")
     )
 
@@ -131,9 +129,7 @@ def test_different_seeds_give_different_draws(first: int, second: int) -> None:
     else:
         assert not np.array_equal(one.cells, other.cells)
         shared = np.intersect1d(one.cells, other.cells)
-        a, b = (
-            dict(zip(p.draws(0).cell.tolist(), p.draws(0).preferred.tolist(), strict=True)) for p in (one, other)
-        )
+        a, b = (dict(zip(p.draws(0).cell.tolist(), p.draws(0).preferred.tolist(), strict=True)) for p in (one, other))
         both = [cell for cell in shared.tolist() if cell in a and cell in b]
         assert sum(a[cell] == b[cell] for cell in both) < max(1, len(both))
 

@@ -20,7 +20,12 @@ NOON = 17_654 * DAY
 """2018-05-03 00:00."""
 
 EVERYWHERE = shapely.box(8.9, 44.9, 9.5, 45.1)
-FOOTPRINTS = [EVERYWHERE, shapely.box(8.9, 44.9, 9.1, 45.1), shapely.box(9.1, 44.9, 9.5, 45.1), shapely.box(8, 40, 9, 46)]
+FOOTPRINTS = [
+    EVERYWHERE,
+    shapely.box(8.9, 44.9, 9.1, 45.1),
+    shapely.box(9.1, 44.9, 9.5, 45.1),
+    shapely.box(8, 40, 9, 46),
+]
 """All patches, the first, the last two, and half of the first."""
 
 RULE = Rule(window=(NOON - 20 * DAY, NOON + 20 * DAY), max_gap=3 * DAY, search=10 * DAY, max_cloud_cover=None)
@@ -194,7 +199,9 @@ def test_pairs_are_those_of_the_rule_in_plain_loops(
 
 @given(s2_scenes(), s1_scenes(), hours, st.randoms(use_true_random=False))
 @settings(max_examples=100)
-def test_the_order_of_scenes_and_rows_does_not_matter(s2: list[S2], s1: list[S1], preferred: int, random: Random) -> None:
+def test_the_order_of_scenes_and_rows_does_not_matter(
+    s2: list[S2], s1: list[S1], preferred: int, random: Random
+) -> None:
     first = of_first(paired(s2, s1, preferred=preferred))
     order2, order1 = random.sample(range(len(s2)), len(s2)), random.sample(range(len(s1)), len(s1))
     again = of_first(paired([s2[i] for i in order2], [s1[i] for i in order1], preferred=preferred))
