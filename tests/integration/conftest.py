@@ -14,6 +14,7 @@ from textwrap import dedent
 
 import pytest
 
+from flows.cli import main
 from tasks.demo import make_archive
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +103,22 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(prefect_server: dict[str, str], tmp_path: Path) -> Command:
     """The command, run in the test's own folder."""
     return Command(tmp_path, prefect_server)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """The command in this process, for what never reaches Prefect: a process of its own takes seconds to start."""
+
+    def run(*arguments: str | Path) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["deepsentinel", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), told.out + told.err)
+
+    return run
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import pytest
 import xarray
 from PIL import Image
 
-from tests.integration.conftest import Command, tree
+from tests.integration.conftest import Command, Ended, tree
 
 Spec = Callable[..., Path]
+Run = Callable[..., Ended]
 
 
 def test_a_corpus_is_built_and_opens_with_xarray(command: Command, write_spec: Spec, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_smaller_size_takes_nothing_away(command: Command, write_spec: Spec, t
 
 
 def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(
-    command: Command, write_spec: Spec, tmp_path: Path
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path
 ) -> None:
     spec = write_spec(size=16, shard_size=1)
     assert command("build", spec, "--to", tmp_path / "undisturbed").code == 0
@@ -116,25 +117,27 @@ def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(
 
     assert ended.code == 0, ended.output
     assert tree(tmp_path / "corpus") == tree(tmp_path / "undisturbed")
-    assert command("verify", tmp_path / "corpus").code == 0
+    assert here("verify", tmp_path / "corpus").code == 0
 
 
-def test_two_builds_at_once_do_no_harm(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+def test_two_builds_at_once_do_no_harm(command: Command, here: Run, write_spec: Spec, tmp_path: Path) -> None:
     spec = write_spec(size=12, shard_size=1)
     with ThreadPoolExecutor(2) as both:
         ended = list(both.map(lambda _: command("build", spec), range(2)))
 
     assert [one.code for one in ended] == [0, 0], "\n".join(one.output for one in ended)
-    assert command("verify", tmp_path / "corpus").code == 0
+    assert here("verify", tmp_path / "corpus").code == 0
     assert command("build", spec, "--to", tmp_path / "alone").code == 0
     assert tree(tmp_path / "corpus") == tree(tmp_path / "alone")
 
 
-def test_status_counts_what_is_there_and_what_is_missing(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+def test_status_counts_what_is_there_and_what_is_missing(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path
+) -> None:
     command("build", write_spec())
     (tmp_path / "corpus" / "commits" / "shard-00002.json").unlink()
 
-    ended = command("status", tmp_path / "corpus")
+    ended = here("status", tmp_path / "corpus")
 
     assert ended.code == 1
     assert "3 of 4 done, 1 missing, 0 failed" in ended.output
@@ -150,29 +153,31 @@ def test_status_counts_what_is_there_and_what_is_missing(command: Command, write
     ],
 )
 def test_verify_names_what_is_wrong_and_repair_lets_a_build_mend_it(
-    command: Command, write_spec: Spec, tmp_path: Path, harm: Callable[[Path], None], told: str
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, harm: Callable[[Path], None], told: str
 ) -> None:
     spec = write_spec(size=4)
     command("build", spec)
     before = tree(tmp_path / "corpus")
     harm(tmp_path / "corpus" / "demo" / "s2" / "c" / "1" / "0" / "0" / "0")
 
-    ended = command("verify", tmp_path / "corpus")
+    ended = here("verify", tmp_path / "corpus")
     assert ended.code == 1
     assert f"shard 1: demo/s2/c/1/0/0/0 {told}" in ended.output
 
-    assert command("verify", tmp_path / "corpus", "--repair").code == 1
+    assert here("verify", tmp_path / "corpus", "--repair").code == 1
     assert command("build", spec).code == 0
     assert tree(tmp_path / "corpus") == before
-    assert command("verify", tmp_path / "corpus").code == 0
+    assert here("verify", tmp_path / "corpus").code == 0
 
 
-def test_metadata_that_was_tampered_with_is_named(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+def test_metadata_that_was_tampered_with_is_named(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path
+) -> None:
     command("build", write_spec(size=4))
     metadata = tmp_path / "corpus" / "demo" / "s1" / "zarr.json"
     metadata.write_text(metadata.read_text().replace("0.01", "0.02"))
 
-    ended = command("verify", tmp_path / "corpus")
+    ended = here("verify", tmp_path / "corpus")
 
     assert ended.code == 1
     assert "demo/s1/zarr.json" in ended.output
@@ -235,9 +240,9 @@ def test_another_spec_for_the_same_corpus_is_refused_with_the_differences(
     ],
 )
 def test_bad_input_is_told_before_any_work(
-    command: Command, write_spec: Spec, tmp_path: Path, changes: dict[str, object], told: str
+    here: Run, write_spec: Spec, tmp_path: Path, changes: dict[str, object], told: str
 ) -> None:
-    ended = command("build", write_spec(**changes))
+    ended = here("build", write_spec(**changes))
 
     assert ended.code in (1, 2)
     assert told in ended.output
@@ -246,13 +251,13 @@ def test_bad_input_is_told_before_any_work(
     assert not (tmp_path / "corpus").exists()
 
 
-def test_an_item_without_geometry_is_named(command: Command, write_spec: Spec, tmp_path: Path, archive: Path) -> None:
+def test_an_item_without_geometry_is_named(here: Run, write_spec: Spec, tmp_path: Path, archive: Path) -> None:
     copy = shutil.copytree(archive, tmp_path / "archive")
     item = next(path for path in sorted((copy / "sentinel-2-l2a").rglob("*.json")) if _is_item(path))
     content = json.loads(item.read_text())
     item.write_text(json.dumps(content | {"geometry": None}))
 
-    ended = command("build", write_spec(platforms=_over(copy)))
+    ended = here("build", write_spec(platforms=_over(copy)))
 
     assert ended.code == 1
     assert f"item {content['id']}: has no geometry" in ended.output
@@ -260,7 +265,7 @@ def test_an_item_without_geometry_is_named(command: Command, write_spec: Spec, t
 
 
 def test_a_file_cut_short_fails_its_shards_and_is_named(
-    command: Command, write_spec: Spec, tmp_path: Path, archive: Path
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, archive: Path
 ) -> None:
     copy = shutil.copytree(archive, tmp_path / "archive")
     for path in (copy / "sentinel-2-l2a").rglob("B04.tif"):
@@ -272,11 +277,11 @@ def test_a_file_cut_short_fails_its_shards_and_is_named(
     assert "B04.tif: its pixels cannot be read" in ended.output
     assert "Traceback" not in ended.output
     assert not list((tmp_path / "corpus").glob("commits/*"))
-    assert "0 of 4 done, 0 missing, 4 failed" in command("status", tmp_path / "corpus").output
+    assert "0 of 4 done, 0 missing, 4 failed" in here("status", tmp_path / "corpus").output
 
 
 def test_a_full_destination_stops_the_run_and_commits_nothing_half_written(
-    command: Command, write_spec: Spec, tmp_path: Path, small_disk: Path
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, small_disk: Path
 ) -> None:
     spec = write_spec(size=16, destinations=f"[{small_disk / 'corpus'}]")
     ended = command("build", spec)
@@ -284,7 +289,7 @@ def test_a_full_destination_stops_the_run_and_commits_nothing_half_written(
     assert ended.code == 1
     assert "No space left on device" in ended.output
     assert "Traceback" not in ended.output
-    whole = command("verify", small_disk / "corpus").output
+    whole = here("verify", small_disk / "corpus").output
     assert not [line for line in whole.splitlines() if "short" in line or "damaged" in line], whole
 
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import SpecError
-from tasks.places import window_of
 from tasks.spec import CorpusSpec, is_url, load_spec, resolve_path
 
 MINIMAL = """\
@@ -89,7 +88,7 @@ def test_the_window_is_utc_whatever_zone_it_is_written_in(tmp_path: Path) -> Non
     spec, _ = load_spec(saved(tmp_path, text))
     assert spec.window == (dt.datetime(2018, 1, 1, tzinfo=dt.UTC), dt.datetime(2018, 6, 1, tzinfo=dt.UTC))
     assert spec.window[1].utcoffset() == dt.timedelta(0)
-    assert window_of(spec) == (1_514_764_800_000_000, 1_527_811_200_000_000)
+    assert spec.span == (1_514_764_800_000_000, 1_527_811_200_000_000)
 
 
 @pytest.mark.parametrize(

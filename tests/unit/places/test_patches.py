@@ -57,6 +57,7 @@ def zone(lon: float, lat: float) -> int:
         ("Svalbard, 31X", 8.999, 78.0, 32631),
         ("Svalbard, 33X from 9 degrees", 9.0, 78.0, 32633),
         ("Longyearbyen", 15.64, 78.22, 32633),
+        ("Svalbard, 33X to 21 degrees", 20.999, 78.0, 32633),
         ("Svalbard, 35X from 21 degrees", 21.0, 78.0, 32635),
         ("Svalbard, 35X to 33 degrees", 32.999, 83.9, 32635),
         ("Svalbard, 37X from 33 degrees", 33.0, 72.0, 32637),

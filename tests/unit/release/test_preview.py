@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.release.preview import Quicklook, backscatter_composite, contact_sheet, true_colour
+from tasks.release.preview import VH_RANGE, VV_RANGE, Quicklook, backscatter_composite, contact_sheet, true_colour
 
 
 def look(shade: int = 100) -> Quicklook:
@@ -35,8 +35,8 @@ def test_brighter_reflectance_is_never_darker() -> None:
 @pytest.mark.filterwarnings("error")
 def test_a_composite_of_backscatter_is_vv_vh_and_their_ratio_and_nodata_black() -> None:
     s1 = np.full((2, 4, 5), np.nan, np.float32)
-    s1[:, 0, 0] = 0, -7
-    s1[:, 0, 1] = -20, -27
+    s1[:, 0, 0] = VV_RANGE[1], VH_RANGE[1]
+    s1[:, 0, 1] = VV_RANGE[0], VH_RANGE[0]
     s1[0, 0, 2] = -5
     found = backscatter_composite(s1)
     assert (found.shape, found.dtype) == ((4, 5, 3), np.uint8)
