@@ -14,7 +14,7 @@ PIXEL = 10
 """Side of a pixel in metres."""
 
 _STRAIGHT = 2500
-"""Metres between the vertices of an outline: how far a straight line in degrees is one in UTM to 1 m, up to 84 N."""
+"""Metres between the vertices of an outline: how far a straight line in degrees is one in UTM to 1.5 m, up to 84 N."""
 
 MIN_LATITUDE, MAX_LATITUDE = -80.0, 84.0
 """Where UTM is defined, degrees."""
@@ -83,7 +83,7 @@ class Patches:
     def outlines(self, *, inset: float = 0.0) -> NDArray[Any]:
         """Outlines in WGS 84 longitude and latitude, moved `inset` metres inwards: (n,) polygons.
 
-        A vertex at least every 2.5 km; between two the side is straight in degrees, off the true one by 1 m at most. An
+        A vertex at least every 2.5 km; between two the side is straight in degrees, off the true one by 1.5 m at most. An
         outline across the antimeridian runs beyond 180 degrees instead of around the globe.
         """
         side = PIXEL * self.pixels
