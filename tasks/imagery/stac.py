@@ -88,7 +88,7 @@ class StacArchive:
 
     def resolve(self, pairs: list[ScenePair], patches: Patches, traffic: Traffic) -> list[ScenePair | str]:
         """The same acquisitions in this catalogue."""
-        outlines = patches.outlines(inset=PIXEL / 2)
+        outlines = patches.vertices(inset=PIXEL / 2)
         return [self._resolver.resolve(pair, outline) for pair, outline in zip(pairs, outlines, strict=True)]
 
     def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:

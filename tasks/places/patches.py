@@ -81,7 +81,11 @@ class Patches:
         return Patches(epsg=self.epsg[indices], xmin=self.xmin[indices], ymax=self.ymax[indices], pixels=self.pixels)
 
     def outlines(self, *, inset: float = 0.0) -> NDArray[Any]:
-        """Outlines in WGS 84 longitude and latitude, moved `inset` metres inwards: (n,) polygons.
+        """Outlines in WGS 84 longitude and latitude: (n,) polygons of the `vertices`."""
+        return np.asarray(shapely.polygons(self.vertices(inset=inset)))
+
+    def vertices(self, *, inset: float = 0.0) -> NDArray[np.float64]:
+        """Outlines in WGS 84, moved `inset` metres inwards: closed rings, (n, vertices, 2) longitude and latitude.
 
         A vertex at least every 2.5 km; between two the side is straight in degrees, off the true one by 1.5 m at most.
         An outline across the antimeridian runs beyond 180 degrees instead of around the globe.
@@ -96,7 +100,7 @@ class Patches:
         y = self.ymax[:, None] - side + inset + v * (side - 2 * inset)
         lon, lat = to_degrees(self.epsg[:, None], x, y)
         lon = lon[:, :1] + (lon - lon[:, :1] + 180) % 360 - 180
-        return np.asarray(shapely.polygons(np.stack([lon, lat], axis=-1)))
+        return np.stack([lon, lat], axis=-1)
 
     def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Longitude and latitude of the centres in degrees, WGS 84."""

@@ -24,20 +24,39 @@ def unwrap(footprints: NDArray[np.object_]) -> NDArray[np.object_]:
     return result
 
 
-def covers(footprints: NDArray[np.object_], outlines: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Whether each footprint covers the outline beside it: (n,). Both in degrees, either may run beyond 180."""
-    if not len(outlines):
-        return np.zeros(0, bool)
+def covers(
+    footprints: NDArray[np.object_], outlines: NDArray[np.float64], convex: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Whether each footprint covers the outline beside it: (n,). Both in degrees, either may run beyond 180.
+
+    `outlines` are closed rings, (n, vertices, 2) longitude and latitude; `convex` is what `are_convex` says of the
+    footprints.
+    """
     # Only what lies near the antimeridian can be a turn of the globe apart; nothing else needs to be looked at.
-    west = shapely.bounds(outlines)[:, 0]
-    edge = np.flatnonzero(np.abs(west) > 150)
+    edge = np.flatnonzero(np.abs(outlines[:, 0, 0]) > 150)
     if len(edge):
-        turns = np.round((shapely.bounds(footprints[edge])[:, 0] - west[edge]) / 360)
+        turns = np.round((shapely.bounds(footprints[edge])[:, 0] - outlines[edge, 0, 0]) / 360)
         if turns.any():
             outlines = outlines.copy()
-            for index, turn in zip(edge[turns != 0], turns[turns != 0], strict=True):
-                outlines[index] = shapely.transform(outlines[index], lambda xy, by=360 * turn: xy + np.array([by, 0.0]))
-    return shapely.covers(footprints, outlines)
+            outlines[edge, :, 0] += 360 * turns[:, None]
+    covered = np.zeros(len(outlines), bool)
+    general = np.flatnonzero(~convex)
+    covered[general] = shapely.covers(footprints[general], shapely.polygons(outlines[general]))
+    # A convex footprint covers what it has the vertices of. That takes a third of the time of the general predicate,
+    # and a million samples have a hundred million of these questions.
+    left = np.flatnonzero(convex)
+    for vertex in range(outlines.shape[1] - 1):
+        left = left[shapely.contains_xy(footprints[left], *outlines[left, vertex].T)]
+    covered[left] = True
+    return covered
+
+
+def are_convex(footprints: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Which footprints are convex, as nearly all are: (n,)."""
+    hull = shapely.area(shapely.convex_hull(footprints))
+    return (shapely.get_type_id(footprints) == shapely.GeometryType.POLYGON) & (
+        shapely.area(footprints) >= hull * (1 - 1e-12)
+    )
 
 
 def _eastern(xy: NDArray[Any]) -> NDArray[Any]:

@@ -66,14 +66,15 @@ def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates,
     """
     # A footprint covers a patch if it covers the centres of its outermost pixels: footprints are rounded, and a scene
     # that ends exactly where the patch does still has all of its pixels.
-    outlines = patches.outlines(inset=PIXEL / 2)
+    outlines = patches.vertices(inset=PIXEL / 2)
     s1 = candidates.sentinel1
-    s1_covers = covers(s1.footprint[candidates.s1_scene], outlines[candidates.s1_draw])
+    s1_covers = covers(s1.footprint[candidates.s1_scene], outlines[candidates.s1_draw], s1.convex[candidates.s1_scene])
     nearest = _Nearest.of(candidates, np.flatnonzero(s1_covers))
 
     s2, draw, scene = candidates.sentinel2, candidates.s2_draw, candidates.s2_scene
     best = np.zeros(len(patches), np.int8)
-    rows = np.flatnonzero(_advance(best, draw, covers(s2.footprint[scene], outlines[draw]), Outcome.NOT_COVERED))
+    s2_covers = covers(s2.footprint[scene], outlines[draw], s2.convex[scene])
+    rows = np.flatnonzero(_advance(best, draw, s2_covers, Outcome.NOT_COVERED))
     time = s2.time[scene]
     distance = np.abs(time - preferred[draw])
     cloud = s2.cloud_cover[scene]

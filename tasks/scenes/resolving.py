@@ -2,9 +2,9 @@
 
 import re
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.scenes.footprints import covers
 from tasks.scenes.scenes import ScenePair, Scenes, Sentinel1Scenes, Sentinel2Scenes
@@ -29,8 +29,9 @@ class Resolver:
             self._by_product[product_key(product)].append(index)
         self._order = np.argsort(s1.time)
 
-    def resolve(self, pair: ScenePair, outline: Any) -> ScenePair | str:
-        """The pair in this catalogue, or why it is not there; `outline` is the patch's, in WGS 84 degrees.
+    def resolve(self, pair: ScenePair, outline: NDArray[np.float64]) -> ScenePair | str:
+        """The pair in this catalogue, or why it is not there; `outline` is the patch's ring, (vertices, 2)
+        degrees.
 
         Sentinel-2: same datatake and tile, newest processing that covers the patch. Sentinel-1: same product or, where
         names differ, same start within 2 s and same orbit.
@@ -50,9 +51,13 @@ class Resolver:
         )
 
     @staticmethod
-    def _covering(scenes: Scenes, found: list[int], outline: Any) -> list[int]:
-        outlines = np.full(len(found), outline, dtype=object)
-        return [i for i, covered in zip(found, covers(scenes.footprint[found], outlines), strict=True) if covered]
+    def _covering(scenes: Scenes, found: list[int], outline: NDArray[np.float64]) -> list[int]:
+        outlines = np.repeat(outline[None], len(found), axis=0)
+        return [
+            i
+            for i, covered in zip(found, covers(scenes.footprint[found], outlines, scenes.convex[found]), strict=True)
+            if covered
+        ]
 
     def _radar(self, pair: ScenePair) -> list[int]:
         found = self._by_product.get(product_key(pair.s1.product[pair.s1_scene]))

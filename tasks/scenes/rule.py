@@ -49,7 +49,7 @@ def lifetime_notes(spec: CorpusSpec) -> tuple[str, ...]:
         if first < since:
             share = min(1.0, (since - first) / (end - first))
             notes.append(
-                f"{100 * share:.0f} % of the window lies before {mission}'s first images ({since:%Y-%m-%d}): draws that "
-                "prefer an instant there get later scenes or none"
+                f"{100 * share:.0f} % of the window lies before {mission}'s first images ({since:%Y-%m-%d}): draws "
+                "that prefer an instant there get later scenes or none"
             )
     return tuple(notes)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.scenes.footprints import are_convex
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scenes:
@@ -23,6 +25,11 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.id)
+
+    @cached_property
+    def convex(self) -> NDArray[np.bool_]:
+        """Which footprints are convex, (n,)."""
+        return are_convex(self.footprint)
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from tasks.errors import CorpusError
 from tasks.shards.commits import Commit, StoredObject, committed_shards, corpus_digest, read_commit, write_shard
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import commit_object
+from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.verification import Fault, verify_shard, verify_shards
 
 CONTENTS = {"stac/s2/c/3/0/0/0": b"pixels" * 100, "samples/shard-00003.parquet": b"rows"}
@@ -28,6 +30,7 @@ def commit_of(contents: dict[str, bytes] = CONTENTS, shard: int = 3) -> Commit:
         samples=250,
         objects=tuple(StoredObject.of(path, content) for path, content in contents.items()),
         replaced=((17, "no Sentinel-2 scene covers the patch"), (4, "größtenteils Nodata")),
+        pairing=PairingCounts(tried=252, within=Counter({1: 90, 2: 170, 3: 250, 5: 251}), gaps=Counter({0: 30, 66: 220})),
     )
 
 
@@ -49,6 +52,12 @@ def test_an_object_is_described_as_the_clouds_describe_it() -> None:
 
 
 objects = st.builds(StoredObject.of, st.text(min_size=1, max_size=20), st.binary(max_size=50))
+counts = st.builds(
+    PairingCounts,
+    tried=st.integers(0, 10**6),
+    within=st.dictionaries(st.sampled_from(LIMITS), st.integers(0, 10**6)).map(Counter),
+    gaps=st.dictionaries(st.integers(0, 120).map(lambda n: 6 * n), st.integers(1, 10**6)).map(Counter),
+)
 
 
 @given(
@@ -58,6 +67,7 @@ objects = st.builds(StoredObject.of, st.text(min_size=1, max_size=20), st.binary
         samples=st.integers(0, 4096),
         objects=st.lists(objects, max_size=4).map(tuple),
         replaced=st.lists(st.tuples(st.integers(0, 2**40), st.text(max_size=30)), max_size=4).map(tuple),
+        pairing=counts,
     )
 )
 def test_a_record_comes_back_from_its_bytes(commit: Commit) -> None:
@@ -71,6 +81,7 @@ def test_a_record_is_readable_json_with_its_schema() -> None:
     assert record["schema"] == 1
     assert record["replaced"][1] == {"cell": 4, "reason": "größtenteils Nodata"}
     assert [item["path"] for item in record["objects"]] == list(CONTENTS)
+    assert record["pairing"]["tried"] == 252
 
 
 @pytest.mark.parametrize(
@@ -80,6 +91,8 @@ def test_a_record_is_readable_json_with_its_schema() -> None:
         commit_of().to_bytes()[:200],
         commit_of().to_bytes().replace(b'"md5"', b'"md6"'),
         commit_of().to_bytes().replace(b'"objects"', b'"things"'),
+        commit_of().to_bytes().replace(b'"pairing"', b'"couples"'),
+        commit_of().to_bytes().replace(b'"tried"', b'"tired"'),
         commit_of().to_bytes().replace(b'"shard": 3', b'"number": 3'),
     ],
 )  # fmt: skip

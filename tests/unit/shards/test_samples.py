@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from tasks.places import Patch
+from tasks.places import Patch, split_of
 from tasks.places.patches import patches_around
 from tasks.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
-from tasks.shards.samples import PlatformFacts, Sample, encode_samples, read_samples, sample_id
+from tasks.shards.samples import PlatformFacts, Sample, encode_rows, read_samples, sample_id, sample_rows
+from tasks.spec import CorpusSpec, Splits
 
 MOMENT = 1_525_344_021_024_017
 """2018-05-03T10:40:21.024017Z: microseconds that a float of nanoseconds would lose."""
@@ -27,8 +29,19 @@ COLUMNS = [
     "s1_orbit", "s1_direction",
     "stac_s2_id", "stac_s1_id", "stac_s2_nodata", "stac_s1_nodata", "stac_absent_bands",
     "demo_s2_id", "demo_s1_id", "demo_s2_nodata", "demo_s1_nodata", "demo_absent_bands",
-    "split", "missing",
+    "split", "place_id", "missing",
 ]  # fmt: skip
+
+SPEC = CorpusSpec.model_validate(
+    {
+        "name": "tiny",
+        "seed": 5,
+        "places": {"points": "sites.geojson"},
+        "window": ["2018-01-01", "2019-01-01"],
+        "platforms": [{"stac": {"catalog": "catalog.json"}}, "demo"],
+        "destinations": ["corpus"],
+    }
+)
 
 
 def scene_pair(*, known: bool = True, gap: int = -19 * HOUR) -> ScenePair:
@@ -71,8 +84,8 @@ def sample(
     )
 
 
-def encoded(*samples: Sample, shard: int = 3) -> bytes:
-    return encode_samples(list(samples), corpus="tiny", shard=shard, platforms=["stac", "demo"])
+def encoded(*samples: Sample, shard: int = 3, spec: CorpusSpec = SPEC) -> bytes:
+    return encode_rows(sample_rows(list(samples), spec, shard))
 
 
 def rows(*samples: Sample) -> gpd.GeoDataFrame:
@@ -131,7 +144,7 @@ def test_rows_say_what_the_samples_are() -> None:
     assert row["stac_absent_bands"] == "B01 B10"
     assert pd.isna(row["demo_absent_bands"])
     assert pd.isna(row["missing"])
-    assert pd.isna(row["split"])
+    assert pd.isna(row["place_id"])
 
 
 def test_unknown_facts_are_null() -> None:
@@ -145,9 +158,26 @@ def test_a_place_without_pixels_keeps_its_row_with_the_reason() -> None:
     row = table.iloc[1]
     assert row["missing"] == "no Sentinel-2 scene covers the patch"
     known = {"sample_id", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat"}
-    known |= {"preferred_time", "missing"}
+    known |= {"preferred_time", "split", "missing"}
+    assert row["split"] in ("train", "validation", "test")
     assert all(pd.isna(row[name]) for name in COLUMNS if name not in known)
     assert table.iloc[0]["s2_time"] == dt.datetime(2018, 5, 3, 10, 40, 21, 24_017, tzinfo=dt.UTC)
+
+
+def test_a_row_keeps_what_the_users_file_calls_the_place() -> None:
+    table = rows(replace(sample(0), place_id="Hof Nr. 7"), replace(sample(1, missing="x"), place_id="0012"), sample(2))
+    assert table["place_id"].tolist()[:2] == ["Hof Nr. 7", "0012"]
+    assert pd.isna(table["place_id"][2])
+
+
+@pytest.mark.parametrize("seed", [0, 5, 6])
+@pytest.mark.parametrize("shares", [Splits(), Splits(train=0.2, validation=0.5, test=0.3)])
+def test_the_split_is_that_of_the_patch_centre_by_seed_and_shares(seed: int, shares: Splits) -> None:
+    patches = patches_around(np.linspace(-120, 140, 40), np.linspace(-50, 70, 40), 250)
+    spec = SPEC.model_copy(update={"seed": seed, "splits": shares})
+    table = sample_rows([sample(row, patch=patches[row]) for row in range(40)], spec, 0)
+    assert table["split"].tolist() == split_of(*patches.centres(), seed, shares).tolist()
+    assert table["split"].nunique() == 3
 
 
 def test_the_geometry_is_the_patchs_outline_in_degrees() -> None:
