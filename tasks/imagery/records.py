@@ -42,10 +42,11 @@ class Records:
 
     def take(self, positions: NDArray[Any]) -> "Records":
         """The records at `positions`."""
+        hrefs = self.hrefs  # not `self`: the properties of all records may be large, and need not live on
         return Records(
             properties=self.properties.iloc[positions].reset_index(drop=True),
             footprint=self.footprint[positions],
-            hrefs=lambda index: self.hrefs(int(positions[index])),
+            hrefs=lambda index: hrefs(int(positions[index])),
             asset_keys=self.asset_keys,
         )
 

@@ -1,6 +1,7 @@
 """The platform `stac`: any STAC catalogue of cloud-optimised GeoTIFFs."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +26,19 @@ from tasks.spec import StacSource
 class _Optical:
     """The Sentinel-2 scenes of one collection and where their files are."""
 
-    records: Records
+    hrefs: Callable[[int], dict[str, str]]
+    asset_keys: frozenset[str]
     scenes: Sentinel2Scenes
     offset_removed: NDArray[np.object_]
 
     @classmethod
     def of(cls, records: Records) -> "_Optical":
-        return cls(records=records, scenes=sentinel2_scenes(records), offset_removed=offset_removed(records))
+        return cls(
+            hrefs=records.hrefs,
+            asset_keys=records.asset_keys,
+            scenes=sentinel2_scenes(records),
+            offset_removed=offset_removed(records),
+        )
 
     def carries_offset(self, index: int) -> bool | None:
         """Whether a scene's pixels are 1000 too high; None where nothing tells."""
@@ -60,12 +67,13 @@ class StacArchive:
         names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
         records = read_collections(catalog, names, rule, bounds)
         self._optical = _Optical.of(records[source.sentinel2])
-        self._radar, self._s1 = sentinel1_scenes(records[source.sentinel1])
+        radar, self._s1 = sentinel1_scenes(records[source.sentinel1])
+        self._radar_hrefs = radar.hrefs
         self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
         self._twins = _twins(self._s2, self._l1c.scenes) if self._l1c else {}
         self._s2_index, self._s1_index = SceneIndex(self._s2), SceneIndex(self._s1)
         self._resolver = Resolver(self._s2, self._s1)
-        held = keys_by_band(self._optical.records.asset_keys)
+        held = keys_by_band(self._optical.asset_keys)
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
 
     @property
@@ -103,7 +111,7 @@ class StacArchive:
                 s2[index] = remove_offset(values) if offset else values
             elif band in self.bands:
                 absent.append(band)
-        files = self._radar.hrefs(pair.s1_scene)
+        files = self._radar_hrefs(pair.s1_scene)
         keys = keys_by_polarization(files)
         if set(keys) != set(POLARIZATIONS):
             raise CatalogueError(f"{pair.s1_id}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
@@ -128,7 +136,7 @@ class StacArchive:
             if offset is None:
                 name = optical.scenes.id[index]
                 raise SceneUnavailable(f"{name}: nothing tells whether its pixels carry the +1000 offset")
-            files = optical.records.hrefs(index)
+            files = optical.hrefs(index)
             for band, key in keys_by_band(files).items():
                 found.setdefault(band, (files[key], offset))
         if not found:
