@@ -9,8 +9,8 @@ from threading import Lock
 from tasks.corpus import Description, describe
 from tasks.errors import SpecError
 from tasks.imagery import Platform, open_platforms
-from tasks.places import ListedPlaces, RandomPlaces, open_places, window_of
-from tasks.scenes import DAY, Rule
+from tasks.places import ListedPlaces, RandomPlaces, open_places
+from tasks.scenes import Rule, rule_of
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.spec import CorpusSpec
@@ -40,13 +40,7 @@ class Workshop:
     @cached_property
     def rule(self) -> Rule:
         """The spec's pairing rule."""
-        pairing = self.spec.pairing
-        return Rule(
-            window=window_of(self.spec),
-            max_gap=round(pairing.max_gap_days * DAY),
-            search=round(pairing.search_days * DAY),
-            max_cloud_cover=pairing.max_cloud_cover,
-        )
+        return rule_of(self.spec)
 
     @cached_property
     def readers(self) -> ThreadPoolExecutor:
@@ -64,12 +58,13 @@ def open_workshop(spec: CorpusSpec, folder: Path) -> Workshop:
     `folder` is where the spec lies. Raises SpecError, PlacesError, CatalogueError, DestinationError, SettingsError.
     """
     with _opening:
-        return _open(spec.model_dump_json(), folder, load_settings().model_dump_json())
+        return _open(spec.model_dump_json(), folder, load_settings())  # pyright: ignore[reportArgumentType] hashable: frozen
 
 
 @lru_cache(maxsize=4)
-def _open(spec_text: str, folder: Path, settings_text: str) -> Workshop:
-    spec, settings = CorpusSpec.model_validate_json(spec_text), Settings.model_validate_json(settings_text)
+def _open(spec_text: str, folder: Path, settings: Settings) -> Workshop:
+    # The settings are the key themselves: as text they would have lost their secrets.
+    spec = CorpusSpec.model_validate_json(spec_text)
     if spec.labels:
         raise SpecError(f"labels: [{', '.join(spec.labels)}]: labels cannot be made by this version. Use labels: [].")
     if spec.places.cover is not None:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from tasks.errors import SpecError
+from tasks.imagery.descarteslabs import open_descarteslabs
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
+from tasks.scenes import rule_of
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec, StacSource, is_url, resolve_path
 
@@ -16,10 +18,10 @@ def open_platforms(spec: CorpusSpec, folder: Path, settings: Settings) -> list[P
 
     Raises CatalogueError, SpecError.
     """
-    return [_open(item if isinstance(item, str) else item.stac, folder, settings) for item in spec.platforms]
+    return [_open(item if isinstance(item, str) else item.stac, spec, folder, settings) for item in spec.platforms]
 
 
-def _open(item: str | StacSource, folder: Path, settings: Settings) -> Platform:
+def _open(item: str | StacSource, spec: CorpusSpec, folder: Path, settings: Settings) -> Platform:
     if isinstance(item, StacSource):
         if is_url(item.catalog):
             raise SpecError(f"platforms: {item.catalog}: only catalogues on a local path can be read.")
@@ -35,4 +37,6 @@ def _open(item: str | StacSource, folder: Path, settings: Settings) -> Platform:
             )
         source = StacSource(catalog=str(catalog), sentinel2_b10="sentinel-2-l1c", name="demo")
         return StacArchive(source, catalog, in_flight=settings.stac_reads)
-    raise SpecError(f"platforms: {item} cannot be used yet; use demo or {{stac: {{catalog: path}}}}.")
+    if item == "descarteslabs":
+        return open_descarteslabs(settings, rule_of(spec))
+    raise SpecError(f"platforms: {item} cannot be used yet; use descarteslabs, demo or {{stac: {{catalog: path}}}}.")

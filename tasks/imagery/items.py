@@ -12,6 +12,7 @@ from shapely.geometry import shape
 
 from tasks.errors import CatalogueError
 from tasks.imagery.platform import BANDS, POLARIZATIONS
+from tasks.imagery.products import SENTINEL2_PRODUCT
 from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
 
 _COMMON_NAMES = {
@@ -19,13 +20,6 @@ _COMMON_NAMES = {
     "rededge3": "B07", "nir": "B08", "nir08": "B8A", "nir09": "B09", "cirrus": "B10", "swir16": "B11", "swir22": "B12",
 }  # fmt: skip
 """Asset keys of Earth Search, which names bands by what they see."""
-
-_PRODUCT = re.compile(
-    r"(?P<platform>S2[A-D])_MSIL(?:1C|2A)_(?P<datatake>\d{8}T\d{6})_N(?P<baseline>\d{4})_R(?P<orbit>\d{3})"
-    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<processed>\d{8}T\d{6})"
-)
-"""Sentinel-2 product names since 2016-12-06 (ESA, S2 Products Specification)."""
-
 
 def band_assets(item: Item) -> dict[str, Asset]:
     """Assets of the Sentinel-2 bands that an item has, by band: B01, B1, B1_20m, coastal, ..."""
@@ -76,7 +70,7 @@ def sentinel1_scenes(items: Iterable[Item]) -> tuple[list[Item], Sentinel1Scenes
 def _sentinel2_row(item: Item) -> dict[str, Any]:
     properties = item.properties
     names = (str(properties.get(key) or "") for key in ("s2:product_uri", "s2:product_id", "s2:source_product"))
-    named = next((found for name in (*names, item.id) if (found := _PRODUCT.search(name))), None)
+    named = next((found for name in (*names, item.id) if (found := SENTINEL2_PRODUCT.search(name))), None)
     tile = str(properties.get("s2:mgrs_tile") or properties.get("grid:code") or (named["tile"] if named else ""))
     tile = tile.removeprefix("MGRS-").removeprefix("T")
     baseline = str(
