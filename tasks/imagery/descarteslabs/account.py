@@ -14,6 +14,7 @@ from earthdaily.earthone.auth import Auth
 from earthdaily.earthone.catalog import CatalogClient
 from earthdaily.earthone.core.client.services.raster import Raster
 from earthdaily.earthone.core.client.services.service.service import JsonApiSession
+from earthdaily.earthone.exceptions import AuthError, ForbiddenError, UnauthorizedError
 
 from tasks.errors import CatalogueError, CredentialsError
 from tasks.imagery.descarteslabs.refusals import LOGIN, DamagedBody, explained, judge
@@ -80,6 +81,7 @@ class Login(Auth):
         super().__init__(
             domain=settings.descarteslabs_iam_url, token_info_path=None, retries=0, _suppress_warning=True, **own
         )
+        self._token: str | None = self._token or None
 
     @property
     def token(self) -> str:
@@ -98,9 +100,13 @@ class Login(Auth):
             return token
 
     def _fetch(self) -> str:
-        refused = CredentialsError(f"descarteslabs: refused the client id and secret. {LOGIN}.")
+        refused = CredentialsError(f"descarteslabs: refused the client id and secret, or the token. {LOGIN}.")
         with explained("the login", refused):
-            return str(Auth.token.fget(self))  # pyright: ignore[reportOptionalCall] a property has a getter
+            try:
+                return str(super().token)
+            except (AuthError, UnauthorizedError, ForbiddenError):
+                # Their text may quote the token.
+                raise refused from None
 
 
 class _Raster(Raster):

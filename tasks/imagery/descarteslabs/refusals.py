@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import requests
 import urllib3
 from earthdaily.earthone.exceptions import (
-    AuthError,
     ClientError,
     ForbiddenError,
     ProxyAuthenticationRequiredError,
@@ -56,11 +55,15 @@ def judge(error: Exception) -> Verdict:
 def explained(what: str, refused: DeepSentinelError) -> Generator[None]:
     """Turn the client's final errors into ours: `refused` for a request that the platform will never answer.
 
-    No text of the platform or the client gets into a message about the login: the client's own quote the token.
+    No text of the platform or of the client gets into the message: it may quote the token, and differs from day to day.
     """
     try:
         yield
-    except (RateLimitError, RequestCancellationError):
+    except RateLimitError as error:
+        raise RateLimitError("status 429", retry_after=error.retry_after) from None
+    except ServerError as error:
+        raise ServerError(f"status {getattr(error, 'original_status', error.status)}") from None
+    except RequestCancellationError:
         raise
     except UnauthorizedError:
         raise CredentialsError(f"descarteslabs: refused the login for {what} (401). {LOGIN}.") from None
@@ -73,8 +76,6 @@ def explained(what: str, refused: DeepSentinelError) -> Generator[None]:
         raise CredentialsError(
             "descarteslabs: the proxy asks for a login (407). Put it in HTTPS_PROXY, or go without the proxy."
         ) from None
-    except AuthError:
-        raise CredentialsError(f"descarteslabs: no access token can be had. {LOGIN}.") from None
     except ClientError:
         raise refused from None
     except _WRONG_URL:
