@@ -16,7 +16,9 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,7 +42,7 @@ S1_DATA, S1_DECIBELS = (0.0, 4095.0), (-40.0, 11.1875)
 CATALOG, RASTER = "/metadata/v1/catalog/v2", "/raster/v2"
 
 Fault = str
-"""429, 429-after, 500, 503, 400, 401, 403, 404, 418, truncated, short, garbage, empty, reset."""
+"""429, 429-after, 500, 503, 400, 401, 403, 404, 418, truncated, short, longer, garbage, empty, reset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,12 @@ class World:
     page: int = 1000
     latency: float = 0.0
     token_seconds: float = 3600.0
-    fault: Callable[[str, int, int], Fault | None] = lambda kind, content, attempt: None  # noqa: E731
+    chunked: bool = False
+    """Whether bodies go out in HTTP chunks, as a service that streams sends them."""
+    connections: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    """Bytes of bodies, by kind of request."""
+    fault: Callable[[str, int, int], Fault | None] = lambda kind, content, attempt: None
     """By kind of request (token, search, bands, raster), its content as a number, and which attempt it is, from 0."""
     s2_ranges: tuple[tuple[float, float], tuple[float, float]] = ((0, 10000), (0.0, 1.0))
     requests: Counter[str] = field(default_factory=Counter)
@@ -147,6 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
+    def setup(self) -> None:
+        super().setup()
+        with self.server.world._lock:
+            self.server.world.connections += 1
+
     def log_message(self, *_: Any) -> None:
         pass
 
@@ -201,6 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
             # The head stays: what follows it is noise.
             head = answer[: length // 3]
             answer = head + np.random.default_rng(length).bytes(length - len(head))
+        elif fault == "longer":
+            answer += b"and more"
+            length = len(answer)
         elif fault == "empty":
             answer, length = b"", 0
         elif fault == "reset":
@@ -209,7 +224,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         self.send_response(status)
-        self.send_header("Content-Length", str(length))
+        with world._lock:
+            world.sent[kind] += len(answer)
+        if world.chunked and not fault:
+            self.send_header("Transfer-Encoding", "chunked")
+            parts = [answer[n : n + 65536] for n in range(0, len(answer), 65536)] + [b""]
+            answer = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+        else:
+            self.send_header("Content-Length", str(length))
         self.send_header("Content-Type", "application/json")
         for name, value in headers.items():
             self.send_header(name, value)
@@ -353,7 +375,7 @@ def _npz(values: np.ndarray, mask: np.ndarray, facts: dict[str, Any]) -> bytes:
     cuts = [0, values.shape[1] // 2, values.shape[1]]
     lines = [json.dumps(facts), json.dumps({"shape": values.shape, "dtype": values.dtype.name, "chunks": 2})]
     parts = [(line + "\n").encode() for line in lines]
-    for top, bottom in zip(cuts, cuts[1:], strict=False):
+    for top, bottom in pairwise(cuts):
         some, hidden = np.ascontiguousarray(values[:, top:bottom]), np.ascontiguousarray(mask[:, top:bottom])
         parts.append((json.dumps({"offset": [0, top, 0], "shape": some.shape}) + "\n").encode())
         parts += [blosc2.compress(a, a.dtype.itemsize, clevel=1, codec=blosc2.Codec.BLOSCLZ) for a in (some, hidden)]
@@ -384,11 +406,13 @@ def _meets(scene: Scene, expression: dict[str, Any]) -> bool:
         return all(_meets(scene, e) for e in expression["and"])
     if "or" in expression:
         return any(_meets(scene, e) for e in expression["or"])
-    own = {"product_id": scene.product, "acquired": _instant(scene.acquired)}[expression["name"]]
-    wanted = expression["val"] if expression["name"] == "product_id" else _instant(expression["val"])
-    return {"eq": own == wanted, "gte": own >= wanted, "lt": own < wanted}[expression["op"]]
+    if expression["name"] == "product_id":
+        return expression["op"] == "eq" and expression["val"] == scene.product
+    own, wanted = _instant(scene.acquired), _instant(expression["val"])
+    return {"gte": own >= wanted, "lt": own < wanted}[expression["op"]]
 
 
+@lru_cache(maxsize=1_000_000)
 def _instant(text: str) -> np.datetime64:
     return np.datetime64(text.removesuffix("Z"), "us")
 
@@ -396,7 +420,7 @@ def _instant(text: str) -> np.datetime64:
 def _on_globe(scene: Scene) -> Any:
     """The footprint with parts beyond 180 degrees moved to the other side, for intersecting."""
     west, _, east, _ = scene.footprint.bounds
-    if -180 <= west and east <= 180:
+    if west >= -180 and east <= 180:
         return scene.footprint
     moved = shapely.affinity.translate(scene.footprint, -360 if east > 180 else 360)
     return shapely.union(scene.footprint, moved)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+
 from tasks.places import Draws, Patches
 from tasks.places.patches import patches_around
 from tests.servers.earthone import SENTINEL1, SENTINEL2, Scene
@@ -113,9 +114,7 @@ def world_over(
             )  # fmt: skip
             scenes.append(one)
             if mode == "IW":
-                s1.append(
-                    Acquisition(id=one.id, time=micros(start), footprint=whole, place=place, datatake=name)
-                )
+                s1.append(Acquisition(id=one.id, time=micros(start), footprint=whole, place=place, datatake=name))
     return scenes, s2, s1
 
 

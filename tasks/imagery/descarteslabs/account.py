@@ -14,6 +14,7 @@ from earthdaily.earthone.auth import Auth
 from earthdaily.earthone.catalog import CatalogClient
 from earthdaily.earthone.core.client.services.raster import Raster
 from earthdaily.earthone.core.client.services.service.service import JsonApiSession
+from earthdaily.earthone.core.common.http import Session
 from earthdaily.earthone.exceptions import AuthError, ForbiddenError, UnauthorizedError
 
 from tasks.errors import CatalogueError, CredentialsError
@@ -109,9 +110,39 @@ class Login(Auth):
                 raise refused from None
 
 
-class _Raster(Raster):
+class AnswerKeepingSession(Session):
+    """A session of one thread that keeps its last answer, whose body the client reads elsewhere and never closes."""
+
+    answer: Any = None
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        """As the client's own."""
+        self.answer = None
+        self.answer = super().request(method, url, *args, **kwargs)
+        return self.answer
+
+
+class RasterService(Raster):
+    """The client's raster service."""
+
     # A rendering takes seconds; the client's own five minutes would eat the deadline on one lost connection.
     TIMEOUT = (9.5, 90)
+
+    def finish(self) -> tuple[int, int]:
+        """End this thread's last answer: bytes received, and how many of them nobody has read.
+
+        The connection serves the next request only if the body was read to its end. Raises what reading it raises.
+        """
+        answer: Any = self._session.get().answer
+        left = len(answer.raw.read())
+        answer.close()
+        return answer.raw.tell(), left
+
+    def drop(self) -> None:
+        """Close the connection of this thread's last answer, which nobody will read to its end."""
+        answer: Any = self._session.get().answer
+        if answer is not None:
+            answer.close()
 
 
 def open_catalog(settings: Settings, login: Login, gate: Gate) -> CatalogClient:
@@ -136,9 +167,9 @@ def open_catalog(settings: Settings, login: Login, gate: Gate) -> CatalogClient:
     return CatalogClient(url=_service(settings, _CATALOG), auth=login, retries=0, session_class=GatedSession)
 
 
-def open_raster(settings: Settings, login: Login) -> Raster:
+def open_raster(settings: Settings, login: Login) -> RasterService:
     """The service that renders pixels; its caller passes the gate, for the client reads bodies outside its session."""
-    return _Raster(url=_service(settings, _RASTER), auth=login, retries=0)
+    return RasterService(url=_service(settings, _RASTER), auth=login, retries=0, session_class=AnswerKeepingSession)
 
 
 def _service(settings: Settings, path: str) -> str | None:

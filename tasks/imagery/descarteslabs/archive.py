@@ -151,7 +151,8 @@ class DescartesLabs:
             return self._renderings
 
     def _held(self, product: str, setting: str) -> dict[str, Any]:
-        held = {band.name: band for band in Band.search(client=self._catalog).filter(p.product_id == product)}
+        found: list[Any] = list(Band.search(client=self._catalog).filter(p.product_id == product))
+        held = {band.name: band for band in found}
         if not held:
             raise CatalogueError(
                 f"descarteslabs: there is no product {product!r}, or this account may not see it. Set {setting} to the "

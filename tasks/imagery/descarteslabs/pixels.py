@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from earthdaily.earthone.core.catalog.scaling import properties_for_band
-from earthdaily.earthone.core.client.services.raster import Raster
 from earthdaily.earthone.geo import AOI
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
-from tasks.imagery.descarteslabs.account import Gate
+from tasks.imagery.descarteslabs.account import Gate, RasterService
 from tasks.imagery.descarteslabs.refusals import DamagedBody, explained
 from tasks.places import PIXEL, Patch
 
@@ -72,7 +71,7 @@ def _scale(properties: dict[str, Any], times: float) -> Scale:
 
 
 def render(
-    raster: Raster, gate: Gate, asked: Rendering, patch: Patch, scene: str
+    raster: RasterService, gate: Gate, asked: Rendering, patch: Patch, scene: str
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Values and mask (True = nodata) of a scene on a patch: (bands, height, width) each.
 
@@ -86,16 +85,24 @@ def render(
     def call() -> tuple[NDArray[Any], NDArray[np.bool_]]:
         refused = SceneUnavailable(f"{scene}: the platform cannot render this scene on this patch")
         with explained(f"the pixels of {scene}", refused):
-            return _checked(_post(raster, asked, grid, scene), asked, patch, scene)
+            try:
+                answer = _post(raster, asked, grid, scene)
+                received, left = raster.finish()
+            except BaseException:
+                raster.drop()
+                raise
+            gate.traffic.add(bytes=received)
+            if left:
+                raise DamagedBody(f"a body {left} bytes longer than it says")
+            return _checked(answer, asked, patch, scene)
 
-    values, mask = gate.send(call, f"{scene}: its pixels")
-    gate.traffic.add(bytes=values.nbytes)
-    return values, mask
+    return gate.send(call, f"{scene}: its pixels")
 
 
-def _post(raster: Raster, asked: Rendering, grid: AOI, scene: str) -> Any:
+def _post(raster: RasterService, asked: Rendering, grid: AOI, scene: str) -> Any:
     # What `Image.ndarray` asks for, without its band cache: that one is not made for threads and runs out every ten
     # minutes, upon which all of them would fetch the bands again.
+    placed: dict[str, Any] = grid.raster_params
     try:
         return raster.ndarray(
             inputs=[scene],
@@ -112,7 +119,7 @@ def _post(raster: Raster, asked: Rendering, grid: AOI, scene: str) -> Any:
             progress=False,
             # The gate is the one retry layer; the client's own would hide attempts for a minute.
             _retry=lambda send, headers=None: send(headers=headers or {}),
-            **grid.raster_params,
+            **placed,
         )
     except _DAMAGED as error:
         raise DamagedBody(f"a damaged body ({type(error).__name__})") from None
