@@ -10,7 +10,7 @@ from tasks.corpus import Description, describe
 from tasks.errors import SpecError
 from tasks.imagery import Platform, open_platforms
 from tasks.places import ListedPlaces, RandomPlaces, open_places
-from tasks.scenes import Rule, rule_of
+from tasks.scenes import Rule
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.spec import CorpusSpec
@@ -40,7 +40,7 @@ class Workshop:
     @cached_property
     def rule(self) -> Rule:
         """The spec's pairing rule."""
-        return rule_of(self.spec)
+        return Rule.of(self.spec)
 
     @cached_property
     def readers(self) -> ThreadPoolExecutor:

@@ -6,7 +6,7 @@ from tasks.errors import SpecError
 from tasks.imagery.descarteslabs import open_descarteslabs
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
-from tasks.scenes import rule_of
+from tasks.scenes import Rule
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec, StacSource, is_url, resolve_path
 
@@ -16,12 +16,13 @@ __all__ = ["BANDS", "POLARIZATIONS", "Platform", "Tiles", "Traffic", "open_platf
 def open_platforms(spec: CorpusSpec, folder: Path, settings: Settings) -> list[Platform]:
     """Open the platforms of a spec, in its order; `folder` is where the spec lies.
 
-    Raises CatalogueError, SpecError.
+    Raises CatalogueError, CredentialsError, SettingsError, SpecError.
     """
-    return [_open(item if isinstance(item, str) else item.stac, spec, folder, settings) for item in spec.platforms]
+    rule = Rule.of(spec)
+    return [_open(item if isinstance(item, str) else item.stac, rule, folder, settings) for item in spec.platforms]
 
 
-def _open(item: str | StacSource, spec: CorpusSpec, folder: Path, settings: Settings) -> Platform:
+def _open(item: str | StacSource, rule: Rule, folder: Path, settings: Settings) -> Platform:
     if isinstance(item, StacSource):
         if is_url(item.catalog):
             raise SpecError(f"platforms: {item.catalog}: only catalogues on a local path can be read.")
@@ -38,5 +39,5 @@ def _open(item: str | StacSource, spec: CorpusSpec, folder: Path, settings: Sett
         source = StacSource(catalog=str(catalog), sentinel2_b10="sentinel-2-l1c", name="demo")
         return StacArchive(source, catalog, in_flight=settings.stac_reads)
     if item == "descarteslabs":
-        return open_descarteslabs(settings, rule_of(spec))
+        return open_descarteslabs(settings, rule)
     raise SpecError(f"platforms: {item} cannot be used yet; use descarteslabs, demo or {{stac: {{catalog: path}}}}.")
