@@ -71,6 +71,10 @@ def _look(s2: zarr.Array[Any], s1: zarr.Array[Any], row: dict[Any, Any], descrip
         backscatter=backscatter_composite(db),
         captions=(
             f"S2 {row['s2_time']:%Y-%m-%d %H:%M}   S1 {row['s1_time']:%Y-%m-%d %H:%M}   {row['gap_hours']:+.1f} h",
-            f"{row['sample_id']}   {row['lat']:.3f} {row['lon']:.3f}   {row['crs']}",
+            f"{row['sample_id']}   {_degrees(row['lat'], 'NS')} {_degrees(row['lon'], 'EW')}   {row['crs']}",
         ),
     )
+
+
+def _degrees(value: float, names: str) -> str:
+    return f"{abs(value):.3f}\N{DEGREE SIGN}{names[value < 0]}"

@@ -201,6 +201,12 @@ class CorpusSpec(_Part):
                 )
         return self
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """The window in microseconds since 1970 UTC, half open."""
+        first, end = (round(instant.timestamp() * 1_000_000) for instant in self.window)
+        return first, end
+
     def changed(self, *, size: int | None = None, destinations: list[str] | None = None) -> "CorpusSpec":
         """The spec with another size or other destinations. Raises SpecError: it is none with them."""
         content = self.model_dump()

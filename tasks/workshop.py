@@ -10,7 +10,7 @@ from tasks.corpus import Description, describe
 from tasks.errors import SpecError
 from tasks.imagery import Platform, open_platforms
 from tasks.places import ListedPlaces, RandomPlaces, open_places
-from tasks.scenes import Rule
+from tasks.scenes import Rule, rule_of
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.spec import CorpusSpec
@@ -40,7 +40,7 @@ class Workshop:
     @cached_property
     def rule(self) -> Rule:
         """The spec's pairing rule."""
-        return Rule.of(self.spec)
+        return rule_of(self.spec)
 
     @cached_property
     def readers(self) -> ThreadPoolExecutor:
@@ -71,5 +71,6 @@ def _open(spec_text: str, folder: Path, settings: Settings) -> Workshop:
         raise SpecError("places: {cover: ...} cannot be used by this version. Use random or points.")
     # What is cheap to find wrong comes first.
     destinations = tuple(open_destination(location) for location in spec.destinations)
-    platforms = tuple(open_platforms(spec, folder, settings))
-    return Workshop(spec, settings, open_places(spec, folder), platforms, destinations)
+    places = open_places(spec, folder)
+    platforms = tuple(open_platforms(spec, places.bounds, folder, settings))
+    return Workshop(spec, settings, places, platforms, destinations)

@@ -150,8 +150,6 @@ SPECTRA: dict[str, tuple[int, ...]] = {
 }
 """Reflectance x 10,000 in the order B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12."""
 
-_ALWAYS = {1: (1.0, 0.0, 0.0)}
-
 PHASES: dict[Cover, Phases] = {
     Cover.SEA: Phases(("deep sea", "shallows", "shallows")),
     Cover.UNMAPPED: Phases(

@@ -6,16 +6,17 @@ Both the imagery (`surface`) and the labels (`corine`, `osm`) are drawn from thi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import shapely
 
 from tasks.demo.cover import OSM_TAGS, Cover
 from tasks.demo.fields import make_farmland
 from tasks.demo.network import SURFACES, WIDTHS, make_network
-from tasks.demo.noise import Field
+from tasks.demo.noise import Field, polygons_of
 from tasks.demo.settlements import Settlement, make_settlements
-from tasks.demo.square import Square
+from tasks.demo.square import Square, to_lonlat
 from tasks.demo.terrain import make_growth, make_terrain
 
 COUNTRY_NAME = "Sentinelia"
@@ -58,8 +59,8 @@ def make_landscape(square: Square, seed: int) -> Landscape:
     for place in settlements:
         features += [_area(polygon, Cover.RESIDENTIAL, name=place.name) for polygon in place.homes]
         features += [_area(polygon, cover) for polygon, cover in place.others]
-    features += [_line(line, "tree_row", Cover.TREE, {"natural": "tree_row"}, 4.0) for line in farmland.hedges[::2]]
-    features += [_line(line, "hedge", Cover.TREE, {"barrier": "hedge"}, 4.0) for line in farmland.hedges[1::2]]
+    features += [Feature(line, Cover.TREE, {"natural": "tree_row"}, 4.0) for line in farmland.hedges[::2]]
+    features += [Feature(line, Cover.TREE, {"barrier": "hedge"}, 4.0) for line in farmland.hedges[1::2]]
     features += [_area(bed, Cover.RIVER) for bed in terrain.river_beds]
     features += [_area(lake, Cover.LAKE, name=f"Lake {i + 1}") for i, lake in enumerate(terrain.lakes)]
     for line, width in terrain.rivers:
@@ -75,15 +76,27 @@ def make_landscape(square: Square, seed: int) -> Landscape:
     features += _points(settlements, network.pylons)
     if network.power_line is not None:
         features.append(Feature(network.power_line, None, {"power": "line", "voltage": "110000"}))
-    return Landscape(square, terrain.country, tuple(features), terrain.inland, terrain.height)
+    return Landscape(square, terrain.country, _survive_rounding(features), terrain.inland, terrain.height)
+
+
+def _survive_rounding(features: list[Feature]) -> tuple[Feature, ...]:
+    """The features with such slivers cut off that would fold over when OpenStreetMap rounds them to 1e-7 degrees."""
+    rounded = np.array([shapely.transform(feature.geometry, to_lonlat) for feature in features])
+    broken = ~shapely.is_valid(rounded)
+    kept: list[Feature] = []
+    for feature, is_broken in zip(features, broken, strict=True):
+        if not is_broken:
+            kept.append(feature)
+            continue
+        opened = feature.geometry.buffer(-1.0, join_style="mitre").buffer(1.0, join_style="mitre")
+        parts = polygons_of(shapely.set_precision(opened, 0.1))
+        whole = [part for part in parts if shapely.transform(part, to_lonlat).is_valid]
+        kept += [replace(feature, geometry=part) for part in whole]
+    return tuple(kept)
 
 
 def _area(polygon: shapely.Polygon, cover: Cover, name: str | None = None) -> Feature:
     return Feature(polygon, cover, OSM_TAGS[cover] | ({"name": name} if name else {}))
-
-
-def _line(line: shapely.LineString, _kind: str, cover: Cover, tags: dict[str, str], width: float) -> Feature:
-    return Feature(line, cover, tags, width)
 
 
 def _road(line: shapely.LineString, kind: str, ref: str | None = None) -> Feature:
@@ -93,7 +106,6 @@ def _road(line: shapely.LineString, kind: str, ref: str | None = None) -> Featur
 
 def _points(settlements: list[Settlement], pylons: list[tuple[float, float]]) -> list[Feature]:
     found = [Feature(shapely.Point(tree), Cover.TREE, {"natural": "tree"}) for p in settlements for tree in p.trees]
-    for place in settlements:
-        found.append(Feature(shapely.Point(place.centre), None, {"place": place.kind, "name": place.name}))
+    found += [Feature(shapely.Point(p.centre), None, {"place": p.kind, "name": p.name}) for p in settlements]
     found += [Feature(shapely.Point(pylon), Cover.PYLON, {"power": "tower"}) for pylon in pylons]
     return found

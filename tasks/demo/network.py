@@ -48,6 +48,7 @@ class Network:
 
     @property
     def pylons(self) -> list[tuple[float, float]]:
+        """Where towers stand."""
         return [] if self.power_line is None else [(x, y) for x, y in self.power_line.coords]
 
 
@@ -153,12 +154,12 @@ def _railway(terrain: Terrain, stops: Floats) -> shapely.LineString | None:
     """A smooth line past the settlements, 400 m beside their centres; ends where it would meet a lake or the sea."""
     if len(stops) < 2:
         return None
-    beside = stops + (260.0, -300.0)
+    beside = stops + np.array([260.0, -300.0])
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(beside, axis=0), axis=1))])
     along = np.linspace(0, length[-1], max(12, int(length[-1] / 150)))
     xy = np.column_stack([np.interp(along, length, beside[:, i]) for i in (0, 1)])
-    window = np.hanning(17)[1:-1] / np.hanning(17).sum()
-    padded = np.pad(xy, ((7, 7), (0, 0)), mode="edge")
+    window = np.hanning(33)[1:-1] / np.hanning(33).sum()
+    padded = np.pad(xy, ((15, 15), (0, 0)), mode="edge")
     smooth = np.column_stack([np.convolve(padded[:, i], window, mode="valid") for i in (0, 1)])
     dry = shapely.difference(terrain.country.buffer(-80), shapely.union_all([p.buffer(30) for p in terrain.lakes]))
     parts = shapely.get_parts(shapely.LineString(smooth).intersection(dry))
@@ -187,5 +188,5 @@ def _power_line(terrain: Terrain, settlements: list[Settlement], seed: int) -> s
     return shapely.LineString([best.interpolate(i * PYLON_SPACING) for i in range(count + 1)])
 
 
-SURFACES = {kind: Cover.ASPHALT for kind in WIDTHS} | {"track": Cover.GRAVEL, "rail": Cover.RAIL}
+SURFACES = dict.fromkeys(WIDTHS, Cover.ASPHALT) | {"track": Cover.GRAVEL, "rail": Cover.RAIL}
 """What a way is covered with."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import rasterio.features
 import shapely
 from PIL import Image
+from shapely.geometry.base import BaseGeometry
 
 from tasks.demo.square import Floats, Square
 
@@ -27,7 +28,7 @@ def stream(seed: int, *names: str) -> np.random.Generator:
 def enlarge(field: Field, width: int) -> Field:
     """A square field (n, n) smoothly enlarged to (width, width)."""
     image = Image.fromarray(np.ascontiguousarray(field, dtype=np.float32))
-    return np.asarray(image.resize((width, width), Image.Resampling.BICUBIC), dtype=np.float32)
+    return np.array(image.resize((width, width), Image.Resampling.BICUBIC), dtype=np.float32)
 
 
 def fractal(rng: np.random.Generator, square: Square, wavelength: float, octaves: int, gain: float = 0.5) -> Field:
@@ -61,12 +62,13 @@ def outlines(mask: npt.NDArray[np.bool_], square: Square, min_area: float) -> li
     found = rasterio.features.shapes(
         mask.astype(np.uint8), mask=mask, transform=square.transform(FIELD_RESOLUTION), connectivity=4
     )
-    rounded = [_round_off(shapely.geometry.shape(outline), min_area) for outline, _ in found]
+    rings = [outline["coordinates"] for outline, _ in found]
+    rounded = [_round_off(shapely.Polygon(first, rest), min_area) for first, *rest in rings]
     parts = [part for polygon in rounded for part in polygons_of(polygon) if part.area >= min_area]
     return sorted(parts, key=lambda part: (-part.area, part.bounds))
 
 
-def polygons_of(geometry: shapely.Geometry) -> list[shapely.Polygon]:
+def polygons_of(geometry: BaseGeometry) -> list[shapely.Polygon]:
     """The non-empty polygons a geometry consists of."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     return [part for part in parts if isinstance(part, shapely.Polygon) and not part.is_empty]
@@ -82,8 +84,9 @@ def round_corners(xy: Floats, *, closed: bool, times: int = 2) -> Floats:
     return xy
 
 
-def _round_off(polygon: shapely.Polygon, min_area: float) -> shapely.Geometry:
+def _round_off(polygon: shapely.Polygon, min_area: float) -> BaseGeometry:
     coarse = polygon.simplify(0.8 * FIELD_RESOLUTION)
+    assert isinstance(coarse, shapely.Polygon)  # simplification keeps the type
     rings = [
         round_corners(np.asarray(ring.coords), closed=True)
         for ring in [coarse.exterior, *coarse.interiors]

@@ -19,8 +19,9 @@ from tasks.demo.surface import LEVELS, Surface
 
 DESCRIPTION = "INVENTED data of an invented country, made by the demo archive of DeepSentinel; no satellite saw this"
 
-BAND_RESOLUTION = dict.fromkeys(("B02", "B03", "B04", "B08"), 10) | dict.fromkeys(("B01", "B09", "B10"), 60)
-BAND_RESOLUTION |= {band: 20 for band in BANDS if band not in BAND_RESOLUTION}
+_FINE, _COARSE = ("B02", "B03", "B04", "B08"), ("B01", "B09", "B10")
+BAND_RESOLUTION = {band: 10 if band in _FINE else 60 if band in _COARSE else 20 for band in BANDS}
+"""Metres."""
 
 OFFSET = 1000
 """Added to all pixels since processing baseline 04.00, ESA, in operation since 2022-01-25."""
@@ -51,10 +52,10 @@ def make_clouds(surface: Surface, scene: OpticalScene, seed: int) -> Clouds | No
     if not scene.cloudiness:
         return None
     square = surface.square
-    field = fractal(stream(seed, "clouds", scene.datatake[:26]), square, 9_000, 6, 0.55)
+    field = fractal(stream(seed, "clouds", scene.datatake[:26]), square, 7_000, 6, 0.6)
     field -= np.quantile(field, 1 - scene.cloudiness)
     opacity = enlarge(np.clip(field, -0.2, 1).astype(np.float32), square.width(10))
-    cloud = np.clip(np.rint(opacity * 2.2 * _CLOUD_LEVELS), 0, _CLOUD_LEVELS).astype(np.uint8)
+    cloud = np.clip(np.rint(opacity * 1.3 * _CLOUD_LEVELS), 0, _CLOUD_LEVELS).astype(np.uint8)
     # The sun stands in the south-east, so shadows fall to the north-west of clouds some 1,500 m high.
     shadow = np.zeros_like(cloud)
     away = min(90, square.width(10) // 8)
@@ -110,14 +111,15 @@ def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int
     power = rng.gamma(_LOOKS, 1 / _LOOKS, 4096)
     speckle = (np.rint(10 * np.log10(power) / DB_STEP) * DB_STEP).astype(np.float32)
     # The resolution of IW GRDH is 20 m x 22 m at a spacing of 10 m: two pixels share their speckle. It repeats
-    # every 1,280 m to the south, which nobody sees and which halves the files.
+    # every 1,280 m to the south, a little aside, which nobody sees and which halves the files.
     grain = speckle.take(rng.integers(0, 4096, (_GRAIN // 2, -(-width // 2)), dtype=np.uint16))
-    grain = grain.repeat(2, 0).repeat(2, 1)[:, :width]
+    grain = grain.repeat(2, 0).repeat(2, 1)
     transform = radar_transform(square, scene)
     out = np.empty((height, width), np.float32)
     for start in range(0, height, _GRAIN):
         rows = slice(start, min(start + _GRAIN, height))
-        part = grain[: rows.stop - start] + table.take(index[rows] // LEVELS)
+        grain = np.roll(grain, 2 * int(rng.integers(-40, 40)), 1)
+        part = grain[: rows.stop - start, :width] + table.take(index[rows] // LEVELS)
         if scene.edges:
             part[~valid_rows(square, transform, scene.edges, rows, width)] = np.nan
         out[rows] = part
@@ -127,8 +129,9 @@ def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int
 def radar_transform(square: Square, scene: RadarScene) -> Affine:
     """Pixel (column, row) to metres in EPSG:32629."""
     start = _inner_rows(square, scene).start * 10.0
-    shifted = Affine.translation(start + scene.shift, -start - scene.shift)
-    return shifted * square.transform(scene.spacing)
+    return Affine(
+        scene.spacing, 0, square.left + start + scene.shift, 0, -scene.spacing, square.top - start - scene.shift
+    )
 
 
 def write_raster(
@@ -155,7 +158,7 @@ def write_raster(
         transform=transform,
         nodata=nodata,
         compress="ZSTD",
-        level=1,
+        level=1 if floating else 6,
         predictor="FLOATING_POINT" if floating else "NO",
         blocksize=512,
         overview_resampling="NEAREST",

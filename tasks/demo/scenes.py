@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from tasks.demo.noise import stream
 from tasks.demo.square import MGRS_TILE, Square
@@ -57,6 +58,7 @@ class OpticalScene:
 
     @property
     def datatake(self) -> str:
+        """Identifier of the datatake as products give it, with the baseline at its end."""
         return f"G{self.satellite}_{self.time:%Y%m%dT%H%M%S}_{self.absolute_orbit:06d}_N{self.baseline}"
 
     def product(self, level: str) -> str:
@@ -92,6 +94,7 @@ class RadarScene:
 
     @property
     def end(self) -> datetime:
+        """End of the acquisition, UTC."""
         return self.time + timedelta(seconds=25)
 
     @property
@@ -111,9 +114,9 @@ class RadarScene:
         return self.time.timetuple().tm_yday
 
 
-def footprint(square: Square, edges: tuple[Edge, ...]) -> shapely.Polygon:
-    """The part of a square that a swath covers, in the square's CRS."""
-    covered: shapely.Geometry = square.outline
+def footprint(square: Square, edges: tuple[Edge, ...], frame: shapely.Polygon | None = None) -> shapely.Polygon:
+    """The part of a raster's `frame`, by default the square, that a swath covers, EPSG:32629."""
+    covered: BaseGeometry = frame or square.outline
     far = 4.0 * square.size
     for edge in edges:
         east, north, limit = edge.half_plane(square)
@@ -134,7 +137,7 @@ def _utc(text: str) -> datetime:
 
 
 _WEST_OF_RIGHT_EDGE = Edge(104.0, 0.02)  # descending orbits head for about 194 degrees
-_EAST_OF_LEFT_EDGE = Edge(284.0, 0.04)
+_EAST_OF_LEFT_EDGE = Edge(284.0, -0.05)
 
 OPTICAL = (
     OpticalScene(

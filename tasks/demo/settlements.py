@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from shapely import affinity
+from shapely.geometry.base import BaseGeometry
 
 from tasks.demo.cover import Cover
 from tasks.demo.noise import polygons_of, sample, stream
@@ -36,6 +37,7 @@ class Settlement:
 
     @property
     def areas(self) -> list[shapely.Polygon]:
+        """All ground that the settlement takes."""
         return [*self.homes, *(polygon for polygon, _ in self.others)]
 
 
@@ -66,8 +68,9 @@ def _centres(terrain: Terrain, seed: int) -> list[tuple[float, float]]:
     xy = (grid + rng.uniform(-0.38, 0.38, grid.shape)) * SPACING + square.bounds[:2]
     dry = shapely.contains_xy(terrain.country.buffer(-450), xy) & ~shapely.contains_xy(terrain.water.buffer(250), xy)
     xy = xy[dry & (rng.random(len(xy)) < 0.85)]
-    if not len(xy):
-        raise ValueError(f"no room for a settlement with seed {seed} and {square.size} m; take another seed")
+    if not len(xy):  # a small country of islands and lakes: the middle of its widest piece of dry land
+        dry_land = terrain.country.buffer(-200).difference(terrain.water.buffer(100))
+        xy = np.asarray(shapely.maximum_inscribed_circle(shapely.MultiPolygon(polygons_of(dry_land))).coords)[:1]
     low = sample(terrain.inland, square, xy) - 0.6 * sample(terrain.height, square, xy)
     order = [int(np.argmax(low))]
     while len(order) < len(xy):
@@ -81,14 +84,12 @@ def _settlement(
     centre: tuple[float, float],
     kind: str,
     rng: np.random.Generator,
-    free: shapely.Geometry,
+    free: BaseGeometry,
     scale: float,
 ) -> Settlement:
     radius = _RADIUS[kind] * scale * rng.uniform(0.8, 1.2)
     reach = 4 * radius
-    dry = free.intersection(
-        shapely.box(centre[0] - reach, centre[1] - reach, centre[0] + reach, centre[1] + reach)
-    )
+    dry = free.intersection(shapely.box(centre[0] - reach, centre[1] - reach, centre[0] + reach, centre[1] + reach))
     blob = _blob(centre, radius, rng).intersection(dry)
     angle = rng.uniform(0, 90)
     others: list[tuple[shapely.Polygon, Cover]] = []
@@ -107,7 +108,7 @@ def _settlement(
         blob = blob.difference(shapely.union_all([polygon for polygon, _ in others]))
     homes = [part for part in polygons_of(blob) if part.area > 5_000]
     built = shapely.union_all(homes)
-    streets = _streets(built, centre, angle, kind)
+    streets = _streets(built, centre, kind, rng)
     buildings = _houses(built, streets, rng)
     for yard, cover in others:
         if cover == Cover.INDUSTRIAL:
@@ -132,7 +133,7 @@ def _annex(
     cover: Cover,
     size: float,
     rng: np.random.Generator,
-    dry: shapely.Geometry,
+    dry: BaseGeometry,
 ) -> list[tuple[shapely.Polygon, Cover]]:
     turn = rng.uniform(0, 2 * np.pi)
     away = radius * (0.35 if cover == Cover.PARK else 0.95)
@@ -146,20 +147,37 @@ def _annex(
     return [(part, cover) for part in polygons_of(outline.intersection(dry)) if part.area > 3_000]
 
 
-def _streets(area: shapely.Geometry, centre: tuple[float, float], angle: float, kind: str) -> list[shapely.LineString]:
+def _streets(
+    area: BaseGeometry, centre: tuple[float, float], kind: str, rng: np.random.Generator
+) -> list[shapely.LineString]:
+    """Streets of an area: a grid a quarter, each quarter with a direction of its own."""
     if area.is_empty:
         return []
-    reach = 2_600.0
     steps = {"city": (130, 190), "town": (130, 180), "village": (150, 170), "hamlet": (200, 260)}[kind]
-    lines = [shapely.LineString([(-reach, d), (reach, d)]) for d in np.arange(-reach, reach, steps[0])]
-    lines += [shapely.LineString([(d, -reach), (d, reach)]) for d in np.arange(-reach, reach, steps[1])]
-    placed = [affinity.translate(affinity.rotate(line, angle, origin=(0, 0)), *centre) for line in lines]
-    cut = shapely.get_parts(shapely.intersection(placed, area.buffer(-15)))
-    return [part for part in cut if isinstance(part, shapely.LineString) and part.length > 60]
+    count = {"city": 9, "town": 4}.get(kind, 1)
+    quarters = [area]
+    if count > 1:
+        spread = 0.35 * np.sqrt(area.area)
+        middles = shapely.MultiPoint(rng.normal(centre, spread, (count, 2)))
+        cells = shapely.get_parts(shapely.voronoi_polygons(middles, extend_to=area))
+        quarters = [cell.intersection(area) for cell in sorted(cells, key=lambda cell: cell.bounds)]
+    streets: list[shapely.LineString] = []
+    for quarter in quarters:
+        if quarter.is_empty:
+            continue
+        xmin, ymin, xmax, ymax = quarter.union(shapely.Point(centre)).bounds
+        reach = float(np.hypot(xmax - xmin, ymax - ymin))
+        lines = [shapely.LineString([(-reach, d), (reach, d)]) for d in np.arange(-reach, reach, steps[0])]
+        lines += [shapely.LineString([(d, -reach), (d, reach)]) for d in np.arange(-reach, reach, steps[1])]
+        turned = affinity.rotate(shapely.MultiLineString(lines), rng.uniform(0, 90), origin=(0, 0))
+        placed = affinity.translate(turned, *centre)
+        cut = shapely.get_parts(shapely.intersection(shapely.get_parts(placed), quarter.buffer(-12)))
+        streets += [part for part in cut if isinstance(part, shapely.LineString) and part.length > 60]
+    return streets
 
 
 def _houses(
-    area: shapely.Geometry, streets: list[shapely.LineString], rng: np.random.Generator
+    area: BaseGeometry, streets: list[shapely.LineString], rng: np.random.Generator
 ) -> list[tuple[shapely.Polygon, Cover]]:
     """Houses on both sides of the streets, front to the street."""
     places: list[Floats] = []
@@ -179,21 +197,18 @@ def _houses(
             places.append(spots[:, None] + corners[..., :1] * direction + corners[..., 1:] * normal)
     if not places:
         return []
-    houses = shapely.polygons(np.concatenate(places))
+    houses = np.array([shapely.Polygon(corners) for corners in np.concatenate(places)])
     shapely.prepare(area)
     houses = houses[shapely.contains(area, houses)]
     # A house that stands on another street, or on a house of that street, would not have been built.
-    houses = houses[~_touching(houses, shapely.union_all([street.buffer(8) for street in streets]))]
+    roadway = shapely.union_all([street.buffer(8) for street in streets])
+    shapely.prepare(roadway)
+    houses = houses[~shapely.intersects(roadway, houses)]
     tree = shapely.STRtree(houses)
     first, second = tree.query(houses, predicate="intersects")
     houses = np.delete(houses, np.unique(second[second > first]))
     red = rng.random(len(houses)) < 0.7
     return [(house, Cover.RED_ROOF if is_red else Cover.GREY_ROOF) for house, is_red in zip(houses, red, strict=True)]
-
-
-def _touching(houses: object, streets: shapely.Geometry) -> object:
-    shapely.prepare(streets)
-    return shapely.intersects(streets, houses)
 
 
 def _halls(yard: shapely.Polygon, angle: float, rng: np.random.Generator) -> list[tuple[shapely.Polygon, Cover]]:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import rasterio.transform
 from affine import Affine
 from pyproj import Transformer
-from shapely import Polygon, box, segmentize
-from shapely.ops import transform as transform_geometry
+from shapely import Polygon, box, segmentize, transform
 
 EPSG = 32629
 """UTM zone 29 north: every raster of the archive but CORINE."""
@@ -48,10 +46,12 @@ class Square:
 
     @property
     def left(self) -> float:
+        """Easting of the western border, metres."""
         return CENTRE[0] - self.size / 2
 
     @property
     def top(self) -> float:
+        """Northing of the northern border, metres."""
         return CENTRE[1] + self.size / 2
 
     @property
@@ -61,11 +61,12 @@ class Square:
 
     @property
     def outline(self) -> Polygon:
+        """The square as a polygon, EPSG:32629."""
         return box(*self.bounds)
 
     def transform(self, resolution: float) -> Affine:
         """Pixel (column, row) to metres, north up."""
-        return rasterio.transform.from_origin(self.left, self.top, resolution, resolution)
+        return Affine(resolution, 0, self.left, 0, -resolution, self.top)
 
     def width(self, resolution: int) -> int:
         """Pixels on a side."""
@@ -82,14 +83,9 @@ _to_wgs84 = Transformer.from_crs(EPSG, 4326, always_xy=True)
 def to_lonlat(xy: Floats) -> Floats:
     """(n, 2) metres in EPSG:32629 to (n, 2) degrees, rounded to 1e-7 as OpenStreetMap does (about 1 cm)."""
     lon, lat = _to_wgs84.transform(xy[:, 0], xy[:, 1])
-    return np.round(np.column_stack([lon, lat]), 7)
+    return np.round(np.column_stack([lon, lat]).astype(np.float64), 7)
 
 
 def polygon_to_lonlat(polygon: Polygon) -> Polygon:
     """An EPSG:32629 polygon in WGS 84 with so many vertices that its straight edges stay straight to 0.1 m."""
-
-    def convert(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        lonlat = to_lonlat(np.column_stack([x, y]))
-        return lonlat[:, 0], lonlat[:, 1]
-
-    return transform_geometry(convert, segmentize(polygon, 2_000.0))
+    return transform(segmentize(polygon, 2_000.0), to_lonlat)

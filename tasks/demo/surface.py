@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio.features
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from tasks.demo.cover import Cover
 from tasks.demo.landscape import Feature, Landscape
@@ -87,17 +88,18 @@ def _has_own_look(feature: Feature) -> bool:
     return isinstance(feature.geometry, shapely.Polygon) and "building" not in feature.tags
 
 
-def _runs(features: tuple[Feature, ...], numbers: list[int]) -> list[tuple[bool, list[tuple[shapely.Geometry, int]]]]:
+def _runs(features: tuple[Feature, ...], numbers: list[int]) -> list[tuple[bool, list[tuple[BaseGeometry, int]]]]:
     """Features in their order, in runs that share one rasterisation rule.
 
-    Areas and wide roads take the pixels whose centres they cover, narrow lines and points every pixel they touch.
+    Areas and wide roads take the pixels whose centres they cover, narrow lines a chain of single pixels, tertiary
+    roads, of 8 m, every pixel they touch.
     """
-    runs: list[tuple[bool, list[tuple[shapely.Geometry, int]]]] = []
+    runs: list[tuple[bool, list[tuple[BaseGeometry, int]]]] = []
     for feature, number in zip(features, numbers, strict=True):
         if feature.cover is None:
             continue
         wide = feature.width >= 10
-        touched = not (isinstance(feature.geometry, shapely.Polygon) or wide)
+        touched = 8 <= feature.width < 10
         geometry = feature.geometry.buffer(feature.width / 2) if wide else feature.geometry
         if not runs or runs[-1][0] != touched:
             runs.append((touched, []))
@@ -123,8 +125,9 @@ def _add_texture(index: npt.NDArray[np.int32], landscape: Landscape, seed: int) 
 def _shade(landscape: Landscape, seed: int) -> Field:
     """Light on slopes and patches of soil on land, nearness to the coast at sea; 0..SHADES-1, at 60 m."""
     soil = fractal(stream(seed, "soil"), landscape.square, 1_200, 3, 0.7)
-    down, right = np.gradient(landscape.height + 0.004 * soil)
-    light = down + right  # the sun stands in the south-east at the time of overpass
+    relief = landscape.height + 0.004 * soil
+    # The sun stands in the south-east at the time of overpass.
+    light = np.gradient(relief, axis=0) + np.gradient(relief, axis=1)
     light = light / max(float(np.std(light[landscape.inland > 0])), 1e-9)
     land = 3.5 + 1.1 * light + 0.9 * soil
     sea = 7 + 70 * np.minimum(landscape.inland, 0) + 0.5 * soil

@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import shapely
+from shapely.geometry.base import BaseGeometry
 
-from tasks.demo.cover import Cover
+from tasks.demo.cover import FOREST, Cover
 from tasks.demo.noise import FIELD_RESOLUTION, Field, fractal, outlines, polygons_of, round_corners, stream
-from tasks.demo.square import Floats, Square
+from tasks.demo.square import Square
 
 SEA_MARGIN = 1_800.0
 """Metres of sea at least between country and border of the square: a patch of 2.5 km centred on land stays inside."""
@@ -34,7 +35,7 @@ class Terrain:
     river_beds: list[shapely.Polygon]
 
     @cached_property
-    def water(self) -> shapely.Geometry:
+    def water(self) -> BaseGeometry:
         """Lakes and river beds as one geometry."""
         return shapely.union_all([*self.lakes, *self.river_beds])
 
@@ -44,7 +45,7 @@ def make_terrain(square: Square, seed: int) -> Terrain:
     inland = _inland(square, seed)
     country = shapely.MultiPolygon([_filled(part) for part in outlines(inland > 0, square, 4e5)])
     hills = fractal(stream(seed, "hills"), square, 14_000, 6)
-    height = np.clip(inland, 0, None) * np.clip(1.1 + 0.45 * hills, 0.1, None)
+    height = (np.clip(inland, 0, None) * np.clip(1.1 + 0.45 * hills, 0.1, None)).astype(np.float32)
     ponds = fractal(stream(seed, "lakes"), square, 3_600, 4)
     # Lakes lie low and off the coast; a small country would otherwise often have none.
     basin = np.where(inland > 0.10, ponds - 0.9 * hills, -9.0)
@@ -56,24 +57,24 @@ def make_terrain(square: Square, seed: int) -> Terrain:
     return Terrain(square, inland, height, country, lakes, rivers, polygons_of(beds))
 
 
-def make_growth(terrain: Terrain, seed: int, built_up: shapely.Geometry) -> list[tuple[shapely.Polygon, Cover]]:
+def make_growth(terrain: Terrain, seed: int, built_up: BaseGeometry) -> list[tuple[shapely.Polygon, Cover]]:
     """Forests, heath, scrub, marsh and beach: polygons that touch neither each other nor water nor `built_up`."""
     square, inland = terrain.square, terrain.inland
     noise = fractal(stream(seed, "forests"), square, 5_000, 5, 0.55) + 0.8 * (terrain.height - 0.5)
     land = inland > 0.02
     level = float(np.quantile(noise[land], 0.73))
-    kinds = fractal(stream(seed, "forest kinds"), square, 6_000, 2)
+    kinds = fractal(stream(seed, "forest kinds"), square, 6_000, 5)
     open_land = fractal(stream(seed, "open land"), square, 3_000, 4) + 1.2 * (terrain.height - 0.6)
     wild = float(np.quantile(open_land[land], 0.94))
     wooded = land & (noise > level)
     bare = land & ~wooded & (open_land > wild)
     masks = [
         (Cover.CONIFER, wooded & (kinds > 0.45)),
-        (Cover.MIXED, wooded & (kinds <= 0.45) & (kinds > -0.1)),
-        (Cover.DECIDUOUS, wooded & (kinds <= -0.1)),
+        (Cover.MIXED, wooded & (kinds > -0.1)),
+        (Cover.DECIDUOUS, wooded),
         (Cover.HEATH, bare & (kinds > 0)),
-        (Cover.SCRUB, bare & (kinds <= 0)),
-    ]
+        (Cover.SCRUB, bare),
+    ]  # each without what the ones before it took, so that no gaps are left between them
     shores = shapely.union_all([lake.buffer(150) for lake in terrain.lakes[::3]])
     sands = fractal(stream(seed, "beaches"), square, 4_000, 2) > 0.1
     strip = terrain.country.difference(terrain.country.buffer(-90))
@@ -81,12 +82,22 @@ def make_growth(terrain: Terrain, seed: int, built_up: shapely.Geometry) -> list
     layers += [(Cover.WETLAND, shores)]
     layers += [(cover, shapely.union_all(outlines(mask, square, 3e4))) for cover, mask in masks]
     taken = shapely.union_all([terrain.water, built_up])
+    clearing = _clearing(layers, taken)
     found: list[tuple[shapely.Polygon, Cover]] = []
     for cover, layer in layers:
-        free = shapely.intersection(shapely.difference(layer, taken), terrain.country)
+        free = layer.difference(taken).difference(clearing).intersection(terrain.country)
         found += [(part, cover) for part in polygons_of(free) if part.area > 8_000]
         taken = shapely.union(taken, layer)
     return found
+
+
+def _clearing(layers: list[tuple[Cover, BaseGeometry]], taken: BaseGeometry) -> BaseGeometry:
+    """A round gap in the widest forest, so that every country, however small, has a forest with a hole."""
+    forests = [part for cover, layer in layers if cover in FOREST for part in polygons_of(layer.difference(taken))]
+    if not forests:
+        return shapely.Polygon()
+    radius = shapely.maximum_inscribed_circle(max(forests, key=lambda forest: forest.area))
+    return shapely.Point(radius.coords[0]).buffer(min(160.0, 0.6 * radius.length))
 
 
 def _inland(square: Square, seed: int) -> Field:
@@ -95,9 +106,10 @@ def _inland(square: Square, seed: int) -> Field:
     axis = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1
     u, v = np.abs(axis[None, :]) / reach, np.abs(axis[:, None]) / reach
     radius = (u**2.8 + v**2.8) ** (1 / 2.8)
-    coast = 0.13 * fractal(stream(seed, "coast"), square, square.size / 2.5, 7, 0.6)
-    border = 8 * (1 - np.maximum(u, v))  # falls below 0 at the margin, whatever the noise says
-    return np.minimum(0.89 - radius + coast, border).astype(np.float32)
+    coast = 0.16 * fractal(stream(seed, "coast"), square, square.size / 2.5, 7, 0.6)
+    # Falls below 0 before the margin whatever the noise says, but in bays and capes rather than straight.
+    border = 3 * (1 - np.maximum(u, v)) - 0.14 * np.abs(fractal(stream(seed, "bays"), square, square.size / 6, 6, 0.6))
+    return np.minimum(0.88 - radius + coast, border).astype(np.float32)
 
 
 def _filled(polygon: shapely.Polygon) -> shapely.Polygon:

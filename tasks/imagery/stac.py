@@ -1,32 +1,45 @@
-"""The platform `stac`: a static STAC catalogue of cloud-optimised GeoTIFFs."""
+"""The platform `stac`: any STAC catalogue of cloud-optimised GeoTIFFs."""
 
 import datetime as dt
-import json
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pystac
 from numpy.typing import NDArray
-from pystac import Collection, Item
-from shapely import STRtree
 
 from tasks.errors import CatalogueError, SceneUnavailable
+from tasks.imagery.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.backscatter import power_to_db
+from tasks.imagery.catalogue import Bounds, read_collections
 from tasks.imagery.cog import read_onto
-from tasks.imagery.items import (
-    already_removed,
-    band_assets,
-    polarization_assets,
-    sentinel1_scenes,
-    sentinel2_scenes,
-)
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
+from tasks.imagery.properties import offset_removed, sentinel1_scenes, sentinel2_scenes
+from tasks.imagery.records import Records
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import Candidates, Resolver, ScenePair
+from tasks.scenes import Candidates, Resolver, Rule, SceneIndex, ScenePair, Sentinel2Scenes
 from tasks.spec import StacSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Optical:
+    """The Sentinel-2 scenes of one collection and where their files are."""
+
+    records: Records
+    scenes: Sentinel2Scenes
+    offset_removed: NDArray[np.object_]
+
+    @classmethod
+    def of(cls, records: Records) -> "_Optical":
+        return cls(records=records, scenes=sentinel2_scenes(records), offset_removed=offset_removed(records))
+
+    def carries_offset(self, index: int) -> bool | None:
+        """Whether a scene's pixels are 1000 too high; None where nothing tells."""
+        return carries_offset(
+            baseline=str(self.scenes.baseline[index]),
+            already_removed=self.offset_removed[index],
+            acquired=dt.datetime.fromtimestamp(int(self.scenes.time[index]) / 1e6, tz=dt.UTC),
+        )
 
 
 class StacArchive:
@@ -35,29 +48,35 @@ class StacArchive:
     Safe to use from many threads.
     """
 
-    def __init__(self, source: StacSource, catalog: Path, *, in_flight: int) -> None:
-        """Read the catalogue at `catalog`.
+    def __init__(self, source: StacSource, catalog: str, *, rule: Rule, bounds: Bounds, in_flight: int) -> None:
+        """Read the catalogue at `catalog`, as far as places within `bounds` and `rule` need it.
 
         Raises CatalogueError: it is not a catalogue, lacks a collection, or an item in it cannot be used.
         """
         self.name = source.name
         self.in_flight = in_flight
+        self._rule = rule
         self._power = source.backscatter == "power"
-        collections = _collections(catalog, [source.sentinel2, source.sentinel1, source.sentinel2_b10])
-        self._s2_items = list(_items(collections[source.sentinel2]))
-        self._s2 = sentinel2_scenes(self._s2_items)
-        self._s1_items, self._s1 = sentinel1_scenes(_items(collections[source.sentinel1]))
-        self._twins = self._twins_of(collections[source.sentinel2_b10]) if source.sentinel2_b10 else {}
-        self._s2_tree, self._s1_tree = STRtree(self._s2.footprint), STRtree(self._s1.footprint)
+        names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
+        records = read_collections(catalog, names, rule, bounds)
+        self._optical = _Optical.of(records[source.sentinel2])
+        self._radar, self._s1 = sentinel1_scenes(records[source.sentinel1])
+        self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
+        self._twins = _twins(self._s2, self._l1c.scenes) if self._l1c else {}
+        self._s2_index, self._s1_index = SceneIndex(self._s2), SceneIndex(self._s1)
         self._resolver = Resolver(self._s2, self._s1)
-        held = {band for item in self._s2_items for band in band_assets(item)}
+        held = keys_by_band(self._optical.records.asset_keys)
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
 
+    @property
+    def _s2(self) -> Sentinel2Scenes:
+        return self._optical.scenes
+
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
-        """Scenes whose bounding boxes meet the patches."""
-        outlines = draws.patches.outlines()
-        s2_draw, s2_scene = self._s2_tree.query(outlines)
-        s1_draw, s1_scene = self._s1_tree.query(outlines)
+        """Scenes near the patches in space and time."""
+        lon, lat = draws.patches.centres()
+        s2_draw, s2_scene = self._s2_index.near(lon, lat, draws.preferred, self._rule.search)
+        s1_draw, s1_scene = self._s1_index.near(lon, lat, draws.preferred, self._rule.search + self._rule.max_gap)
         return Candidates(
             sentinel2=self._s2,
             s2_draw=s2_draw,
@@ -73,115 +92,64 @@ class StacArchive:
         return [self._resolver.resolve(pair, outline) for pair, outline in zip(pairs, outlines, strict=True)]
 
     def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:
-        """Read both scenes' windows. Raises SceneUnavailable, PixelsError."""
-        item = self._s2_items[pair.s2_scene]
+        """Read both scenes' windows. Raises SceneUnavailable, PixelsError; CatalogueError: no files are listed."""
         s2 = np.zeros((len(BANDS), *patch.shape), np.uint16)
         absent: list[str] = []
-        sources = [(item, band_assets(item))]
-        if twin := self._twins.get(int(pair.s2.acquisition[pair.s2_scene])):
-            sources.append((twin, band_assets(twin)))
+        hrefs = self._optical_hrefs(pair.s2_scene)
         for index, band in enumerate(BANDS):
-            owner, asset = next(((owner, assets[band]) for owner, assets in sources if band in assets), (None, None))
-            if owner is None or asset is None:
-                if band in self.bands:
-                    absent.append(band)
-                continue
-            s2[index] = self._reflectance(owner, asset, patch, traffic)
-        radar = self._s1_items[pair.s1_scene]
-        assets = polarization_assets(radar)
-        s1 = np.stack([self._read(radar, assets[p], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
+            if band in hrefs:
+                href, offset = hrefs[band]
+                values = self._read(href, patch, traffic, 0, np.uint16)
+                s2[index] = remove_offset(values) if offset else values
+            elif band in self.bands:
+                absent.append(band)
+        files = self._radar.hrefs(pair.s1_scene)
+        keys = keys_by_polarization(files)
+        if set(keys) != set(POLARIZATIONS):
+            raise CatalogueError(f"{pair.s1_id}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
+        s1 = np.stack([self._read(files[keys[p]], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
         # Outside a swath archives write NaN or, where they keep power, 0; in dB, 0 has become minus infinity.
         s1 = power_to_db(s1) if self._power else np.where(np.isfinite(s1), s1, np.float32(np.nan))
         return Tiles(s2=s2, s1=s1, absent=tuple(absent))
 
-    def _reflectance(self, item: Item, asset: Any, patch: Patch, traffic: Traffic) -> NDArray[np.uint16]:
-        scene = sentinel2_scenes([item])
-        offset = carries_offset(
-            baseline=str(scene.baseline[0]),
-            already_removed=already_removed(item),
-            acquired=dt.datetime.fromtimestamp(int(scene.time[0]) / 1e6, tz=dt.UTC),
-        )
-        if offset is None:
-            raise SceneUnavailable(f"{item.id}: nothing tells whether its pixels carry the +1000 offset")
-        values = self._read(item, asset, patch, traffic, 0, np.uint16)
-        return remove_offset(values) if offset else values
+    def _optical_hrefs(self, scene: int) -> dict[str, tuple[str, bool]]:
+        """File of each band of a scene and of its twin, and whether its pixels carry the offset.
 
-    def _read(self, item: Item, asset: Any, patch: Patch, traffic: Traffic, fill: float, dtype: Any) -> NDArray[Any]:
-        href = asset.get_absolute_href() or asset.href
+        Raises SceneUnavailable: nothing tells whether they do. CatalogueError: no files are listed.
+        """
+        sources = [(self._optical, scene)]
+        twin = self._twins.get(int(self._s2.acquisition[scene]))
+        if self._l1c and twin is not None:
+            sources.append((self._l1c, twin))
+        found: dict[str, tuple[str, bool]] = {}
+        for optical, index in sources:
+            offset = optical.carries_offset(index)
+            if offset is None:
+                name = optical.scenes.id[index]
+                raise SceneUnavailable(f"{name}: nothing tells whether its pixels carry the +1000 offset")
+            files = optical.records.hrefs(index)
+            for band, key in keys_by_band(files).items():
+                found.setdefault(band, (files[key], offset))
+        if not found:
+            name = self._s2.id[scene]
+            raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
+        return found
+
+    def _read(self, href: str, patch: Patch, traffic: Traffic, fill: float, dtype: Any) -> NDArray[Any]:
         try:
             values = read_onto(href, patch, fill=fill, dtype=dtype)
         except FileNotFoundError:
-            raise SceneUnavailable(f"{item.id}: the archive has no file {href}") from None
+            raise SceneUnavailable(f"the archive has no file {href}") from None
         traffic.add(requests=1, bytes=values.nbytes)
         return values
 
-    def _twins_of(self, collection: Collection) -> dict[int, Item]:
-        """The newest L1C item of each acquisition that the Sentinel-2 collection has, by acquisition number."""
-        items = list(_items(collection))
-        scenes = sentinel2_scenes(items)
-        numbers = {
-            (d, t): int(n) for d, t, n in zip(self._s2.datatake, self._s2.tile, self._s2.acquisition, strict=True)
-        }
-        twins: dict[int, Item] = {}
-        for index in np.argsort(scenes.newness):
-            number = numbers.get((scenes.datatake[index], scenes.tile[index]))
-            if number is not None:
-                twins[number] = items[index]
-        return twins
 
-
-def _collections(path: Path, names: list[str | None]) -> dict[str | None, Collection]:
-    """Find collections by id.
-
-    Raises CatalogueError: no catalogue, or a collection that it does not have.
-    """
-    path = path / "catalog.json" if path.is_dir() else path
-    try:
-        root = pystac.read_file(str(path))
-    except FileNotFoundError:
-        raise CatalogueError(f"{path}: no such catalogue. Give the path of its catalog.json.") from None
-    except (OSError, pystac.STACError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CatalogueError(
-            f"{path}: is not a STAC catalogue ({_short(error)}). Give the path of its catalog.json."
-        ) from None
-    if not isinstance(root, pystac.Catalog):
-        raise CatalogueError(f"{path}: is a STAC {type(root).__name__}, expected a catalogue or collection.")
-    try:
-        held = {c.id: c for c in root.get_all_collections()}
-    except (OSError, pystac.STACError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CatalogueError(f"{path}: a collection of it cannot be read: {_short(error)}") from None
-    if isinstance(root, Collection):
-        held[root.id] = root
-    for name in names:
-        if name is not None and name not in held:
-            raise CatalogueError(
-                f"{path}: has no collection {name!r}; it has {', '.join(sorted(held)) or 'none'}. "
-                "Name them in the spec with sentinel2, sentinel2_b10 and sentinel1."
-            )
-    return {name: held[name] for name in names if name is not None}
-
-
-def _items(collection: Collection) -> Iterator[Item]:
-    items = collection.get_items(recursive=True)
-    while True:
-        try:
-            item = next(items)
-        except StopIteration:
-            return
-        except (
-            OSError,
-            pystac.STACError,
-            json.JSONDecodeError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            ValueError,
-        ) as error:
-            raise CatalogueError(
-                f"collection {collection.id}: an item of it cannot be read: {_short(error)}. Correct or remove it."
-            ) from None
-        yield item
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _twins(scenes: Sentinel2Scenes, twins: Sentinel2Scenes) -> dict[int, int]:
+    """The newest twin of each acquisition that `scenes` has: by acquisition number, its position in `twins`."""
+    numbers = {(d, t): int(n) for d, t, n in zip(scenes.datatake, scenes.tile, scenes.acquisition, strict=True)}
+    found: dict[int, int] = {}
+    for index in np.argsort(twins.newness):
+        number = numbers.get((twins.datatake[index], twins.tile[index]))
+        if number is not None:
+            found[number] = int(index)
+    return found

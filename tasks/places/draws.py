@@ -64,6 +64,8 @@ class RandomPlaces:
     """What the region is, independent of where its file lies."""
     cells: NDArray[np.int64]
     """Cells of the region in the order of the seeded permutation."""
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north in degrees."""
 
     replaces = True
     """A candidate that cannot be served is replaced by the next one."""
@@ -111,6 +113,12 @@ class ListedPlaces:
     digest: str
 
     replaces = False
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of the centres in degrees."""
+        lon, lat = self.patches.centres()
+        return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
     @property
     def capacity(self) -> int:
@@ -173,7 +181,13 @@ def draw_region(region: Region, *, pixels: int, seed: int, window: tuple[int, in
         )
     order = np.lexsort((cells, np.concatenate(keys)))
     return RandomPlaces(
-        lattice=lattice, seed=seed, window=window, shard_size=shard_size, digest=region.digest, cells=cells[order]
+        lattice=lattice,
+        seed=seed,
+        window=window,
+        shard_size=shard_size,
+        digest=region.digest,
+        cells=cells[order],
+        bounds=region.bounds,
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 BRIGHTEST = 3000.0
 """Reflectance x 10,000 shown as white before the curve; clouds and snow are brighter."""
 
-VV_RANGE, VH_RANGE, RATIO_RANGE = (-20.0, 0.0), (-27.0, -7.0), (2.0, 14.0)
+VV_RANGE, VH_RANGE, RATIO_RANGE = (-22.0, 2.0), (-28.0, -4.0), (-2.0, 20.0)
 """dB shown from black to full red, green and blue: VV, VH, VV minus VH."""
 
 _SIDE, _MARGIN, _CAPTION = 250, 8, 34

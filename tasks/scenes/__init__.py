@@ -1,7 +1,9 @@
 """WHEN: scenes and the three-day rule."""
 
-from tasks.scenes.pairing import DAY, Outcome, Pairs, Rule, pair
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.pairing import Outcome, Pairs, pair
 from tasks.scenes.resolving import Resolver
+from tasks.scenes.rule import DAY, Rule, rule_of
 from tasks.scenes.scenes import Candidates, ScenePair, Scenes, Sentinel1Scenes, Sentinel2Scenes
 
 __all__ = [
@@ -11,9 +13,11 @@ __all__ = [
     "Pairs",
     "Resolver",
     "Rule",
+    "SceneIndex",
     "ScenePair",
     "Scenes",
     "Sentinel1Scenes",
     "Sentinel2Scenes",
     "pair",
+    "rule_of",
 ]

@@ -4,39 +4,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
-from tasks.places import PIXEL, Patches, window_of
+from tasks.places.patches import PIXEL, Patches
+from tasks.scenes.footprints import covers
+from tasks.scenes.rule import Rule
 from tasks.scenes.scenes import Candidates
-from tasks.spec import CorpusSpec
-
-DAY = 86_400_000_000
-"""Microseconds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """The limits of a pair."""
-
-    window: tuple[int, int]
-    """Acquisition times, microseconds since 1970 UTC, half open."""
-    max_gap: int
-    """Between the starts of the two acquisitions, microseconds, inclusive."""
-    search: int
-    """Between the Sentinel-2 acquisition and the preferred instant, microseconds, inclusive."""
-    max_cloud_cover: float | None
-    """Percent, inclusive."""
-
-    @classmethod
-    def of(cls, spec: CorpusSpec) -> "Rule":
-        """A spec's window and pairing."""
-        return cls(
-            window=window_of(spec),
-            max_gap=round(spec.pairing.max_gap_days * DAY),
-            search=round(spec.pairing.search_days * DAY),
-            max_cloud_cover=spec.pairing.max_cloud_cover,
-        )
 
 
 class Outcome(IntEnum):
@@ -92,14 +65,12 @@ def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates,
     # that ends exactly where the patch does still has all of its pixels.
     outlines = patches.outlines(inset=PIXEL / 2)
     s1 = candidates.sentinel1
-    s1_covers = shapely.covers(s1.footprint[candidates.s1_scene], outlines[candidates.s1_draw])
+    s1_covers = covers(s1.footprint[candidates.s1_scene], outlines[candidates.s1_draw])
     nearest = _Nearest.of(candidates, np.flatnonzero(s1_covers))
 
     s2, draw, scene = candidates.sentinel2, candidates.s2_draw, candidates.s2_scene
     best = np.zeros(len(patches), np.int8)
-    rows = np.flatnonzero(
-        _advance(best, draw, shapely.covers(s2.footprint[scene], outlines[draw]), Outcome.NOT_COVERED)
-    )
+    rows = np.flatnonzero(_advance(best, draw, covers(s2.footprint[scene], outlines[draw]), Outcome.NOT_COVERED))
     time = s2.time[scene]
     distance = np.abs(time - preferred[draw])
     cloud = s2.cloud_cover[scene]

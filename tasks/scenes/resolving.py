@@ -5,9 +5,9 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import shapely
 
-from tasks.scenes.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.footprints import covers
+from tasks.scenes.scenes import ScenePair, Scenes, Sentinel1Scenes, Sentinel2Scenes
 
 _SAME_START = 2_000_000
 """Microseconds by which two catalogues may differ over the start of one Sentinel-1 acquisition."""
@@ -36,10 +36,10 @@ class Resolver:
         names differ, same start within 2 s and same orbit.
         """
         key = (pair.s2.datatake[pair.s2_scene], pair.s2.tile[pair.s2_scene])
-        s2 = [i for i in self._by_acquisition.get(key, ()) if shapely.covers(self._s2.footprint[i], outline)]
+        s2 = self._covering(self._s2, self._by_acquisition.get(key, []), outline)
         if not s2:
             return f"{key[0]} {key[1]} is not in its catalogue"
-        s1 = [i for i in self._radar(pair) if shapely.covers(self._s1.footprint[i], outline)]
+        s1 = self._covering(self._s1, self._radar(pair), outline)
         if not s1:
             return f"{pair.s1.product[pair.s1_scene]} is not in its catalogue"
         return ScenePair(
@@ -48,6 +48,11 @@ class Resolver:
             s1=self._s1,
             s1_scene=min(s1, key=lambda i: self._s1.rank[i]),
         )
+
+    @staticmethod
+    def _covering(scenes: Scenes, found: list[int], outline: Any) -> list[int]:
+        outlines = np.full(len(found), outline, dtype=object)
+        return [i for i, covered in zip(found, covers(scenes.footprint[found], outlines), strict=True) if covered]
 
     def _radar(self, pair: ScenePair) -> list[int]:
         found = self._by_product.get(product_key(pair.s1.product[pair.s1_scene]))

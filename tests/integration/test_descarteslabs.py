@@ -586,7 +586,9 @@ SPEC = {
 
 class TestOpening:
     def test_goes_by_the_name_in_a_spec(self, server: Server, tmp_path: Path) -> None:
-        (platform,) = open_platforms(CorpusSpec.model_validate(SPEC), tmp_path, settings_for(server))
+        (platform,) = open_platforms(
+            CorpusSpec.model_validate(SPEC), (-180, -90, 180, 90), tmp_path, settings_for(server)
+        )
         assert (platform.name, platform.bands, platform.in_flight) == ("descarteslabs", BANDS, 8)
         assert not server.world.requests
 
@@ -604,7 +606,7 @@ from tasks.imagery import open_platforms
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 try:
-    open_platforms(CorpusSpec.model_validate(SPEC), Path("."), Settings())
+    open_platforms(CorpusSpec.model_validate(SPEC), (-180, -90, 180, 90), Path("."), Settings())
 except SpecError as error:
     print(error)
 """.replace("SPEC)", f"{SPEC!r})")

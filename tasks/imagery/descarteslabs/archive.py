@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from earthdaily.earthone.catalog import Band, Image
 from earthdaily.earthone.catalog import properties as p
-from numpy.typing import NDArray
-from shapely import STRtree
 
 from tasks.errors import CatalogueError, SceneUnavailable
 from tasks.imagery.backscatter import power_to_db
@@ -24,7 +22,7 @@ from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.imagery.requests import Limit
 from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import Candidates, Resolver, Rule, ScenePair, Scenes
+from tasks.scenes import Candidates, Resolver, Rule, SceneIndex, ScenePair
 from tasks.settings import Settings
 
 _ABSENT = "-"
@@ -69,8 +67,9 @@ class DescartesLabs:
             traffic,
         )
         s2, s1 = sentinel2_scenes(s2_images), sentinel1_scenes(s1_images)
-        s2_draw, s2_scene = _near(outlines, s2, first, end)
-        s1_draw, s1_scene = _near(outlines, s1, first - rule.max_gap, end + rule.max_gap)
+        lon, lat = draws.patches.centres()
+        s2_draw, s2_scene = SceneIndex(s2).near(lon, lat, draws.preferred, rule.search)
+        s1_draw, s1_scene = SceneIndex(s1).near(lon, lat, draws.preferred, rule.search + rule.max_gap)
         return Candidates(
             sentinel2=s2, s2_draw=s2_draw, s2_scene=s2_scene, sentinel1=s1, s1_draw=s1_draw, s1_scene=s1_scene
         )
@@ -195,13 +194,3 @@ class DescartesLabs:
 
 def _flat(futures: Iterable[Future[list[Any]]]) -> Iterator[Any]:
     return iter([image for future in futures for image in future.result()])
-
-
-def _near(
-    outlines: NDArray[Any], scenes: Scenes, first: NDArray[np.int64], end: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows (draw, scene) of scenes whose bounding box meets the draw's patch, within the draw's span."""
-    draw, scene = STRtree(scenes.footprint).query(outlines)
-    time = scenes.time[scene]
-    within = (time >= first[draw]) & (time < end[draw])
-    return draw[within], scene[within]

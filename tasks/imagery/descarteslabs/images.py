@@ -14,9 +14,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.imagery.descarteslabs.searches import in_both_frames
 from tasks.imagery.products import SENTINEL1_PRODUCT, SENTINEL2_PRODUCT, relative_orbit
 from tasks.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.footprints import unwrap
 
 _TILE = re.compile(r"(?:^|_)T?(?P<tile>\d{2}[C-X][A-Z]{2})_")
 """The tile in the platform's own names, e.g. 2018-01-08_35MKR_99_S2B_v1."""
@@ -36,7 +36,7 @@ def sentinel2_scenes(images: Iterable[Any]) -> Sentinel2Scenes:
     return Sentinel2Scenes(
         id=_column(row["id"] for row in rows),
         time=np.array([row["time"] for row in rows], np.int64),
-        footprint=_column(row["footprint"] for row in rows),
+        footprint=unwrap(_column(row["footprint"] for row in rows)),
         orbit=np.array([row["orbit"] for row in rows], np.int64),
         epsg=np.array([row["epsg"] for row in rows], np.int64),
         tile=_column(row["tile"] for row in rows),
@@ -57,7 +57,7 @@ def sentinel1_scenes(images: Iterable[Any]) -> Sentinel1Scenes:
     return Sentinel1Scenes(
         id=_column(row["id"] for row in rows),
         time=np.array([row["time"] for row in rows], np.int64),
-        footprint=_column(row["footprint"] for row in rows),
+        footprint=unwrap(_column(row["footprint"] for row in rows)),
         orbit=np.array([row["orbit"] for row in rows], np.int64),
         product=_column(row["product"] for row in rows),
         direction=_column(row["direction"] for row in rows),
@@ -182,8 +182,7 @@ def _epsg(tile: str, code: str) -> int:
 
 
 def _footprint(geometry: Any) -> Any:
-    valid = geometry if geometry.is_valid else shapely.make_valid(geometry, method="structure")
-    return in_both_frames(valid)
+    return geometry if geometry.is_valid else shapely.make_valid(geometry, method="structure")
 
 
 def _micros(instant: dt.datetime | None) -> int:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
-from shapely.affinity import translate
 
 from tasks.places.antimeridian import crossing, cut
 
@@ -56,27 +54,6 @@ def area_of(outlines: NDArray[Any]) -> MultiPolygon:
     for outline, crosses in zip(outlines, across, strict=True):
         parts.extend(cut(outline, name="patch").parts if crosses else (outline,))
     return MultiPolygon(parts)
-
-
-def in_both_frames(footprint: Any) -> Any:
-    """A footprint that meets the 180th meridian, so that it covers a patch east or west of it or across it.
-
-    Patches run on beyond 180 degrees; archives cut footprints there, or let them jump to the other side. The result
-    holds the footprint twice, from below 180 to beyond it, and from below -180 to beyond it. Others are as they were.
-    """
-    west, _, east, _ = footprint.bounds
-    if east - west <= 180 and east <= 180 and west >= -180:
-        return footprint
-    parts = [part for polygon in shapely.get_parts(footprint) for part in _cut(polygon)]
-    # Parts of the western hemisphere go on beyond 180.
-    eastern = [part if part.centroid.x > 0 else translate(part, 360) for part in parts]
-    whole = shapely.union_all(eastern, grid_size=1e-9)
-    return MultiPolygon([*shapely.get_parts(whole), *shapely.get_parts(translate(whole, -360))])
-
-
-def _cut(polygon: Polygon) -> tuple[Polygon, ...]:
-    across = crossing(np.array([polygon], dtype=object))[0]
-    return cut(polygon, name="footprint").parts if across else (polygon,)
 
 
 def text(instant: int) -> str:

@@ -1,0 +1,184 @@
+"""A real Prefect server for the session, a small demo archive, and the command as users run it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from flows.cli import main
+from tasks.demo import make_archive
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `deepsentinel` in a process of its own, against the session's Prefect server."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> Ended:
+        """Run to its end."""
+        process = self.start(*arguments, environment=environment)
+        try:
+            output, _ = process.communicate(timeout=240)
+        finally:
+            process.kill()
+        return Ended(process.returncode, output)
+
+    def start(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start, without waiting."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+            cwd=self.folder,
+            env={**self.environment, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Prefect server on a free port, on SQLite in a folder of its own: the environment that leads to it."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    log = (home / "server.log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"],
+        env=environment,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        _await(f"http://127.0.0.1:{port}/api/health", server, home / "server.log")
+        yield environment
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo archive of a country of 12 km: its folder."""
+    folder = tmp_path_factory.mktemp("demo") / "archive"
+    make_archive(folder, seed=7, size_km=12)
+    return folder
+
+
+@pytest.fixture
+def command(prefect_server: dict[str, str], tmp_path: Path) -> Command:
+    """The command, run in the test's own folder."""
+    return Command(tmp_path, prefect_server)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """The command in this process, for what never reaches Prefect: a process of its own takes seconds to start."""
+
+    def run(*arguments: str | Path) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["deepsentinel", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), told.out + told.err)
+
+    return run
+
+
+@pytest.fixture
+def write_spec(tmp_path: Path, archive: Path) -> Callable[..., Path]:
+    """Writes a spec over the archive: `write_spec(size=6, ...)`; a value replaces the key's line."""
+
+    def write(name: str = "spec.yaml", **changes: object) -> Path:
+        keys: dict[str, object] = {
+            "name": "small",
+            "seed": 3,
+            "size": 8,
+            "places": f"{{random: {archive / 'country.geojson'}}}",
+            "window": "[2020-01-01, 2025-01-01]",
+            "pairing": "{search_days: 2000}",
+            "patch": "{pixels: 64}",
+            "platforms": dedent(
+                f"""[{{stac: {{catalog: {archive / "catalog.json"}, sentinel2_b10: sentinel-2-l1c, name: demo}}}}]"""
+            ),
+            "shard_size": 2,
+            "destinations": f"[{tmp_path / 'corpus'}]",
+        } | changes
+        path = tmp_path / name
+        path.write_text("".join(f"{key}: {value}\n" for key, value in keys.items() if value is not None))
+        return path
+
+    return write
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file of a corpus but those in `runs/`, by path."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return {path: content for path, content in found.items() if not path.startswith("runs/")}
+
+
+def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"no answer from {url}:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 600 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI cannot mount a small file system: {mounted.stderr}")
+        pytest.skip(f"mounting a file system needs root: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)

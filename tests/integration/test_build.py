@@ -1,0 +1,314 @@
+"""The main job through the command: build, resume, grow, look at it, and be told what is wrong."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import xarray
+from PIL import Image
+
+from tests.integration.conftest import Command, Ended, tree
+
+Spec = Callable[..., Path]
+Run = Callable[..., Ended]
+
+
+def test_a_corpus_is_built_and_opens_with_xarray(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+    ended = command("build", write_spec())
+
+    assert ended.code == 0, ended.output
+    corpus = xarray.open_zarr(tmp_path / "corpus", group="demo")
+    assert corpus.s2.dims == ("sample", "band", "y", "x")
+    assert corpus.s2.shape == (8, 13, 64, 64)
+    assert corpus.s2.dtype == np.uint16
+    assert list(corpus.band.values)[8:11] == ["B8A", "B09", "B10"]
+    assert corpus.s1.dims == ("sample", "polarization", "y", "x")
+    assert corpus.s1.attrs["units"] == "dB"
+    assert -40 < float(corpus.s1.mean()) < 0, "decoded to dB"
+    assert all(corpus.s2.isel(band=band).any() for band in range(13)), "every band has pixels, B10 from the twin"
+    rows = geopandas.read_parquet(tmp_path / "corpus" / "samples")
+    assert len(rows) == 8
+    assert rows.sample_id.is_unique
+    assert (rows.gap_hours.abs() <= 72).all()
+    assert (rows.demo_s2_nodata < 0.5).all()
+
+
+def test_the_preview_shows_every_sample_of_a_small_corpus(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+    command("build", write_spec(size=4))
+
+    with Image.open(tmp_path / "corpus" / "release" / "preview.png") as sheet:
+        assert sheet.width > 1000
+        pixels = np.asarray(sheet)
+    assert pixels.std() > 20, "it shows something"
+
+
+def test_two_builds_are_the_same_to_the_byte(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+    spec = write_spec()
+    assert command("build", spec, "--to", tmp_path / "a").code == 0
+    assert command("build", spec, "--to", tmp_path / "b", environment={"DEEPSENTINEL_SHARDS_IN_FLIGHT": "1"}).code == 0
+
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_a_build_in_two_destinations_writes_the_same_to_both(
+    command: Command, write_spec: Spec, tmp_path: Path
+) -> None:
+    assert command("build", write_spec(destinations=f"[{tmp_path / 'a'}, file://{tmp_path / 'b'}]")).code == 0
+
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_a_second_build_does_nothing_and_says_so(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+    spec = write_spec()
+    command("build", spec)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").rglob("*")}
+
+    ended = command("build", spec)
+
+    assert ended.code == 0
+    assert "nothing to do" in ended.output
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").rglob("*")} == before
+
+
+def test_growing_builds_only_the_new_shards(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+    spec = write_spec(size=4)
+    command("build", spec)
+    before = tree(tmp_path / "corpus")
+
+    ended = command("build", spec, "--size", "8")
+
+    assert ended.code == 0, ended.output
+    after = tree(tmp_path / "corpus")
+    kept = {path for path in before if path.startswith(("demo/s", "samples/", "commits/")) and "zarr.json" not in path}
+    assert all(after[path] == before[path] for path in kept)
+    assert xarray.open_zarr(tmp_path / "corpus", group="demo").sizes["sample"] == 8
+    assert command("build", write_spec(size=8), "--to", tmp_path / "at-once").code == 0
+    assert tree(tmp_path / "at-once") == after
+
+
+def test_a_smaller_size_takes_nothing_away(command: Command, write_spec: Spec, tmp_path: Path) -> None:
+    command("build", write_spec(size=8))
+    before = tree(tmp_path / "corpus")
+
+    assert command("build", write_spec(size=4)).code == 0
+    assert tree(tmp_path / "corpus") == before
+
+
+def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path
+) -> None:
+    spec = write_spec(size=16, shard_size=1)
+    assert command("build", spec, "--to", tmp_path / "undisturbed").code == 0
+    rng = np.random.default_rng(11)
+
+    for shards in (1, 3, 6, 10):
+        process = command.start("build", spec)
+        _await_commits(tmp_path / "corpus", shards)
+        time.sleep(float(rng.uniform(0, 0.15)))
+        process.kill()
+        process.wait()
+    ended = command("build", spec)
+
+    assert ended.code == 0, ended.output
+    assert tree(tmp_path / "corpus") == tree(tmp_path / "undisturbed")
+    assert here("verify", tmp_path / "corpus").code == 0
+
+
+def test_two_builds_at_once_do_no_harm(command: Command, here: Run, write_spec: Spec, tmp_path: Path) -> None:
+    spec = write_spec(size=12, shard_size=1)
+    with ThreadPoolExecutor(2) as both:
+        ended = list(both.map(lambda _: command("build", spec), range(2)))
+
+    assert [one.code for one in ended] == [0, 0], "\n".join(one.output for one in ended)
+    assert here("verify", tmp_path / "corpus").code == 0
+    assert command("build", spec, "--to", tmp_path / "alone").code == 0
+    assert tree(tmp_path / "corpus") == tree(tmp_path / "alone")
+
+
+def test_status_counts_what_is_there_and_what_is_missing(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path
+) -> None:
+    command("build", write_spec())
+    (tmp_path / "corpus" / "commits" / "shard-00002.json").unlink()
+
+    ended = here("status", tmp_path / "corpus")
+
+    assert ended.code == 1
+    assert "3 of 4 done, 1 missing, 0 failed" in ended.output
+    assert "6 of 8" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-7]), "is short"),
+        (lambda path: path.write_bytes(_flipped(path.read_bytes())), "is damaged"),
+    ],
+)
+def test_verify_names_what_is_wrong_and_repair_lets_a_build_mend_it(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, harm: Callable[[Path], None], told: str
+) -> None:
+    spec = write_spec(size=4)
+    command("build", spec)
+    before = tree(tmp_path / "corpus")
+    harm(tmp_path / "corpus" / "demo" / "s2" / "c" / "1" / "0" / "0" / "0")
+
+    ended = here("verify", tmp_path / "corpus")
+    assert ended.code == 1
+    assert f"shard 1: demo/s2/c/1/0/0/0 {told}" in ended.output
+
+    assert here("verify", tmp_path / "corpus", "--repair").code == 1
+    assert command("build", spec).code == 0
+    assert tree(tmp_path / "corpus") == before
+    assert here("verify", tmp_path / "corpus").code == 0
+
+
+def test_metadata_that_was_tampered_with_is_named(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path
+) -> None:
+    command("build", write_spec(size=4))
+    metadata = tmp_path / "corpus" / "demo" / "s1" / "zarr.json"
+    metadata.write_text(metadata.read_text().replace("0.01", "0.02"))
+
+    ended = here("verify", tmp_path / "corpus")
+
+    assert ended.code == 1
+    assert "demo/s1/zarr.json" in ended.output
+
+
+def test_nothing_that_pairs_ends_with_counts_and_commits_nothing(
+    command: Command, write_spec: Spec, tmp_path: Path
+) -> None:
+    ended = command("build", write_spec(pairing="{max_gap_days: 0.0001, search_days: 2000}"))
+
+    assert ended.code == 1
+    assert "candidates were tried" in ended.output
+    assert "no Sentinel-1 scene within max_gap_days" in ended.output
+    assert "Traceback" not in ended.output
+    assert not list((tmp_path / "corpus").glob("commits/*"))
+
+
+def test_listed_places_keep_their_rows_and_say_what_is_missing(
+    command: Command, write_spec: Spec, tmp_path: Path, archive: Path
+) -> None:
+    country = geopandas.read_file(archive / "country.geojson").to_crs(32629)
+    centre = country.geometry.iloc[0].representative_point()
+    points = geopandas.GeoDataFrame(geometry=[centre, type(centre)(centre.x + 500_000, centre.y)], crs=32629)
+    points.to_file(tmp_path / "points.gpkg")
+
+    ended = command("build", write_spec(places="{points: points.gpkg}", size=None))
+
+    assert ended.code == 0, ended.output
+    rows = geopandas.read_parquet(tmp_path / "corpus" / "samples")
+    assert rows.missing.isna().tolist() == [True, False]
+    assert rows.missing[1] == "no Sentinel-2 scene near the patch"
+    corpus = xarray.open_zarr(tmp_path / "corpus", group="demo")
+    assert not corpus.s2[1].any()
+    assert corpus.s1[1].isnull().all()
+
+
+def test_another_spec_for_the_same_corpus_is_refused_with_the_differences(
+    command: Command, write_spec: Spec, tmp_path: Path
+) -> None:
+    command("build", write_spec())
+    before = tree(tmp_path / "corpus")
+
+    ended = command("build", write_spec(seed=4))
+
+    assert ended.code == 2
+    assert "seed: the corpus has 3, the spec 4" in ended.output
+    assert tree(tmp_path / "corpus") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"sead": 1}, "did you mean 'seed'"),
+        ({"size": 7}, "7 is not a multiple of shard_size 2"),
+        ({"window": "[2024-01-01, 2023-01-01]"}, "must run forward"),
+        ({"size": 100_000}, "more than the region holds"),
+        ({"places": "{random: [XQ]}"}, "XQ"),
+        ({"platforms": "[{stac: {catalog: spec.yaml}}]"}, "is not a STAC catalogue"),
+        ({"destinations": "[s3://bucket/x]"}, "s3://bucket/x"),
+    ],
+)
+def test_bad_input_is_told_before_any_work(
+    here: Run, write_spec: Spec, tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    ended = here("build", write_spec(**changes))
+
+    assert ended.code in (1, 2)
+    assert told in ended.output
+    assert "Traceback" not in ended.output
+    assert "starting Prefect" not in ended.output
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_an_item_without_geometry_is_named(here: Run, write_spec: Spec, tmp_path: Path, archive: Path) -> None:
+    copy = shutil.copytree(archive, tmp_path / "archive")
+    item = next(path for path in sorted((copy / "sentinel-2-l2a").rglob("*.json")) if _is_item(path))
+    content = json.loads(item.read_text())
+    item.write_text(json.dumps(content | {"geometry": None}))
+
+    ended = here("build", write_spec(platforms=_over(copy)))
+
+    assert ended.code == 1
+    assert f"item {content['id']}: has no geometry" in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_a_file_cut_short_fails_its_shards_and_is_named(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, archive: Path
+) -> None:
+    copy = shutil.copytree(archive, tmp_path / "archive")
+    for path in (copy / "sentinel-2-l2a").rglob("B04.tif"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 20])
+
+    ended = command("build", write_spec(platforms=_over(copy)))
+
+    assert ended.code == 1
+    assert "B04.tif: its pixels cannot be read" in ended.output
+    assert "Traceback" not in ended.output
+    assert not list((tmp_path / "corpus").glob("commits/*"))
+    assert "0 of 4 done, 0 missing, 4 failed" in here("status", tmp_path / "corpus").output
+
+
+def test_a_full_destination_stops_the_run_and_commits_nothing_half_written(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, small_disk: Path
+) -> None:
+    spec = write_spec(size=16, destinations=f"[{small_disk / 'corpus'}]")
+    ended = command("build", spec)
+
+    assert ended.code == 1
+    assert "No space left on device" in ended.output
+    assert "Traceback" not in ended.output
+    whole = here("verify", small_disk / "corpus").output
+    assert not [line for line in whole.splitlines() if "short" in line or "damaged" in line], whole
+
+
+def _over(archive: Path) -> str:
+    return f"[{{stac: {{catalog: {archive / 'catalog.json'}, sentinel2_b10: sentinel-2-l1c, name: demo}}}}]"
+
+
+def _is_item(path: Path) -> bool:
+    return json.loads(path.read_text()).get("type") == "Feature"
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def _await_commits(corpus: Path, count: int) -> None:
+    for _ in range(6000):
+        if len(list((corpus / "commits").glob("*.json"))) >= count:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no {count} commits in a minute")

@@ -1,0 +1,172 @@
+"""The rows of a shard: columns and types as the design lists them."""
+
+import datetime as dt
+import io
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import shapely
+
+from tasks.places import Patch
+from tasks.places.patches import patches_around
+from tasks.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
+from tasks.shards.samples import PlatformFacts, Sample, encode_samples, read_samples, sample_id
+
+MOMENT = 1_525_344_021_024_017
+"""2018-05-03T10:40:21.024017Z: microseconds that a float of nanoseconds would lose."""
+
+HOUR = 3_600_000_000
+
+COLUMNS = [
+    "sample_id", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat",
+    "preferred_time", "s2_time", "s1_time", "gap_hours", "s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover",
+    "s1_orbit", "s1_direction",
+    "stac_s2_id", "stac_s1_id", "stac_s2_nodata", "stac_s1_nodata", "stac_absent_bands",
+    "demo_s2_id", "demo_s1_id", "demo_s2_nodata", "demo_s1_nodata", "demo_absent_bands",
+    "split", "missing",
+]  # fmt: skip
+
+
+def scene_pair(*, known: bool = True, gap: int = -19 * HOUR) -> ScenePair:
+    def one(value: object) -> np.ndarray:
+        return np.array([value], dtype=object)
+
+    outline = one(None)
+    outline[0] = shapely.box(8, 44, 10, 46)
+    return ScenePair(
+        s2=Sentinel2Scenes(
+            id=one("S2A_x"), time=np.array([MOMENT]), footprint=outline, orbit=np.array([8 if known else 0]),
+            epsg=np.array([32632]), tile=one("32TMR" if known else ""), datatake=one("d"),
+            baseline=one("02.06" if known else ""), processed=np.array([0]),
+            cloud_cover=np.array([12.5 if known else np.nan]),
+        ),
+        s2_scene=0,
+        s1=Sentinel1Scenes(
+            id=one("S1A_y"), time=np.array([MOMENT + gap]), footprint=outline, orbit=np.array([15 if known else 0]),
+            product=one("S1A_y"), direction=one("descending" if known else ""),
+        ),
+        s1_scene=0,
+    )  # fmt: skip
+
+
+def facts(absent: tuple[str, ...] = ()) -> PlatformFacts:
+    return PlatformFacts(s2_id="S2A_x", s1_id="S1A_y", s2_nodata=0.25, s1_nodata=0.0, absent_bands=absent)
+
+
+PATCH = patches_around(np.array([9.1]), np.array([45.2]), 250)[0]
+
+
+def sample(
+    row: int = 0, *, pair: ScenePair | None = None, missing: str | None = None, patch: Patch = PATCH,
+    absent: tuple[str, ...] = (),
+) -> Sample:  # fmt: skip
+    pair = None if missing else pair or scene_pair()
+    platforms = {} if missing else {"stac": facts(absent), "demo": facts()}
+    return Sample(
+        row=row, cell=2**40 + row, preferred=MOMENT + 1, patch=patch, pair=pair, platforms=platforms, missing=missing
+    )
+
+
+def encoded(*samples: Sample, shard: int = 3) -> bytes:
+    return encode_samples(list(samples), corpus="tiny", shard=shard, platforms=["stac", "demo"])
+
+
+def rows(*samples: Sample) -> gpd.GeoDataFrame:
+    return read_samples(encoded(*samples))
+
+
+CASES = {
+    "full": [sample(0), sample(1)],
+    "unknown facts": [sample(0, pair=scene_pair(known=False))],
+    "some missing": [sample(0), sample(1, missing="no Sentinel-2 scene near the patch")],
+    "all missing": [sample(0, missing="x"), sample(1, missing="x")],
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", CASES)
+def test_columns_and_types_are_the_same_whatever_is_known(case: str) -> None:
+    content = encoded(*CASES[case])
+    schema = pq.read_schema(io.BytesIO(content))
+    assert schema.names == COLUMNS
+    types = {name: str(schema.field(name).type) for name in COLUMNS if name != "geometry"}
+    integers = {"shard", "row", "cell", "xmin", "ymin", "xmax", "ymax", "s2_orbit", "s1_orbit"}
+    times = {"preferred_time", "s2_time", "s1_time"}
+    numbers = {"lon", "lat", "gap_hours", "s2_cloud_cover"} | {c for c in COLUMNS if c.endswith("_nodata")}
+    for name, kind in types.items():
+        if name in integers:
+            assert kind == "int64", name
+        elif name in times:
+            assert kind == "timestamp[us, tz=UTC]", name
+        elif name in numbers:
+            assert kind == "double", name
+        else:
+            assert kind in ("string", "large_string"), name
+
+
+def test_types_of_texts_are_the_same_in_every_shard() -> None:
+    schemas = [pq.read_schema(io.BytesIO(encoded(*samples))) for samples in CASES.values()]
+    assert all(schema.remove_metadata().equals(schemas[0].remove_metadata()) for schema in schemas)
+
+
+def test_rows_say_what_the_samples_are() -> None:
+    row = rows(sample(7, absent=("B01", "B10"))).iloc[0]
+    assert row["sample_id"] == "tiny-00003-0007" == sample_id("tiny", 3, 7)
+    assert (row["shard"], row["row"], row["cell"]) == (3, 7, 2**40 + 7)
+    assert row["crs"] == "EPSG:32632"
+    assert (row["xmin"], row["ymin"], row["xmax"], row["ymax"]) == (PATCH.xmin, PATCH.ymin, PATCH.xmax, PATCH.ymax)
+    assert (row["lon"], row["lat"]) == pytest.approx((9.1, 45.2), abs=1e-4)
+    assert row["s2_time"] == dt.datetime(2018, 5, 3, 10, 40, 21, 24_017, tzinfo=dt.UTC)
+    assert row["preferred_time"] == row["s2_time"] + dt.timedelta(microseconds=1)
+    assert row["s1_time"] == row["s2_time"] - dt.timedelta(hours=19)
+    assert row["gap_hours"] == -19
+    assert (row["s2_tile"], row["s2_baseline"], row["s2_orbit"], row["s2_cloud_cover"]) == ("32TMR", "02.06", 8, 12.5)
+    assert (row["s1_orbit"], row["s1_direction"]) == (15, "descending")
+    assert (row["stac_s2_id"], row["stac_s1_id"]) == ("S2A_x", "S1A_y")
+    assert (row["stac_s2_nodata"], row["stac_s1_nodata"]) == (0.25, 0.0)
+    assert row["stac_absent_bands"] == "B01 B10"
+    assert pd.isna(row["demo_absent_bands"])
+    assert pd.isna(row["missing"])
+    assert pd.isna(row["split"])
+
+
+def test_unknown_facts_are_null() -> None:
+    row = rows(sample(pair=scene_pair(known=False))).iloc[0]
+    for name in ("s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover", "s1_orbit", "s1_direction"):
+        assert pd.isna(row[name]), name
+
+
+def test_a_place_without_pixels_keeps_its_row_with_the_reason() -> None:
+    table = rows(sample(0), sample(1, missing="no Sentinel-2 scene covers the patch"))
+    row = table.iloc[1]
+    assert row["missing"] == "no Sentinel-2 scene covers the patch"
+    known = {"sample_id", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat"}
+    known |= {"preferred_time", "missing"}
+    assert all(pd.isna(row[name]) for name in COLUMNS if name not in known)
+    assert table.iloc[0]["s2_time"] == dt.datetime(2018, 5, 3, 10, 40, 21, 24_017, tzinfo=dt.UTC)
+
+
+def test_the_geometry_is_the_patchs_outline_in_degrees() -> None:
+    patches = patches_around(np.array([9.1, 151.2]), np.array([45.2, -33.9]), 250)
+    table = rows(sample(0, patch=patches[0]), sample(1, patch=patches[1]))
+    assert table.crs == "EPSG:4326"
+    for index in range(2):
+        assert table.geometry.iloc[index].equals_exact(patches.outlines()[index], 0)
+    assert table["crs"].tolist() == ["EPSG:32632", "EPSG:32756"]
+
+
+def test_the_same_rows_give_the_same_bytes() -> None:
+    for samples in CASES.values():
+        assert encoded(*samples) == encoded(*samples)
+
+
+def test_tables_of_many_shards_are_read_as_one(tmp_path: Path) -> None:
+    for shard, samples in enumerate(CASES.values()):
+        (tmp_path / f"shard-{shard:05d}.parquet").write_bytes(encoded(*samples, shard=shard))
+    table = gpd.read_parquet(tmp_path)
+    assert len(table) == sum(len(samples) for samples in CASES.values())
+    assert table["sample_id"].is_unique
