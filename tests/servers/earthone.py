@@ -87,6 +87,8 @@ class World:
     token_seconds: float = 3600.0
     chunked: bool = False
     """Whether bodies go out in HTTP chunks, as a service that streams sends them."""
+    keep: bool = False
+    """Whether pixels are made once for each request and then sent again, so that a benchmark measures the client."""
     connections: int = 0
     sent: Counter[str] = field(default_factory=Counter)
     """Bytes of bodies, by kind of request."""
@@ -99,6 +101,7 @@ class World:
     most_in_flight: int = 0
     tokens: set[str] = field(default_factory=set)
     _in_flight: int = 0
+    _kept: dict[int, bytes] = field(default_factory=dict)
     _pages: dict[str, list[Scene]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -183,12 +186,14 @@ class _Handler(BaseHTTPRequestHandler):
             if world.latency:
                 time.sleep(world.latency)
             fault = world.fault(kind, content, attempt)
-            self._send(world, kind, path, json.loads(body or b"{}"), fault)
+            self._send(world, kind, content, path, json.loads(body or b"{}"), fault)
         finally:
             with world._lock:
                 world._in_flight -= 1
 
-    def _send(self, world: World, kind: str, path: str, body: dict[str, Any], fault: Fault | None) -> None:
+    def _send(
+        self, world: World, kind: str, content: int, path: str, body: dict[str, Any], fault: Fault | None
+    ) -> None:
         headers: dict[str, str] = {}
         try:
             if fault and fault[:3].isdigit():
@@ -197,7 +202,10 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refusal(int(fault[:3]), f"on demand: {self.headers.get('Authorization', '')}")
             if kind != "token":
                 self._authorise(world)
-            status, answer = 200, getattr(self, f"_{kind}")(world, path, body)
+            kept = world._kept.get(content) if world.keep and kind == "raster" else None
+            status, answer = 200, kept or getattr(self, f"_{kind}")(world, path, body)
+            if world.keep and kind == "raster":
+                world._kept[content] = answer
         except Refusal as refusal:
             status = refusal.status
             answer = json.dumps({"errors": [{"title": "refused", "detail": str(refusal)}]}).encode()
@@ -434,7 +442,7 @@ def main() -> None:
     options = parser.parse_args()
     with open(options.scenes) as file:  # noqa: PTH123
         scenes = [Scene(**{**fields, "footprint": shapely.from_wkt(fields["footprint"])}) for fields in json.load(file)]
-    server = Server(World(scenes=scenes, latency=options.latency))
+    server = Server(World(scenes=scenes, latency=options.latency, keep=True))
     print(server.url, flush=True)
     server.serve_forever()
 
