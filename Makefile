@@ -1,6 +1,6 @@
 # Only Python 3.11, make and git are needed: the first target that wants it makes .venv, fetching uv by pip if need be.
 PYTHON ?= python3
-UV := $(shell command -v uv 2>/dev/null || echo .venv/uv/bin/uv)
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
 
 .PHONY: help demo test check format bench clean
@@ -28,10 +28,10 @@ bench: .venv/ready ## Run the benchmarks; they print, they assert nothing about 
 	$(RUN)/pytest tests/benchmarks -s -o timeout=0
 
 clean: ## Remove what the targets made
-	rm -rf .venv demo
+	rm -rf .venv .uv demo
 
 .venv/ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
-	@test -x "$(UV)" || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet --disable-pip-version-check uv; }
+	@test -x "$(UV)" || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv; }
 	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --all-extras --python $(PYTHON)
 	@touch $@

@@ -1,7 +1,7 @@
 """Filling a shard: the first candidates, in the order of their draws, that the platforms can serve."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -176,14 +176,12 @@ class Filling:
                     tiles, reason = {name: answer.result() for name, answer in answers.items()}, candidate.reason
                 except SceneUnavailable as error:
                     tiles, reason = {}, str(error)
+                    _abandon(answers.values())
                 waiting.popleft()
                 yield candidate, tiles, reason
         finally:
             # After an error nobody wants the rest; what runs already is waited for: no thread outlives its shard.
-            rest = [answer for _, answers in waiting for answer in answers.values()]
-            for answer in rest:
-                answer.cancel()
-            wait(rest)
+            _abandon(answer for _, answers in waiting for answer in answers.values())
 
     def _replace(self, candidate: _Candidate, reason: str) -> None:
         self.replaced.append((candidate.cell, reason))
@@ -213,6 +211,14 @@ class Filling:
                 if (pairs.outcome == Outcome.PAIRED).any():
                     return True
         return False
+
+
+def _abandon(answers: Iterable[Future[Tiles]]) -> None:
+    """Cancel what has not begun, and wait for what has."""
+    pending = list(answers)
+    for answer in pending:
+        answer.cancel()
+    wait(pending)
 
 
 def pair_draws(shop: Workshop, draws: Draws, traffic: dict[str, Traffic]) -> tuple[Candidates, Pairs]:

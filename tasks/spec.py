@@ -215,7 +215,12 @@ class CorpusSpec(_Part):
         try:
             return CorpusSpec.model_validate(content)
         except ValidationError as error:
-            raise SpecError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"] if part not in (_TEXT, _OTHER))
+            message = first["msg"].removeprefix("Value error, ")
+            if first["type"] != "value_error":
+                message = f"{key}: {message}{_shown(first['input'])}"
+            raise SpecError(message) from None
 
     @property
     def platform_names(self) -> list[str]:
@@ -253,7 +258,11 @@ def resolve_path(value: str, folder: Path, *, key: str) -> Path:
 
 def is_url(value: str) -> bool:
     """Whether a location is a URL rather than a path."""
-    return bool(re.match(r"^[a-z][a-z0-9+.-]*://", value))
+    return bool(re.match(r"^[a-z][a-z0-9+.-]*://", value, re.IGNORECASE))
+
+
+_SECRET = re.compile(r"(^|[&_-])(sig|signature|token|key|secret|password|credential)=", re.IGNORECASE)
+"""Parameters of signed URLs: Azure's sig, Amazon's X-Amz-Signature, Google's X-Goog-Signature, ..."""
 
 
 def _instant(value: Any) -> dt.datetime:
@@ -273,7 +282,7 @@ def _without_secret(location: Any) -> Any:
     """Refuse a location that carries a credential: a spec is stored, logged and shown."""
     if isinstance(location, str) and is_url(location):
         parts = urlsplit(location)
-        if parts.password or re.search(r"(^|&)(sig|token|key|x-amz-signature)=", parts.query, re.IGNORECASE):
+        if parts.username or parts.password or _SECRET.search(parts.query):
             shown = f"{parts.scheme}://{parts.hostname}{parts.path}"
             raise ValueError(f"the location {shown} carries a credential; take it out and give it as a setting")
     return location
@@ -296,11 +305,17 @@ def _explain(error: ValidationError, file: SpecFile) -> str:
         elif item["type"] == "missing":
             message = "is missing"
         elif item["type"] != "value_error":
-            message = f"{message}, found {item['input']!r}"
+            message += _shown(item["input"])
         text = f"{file.path}{f', line {line}' if line else ''}: {f'{where}: ' if where else ''}{message}"
         if text not in lines:
             lines.append(text)
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    """What was found, unless it holds a location, which may carry a credential."""
+    text = repr(value)
+    return "" if "://" in text else f", found {text}"
 
 
 def _keys_at(keys: list[str | int]) -> list[str]:

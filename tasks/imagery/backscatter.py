@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 
 def power_to_db(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """10 log10, element by element; what is not above 0 has no logarithm and becomes NaN (nodata)."""
-    positive = power > 0
+    """10 log10, element by element; what is not above 0, or not finite, becomes NaN (nodata)."""
+    positive = (power > 0) & np.isfinite(power)
     logarithm = np.full(power.shape, np.nan, np.float32)
     np.log10(power, out=logarithm, where=positive)
     return logarithm * np.float32(10)

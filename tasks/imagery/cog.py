@@ -1,12 +1,11 @@
 """Windows of GeoTIFFs on a patch's grid."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.warp import Resampling, reproject
 from rasterio.windows import Window
 
@@ -31,15 +30,15 @@ def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[An
     Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, or damaged.
     """
     try:
-        with rasterio.Env(**_ENVIRONMENT), warnings.catch_warnings():
-            warnings.simplefilter("error", NotGeoreferencedWarning)
-            with rasterio.open(href) as source:
-                if source.crs is None:
-                    raise PixelsError(f"{href}: has no CRS, so its pixels have no place. Write it again with one.")
-                if source.crs.to_epsg() == patch.epsg and source.transform.b == source.transform.d == 0:
-                    return _copy(source, patch, fill, dtype)
-                return _warp(source, patch, fill, dtype)
-    except (RasterioError, NotGeoreferencedWarning) as error:
+        with rasterio.Env(**_ENVIRONMENT), rasterio.open(href) as source:
+            if source.crs is None or source.transform.is_identity:
+                raise PixelsError(
+                    f"{href}: is not georeferenced, so its pixels have no place. Write it again with CRS and grid."
+                )
+            if source.crs.to_epsg() == patch.epsg and source.transform.b == source.transform.d == 0:
+                return _copy(source, patch, fill, dtype)
+            return _warp(source, patch, fill, dtype)
+    except RasterioError as error:
         text = " ".join(str(error.__cause__ or error).split())
         if "No such file" in text or "does not exist" in text:
             raise FileNotFoundError(href) from None
@@ -69,19 +68,21 @@ def _copy(source: Any, patch: Patch, fill: float, dtype: Any) -> NDArray[Any]:
 
 
 def _warp(source: Any, patch: Patch, fill: float, dtype: Any) -> NDArray[Any]:
-    result = np.full(patch.shape, fill, dtype)
+    # Warped with the source's own nodata and in its type: GDAL takes a destination nodata of 0 for none at all.
+    nodata = fill if source.nodata is None else source.nodata
+    result = np.full(patch.shape, nodata, source.dtypes[0])
     reproject(
         rasterio.band(source, 1),
         result,
         dst_transform=patch.transform,
         dst_crs=patch.crs,
         src_nodata=source.nodata,
-        dst_nodata=fill,
+        dst_nodata=nodata,
         resampling=Resampling.nearest,
         # The default approximates positions to an eighth of a pixel, which is enough to choose a wrong neighbour.
         tolerance=0.01,
     )
-    return result
+    return _with_fill(result, source.nodata, fill, dtype)
 
 
 def _with_fill(block: NDArray[Any], nodata: float | None, fill: float, dtype: Any) -> NDArray[Any]:

@@ -34,7 +34,12 @@ def sentinel2_scenes(records: Records) -> Sentinel2Scenes:
     ids = records.column("id").astype(str)
     time = _times(records)
     tile = records.column("s2:mgrs_tile", "grid:code").fillna(named["tile"]).fillna("").astype(str)
-    tile = tile.str.removeprefix("MGRS-").str.removeprefix("T")
+    # MGRS writes zone 5 as 5 or 05, products always as 05.
+    tile = (
+        tile.str.removeprefix("MGRS-")
+        .str.removeprefix("T")
+        .where(lambda text: text == "", lambda text: text.str.zfill(5))
+    )
     # A datatake's name ends with the baseline, in which processings differ: GS2A_20180503T104021_014949_N02.06.
     datatake = named["platform"].str.cat(named["datatake"], sep=" ")
     datatake = datatake.fillna(

@@ -53,6 +53,10 @@ class Records:
 def records_of_items(items: Iterable[Item]) -> Records:
     """Items that were read one by one, as records. Raises CatalogueError: a geometry that is none."""
     kept = list(items)
+    nameless = next((item for item in kept if not item.id), None)
+    if nameless is not None:
+        where = nameless.get_self_href() or "an item"
+        raise CatalogueError(f"{where}: has no id, so nothing can refer to it. Correct the item or take it out.")
     rows: list[dict[str, Any]] = []
     for item in kept:
         row: dict[str, Any] = {

@@ -99,7 +99,7 @@ class StacArchive:
         for index, band in enumerate(BANDS):
             if band in hrefs:
                 href, offset = hrefs[band]
-                values = self._read(href, patch, traffic, 0, np.uint16)
+                values = self._read(pair.s2_id, href, patch, traffic, 0, np.uint16)
                 s2[index] = remove_offset(values) if offset else values
             elif band in self.bands:
                 absent.append(band)
@@ -107,7 +107,8 @@ class StacArchive:
         keys = keys_by_polarization(files)
         if set(keys) != set(POLARIZATIONS):
             raise CatalogueError(f"{pair.s1_id}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
-        s1 = np.stack([self._read(files[keys[p]], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
+        name = pair.s1_id
+        s1 = np.stack([self._read(name, files[keys[p]], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
         # Outside a swath archives write NaN or, where they keep power, 0; in dB, 0 has become minus infinity.
         s1 = power_to_db(s1) if self._power else np.where(np.isfinite(s1), s1, np.float32(np.nan))
         return Tiles(s2=s2, s1=s1, absent=tuple(absent))
@@ -135,11 +136,12 @@ class StacArchive:
             raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
         return found
 
-    def _read(self, href: str, patch: Patch, traffic: Traffic, fill: float, dtype: Any) -> NDArray[Any]:
+    def _read(self, scene: str, href: str, patch: Patch, traffic: Traffic, fill: float, dtype: Any) -> NDArray[Any]:
         try:
             values = read_onto(href, patch, fill=fill, dtype=dtype)
         except FileNotFoundError:
-            raise SceneUnavailable(f"the archive has no file {href}") from None
+            # The reason becomes part of the corpus, which must not depend on where the archive lies.
+            raise SceneUnavailable(f"{scene}: the archive has no file {href.rpartition('/')[2]}") from None
         traffic.add(requests=1, bytes=values.nbytes)
         return values
 

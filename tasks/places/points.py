@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -21,16 +22,21 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
     Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, or no instants.
     """
     try:
-        frame = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+        frame: Any = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
     except (OSError, ValueError, pyogrio.errors.DataSourceError) as error:
         raise PlacesError(f"places.points: {path} cannot be read as a file of points: {error}") from None
+    if not isinstance(frame, geopandas.GeoDataFrame):
+        raise PlacesError(
+            f"places.points: {path} has no geometry. Give a file of points, such as GeoJSON or GeoPackage."
+        )
     if frame.crs is None:
         raise PlacesError(f"places.points: {path} has no CRS. Write it with one, e.g. set_crs('EPSG:4326').")
     if not len(frame):
         raise PlacesError(f"places.points: {path} holds no points.")
     wrong = np.flatnonzero((frame.geom_type != "Point") | frame.geometry.is_empty)
     if len(wrong):
-        found = frame.geom_type.iloc[wrong[0]] or "no geometry"
+        kind = frame.geom_type.iloc[wrong[0]]
+        found = "without geometry" if pd.isna(kind) else f"a {kind}"
         raise PlacesError(
             f"places.points: {path}: feature {wrong[0]} is {found}, expected a point ({len(wrong)} of {len(frame)} are "
             "not). Use {cover: ...} for polygons, or take their centroids."
@@ -47,10 +53,11 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         )
     preferred = instants_of_points(len(frame), seed, window)
     if "datetime" in frame.columns:
+        column = frame["datetime"]
+        if pd.api.types.is_numeric_dtype(column) and bool(column.notna().any()):
+            raise PlacesError(f"places.points: {path}: column datetime holds numbers. Use ISO 8601 dates.")
         try:
-            given = pd.to_datetime(
-                frame["datetime"], utc=True, format="ISO8601" if frame["datetime"].dtype == object else None
-            )
+            given = pd.to_datetime(column, utc=True, format=None if hasattr(column, "dt") else "ISO8601")
         except (ValueError, TypeError) as error:
             raise PlacesError(f"places.points: {path}: column datetime: {error}. Use ISO 8601 dates.") from None
         known = given.notna().to_numpy()

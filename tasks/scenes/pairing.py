@@ -121,7 +121,7 @@ def _newest(
 
 @dataclass(frozen=True, kw_only=True)
 class _Nearest:
-    """Sentinel-1 scenes sorted by draw, time and descending id, to look up the nearest in time."""
+    """Sentinel-1 scenes sorted by draw, time and id, to look up the nearest in time."""
 
     draw: NDArray[np.int64]
     time: NDArray[np.int64]

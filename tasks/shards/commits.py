@@ -85,7 +85,15 @@ def read_commit(destination: LocalFolder, shard: int) -> Commit | None:
     """The record of a shard, None where there is none. Raises CorpusError: damaged."""
     path = commit_object(shard)
     content = destination.get(path)
-    return None if content is None else Commit.from_bytes(content, f"{destination.root / path}")
+    if content is None:
+        return None
+    commit = Commit.from_bytes(content, f"{destination.root / path}")
+    if commit.shard != shard:
+        raise CorpusError(
+            f"{destination.root / path}: is the record of shard {commit.shard}, not of {shard}. Remove it; the "
+            "next build makes the shard again."
+        )
+    return commit
 
 
 def corpus_digest(destination: LocalFolder) -> str:

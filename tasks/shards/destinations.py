@@ -5,7 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -44,8 +44,9 @@ class LocalFolder:
             folder = self.root / _PARTIAL
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.iterdir():
-                if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
-                    path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # its writer has just finished
+                    if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                        path.unlink()
             probe = folder / uuid.uuid4().hex
             probe.write_bytes(b"x")
             probe.unlink()
@@ -120,8 +121,14 @@ class LocalFolder:
 
 def open_destination(location: str) -> LocalFolder:
     """A destination from its path or URL. Raises DestinationError: of a kind that cannot be written."""
-    if is_url(location) and not location.startswith("file://"):
-        raise DestinationError(
-            f"{location}: expected a folder or a file:// URL; other stores cannot be written by this version."
-        )
+    if is_url(location):
+        parts = urlsplit(location)
+        if parts.scheme != "file":
+            raise DestinationError(
+                f"{location}: expected a folder or a file:// URL; other stores cannot be written by this version."
+            )
+        if parts.netloc not in ("", "localhost"):
+            raise DestinationError(
+                f"{location}: {parts.netloc!r} would be another machine; use file:///{parts.netloc}{parts.path}"
+            )
     return LocalFolder(location)

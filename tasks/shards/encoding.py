@@ -24,9 +24,7 @@ def encode_shard(kind: ArrayKind, values: NDArray[Any], shard: int) -> tuple[str
     store = MemoryStore()
     group = zarr.create_group(store)
     samples, _, _, pixels = values.shape
-    # Without `write_empty_chunks` a shard of nothing but nodata would not be written at all.
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        array = create_array(group, kind, samples=samples, shard_size=samples, pixels=pixels)
-        array[:] = values
+    array = create_array(group, kind, samples=samples, shard_size=samples, pixels=pixels)
+    array[:] = values
     encoded = store._store_dict[shard_object(kind.path.rpartition("/")[2], 0)]  # pyright: ignore[reportPrivateUsage] a MemoryStore is read only by coroutines
     return shard_object(kind.path, shard), encoded.to_bytes()

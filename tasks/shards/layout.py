@@ -126,6 +126,8 @@ def create_array(group: zarr.Group, kind: ArrayKind, *, samples: int, shard_size
         ),
         dimension_names=kind.dimensions,
         attributes=kind.attributes,
+        # Without it a shard of nothing but nodata would not be written at all.
+        config={"write_empty_chunks": True},
     )
 
 

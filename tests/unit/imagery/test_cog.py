@@ -235,7 +235,7 @@ def test_a_folder_is_no_raster(tmp_path: Path) -> None:
 
 def test_a_raster_without_a_crs_has_no_place(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "a.tif", numbered(), crs=None)
-    with pytest.raises(PixelsError, match="has no CRS"):
+    with pytest.raises(PixelsError, match="is not georeferenced"):
         read_onto(path, patch(0, 0), fill=0, dtype=np.uint16)
 
 

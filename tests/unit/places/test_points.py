@@ -168,10 +168,10 @@ def test_a_file_without_points_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (shapely.box(0, 0, 1, 1), "feature 1 is Polygon"),
-        (shapely.LineString([(0, 0), (1, 1)]), "feature 1 is LineString"),
-        (shapely.MultiPoint([(0, 0), (1, 1)]), "feature 1 is MultiPoint"),
-        (None, "feature 1 is no geometry"),
+        (shapely.box(0, 0, 1, 1), "feature 1 is a Polygon"),
+        (shapely.LineString([(0, 0), (1, 1)]), "feature 1 is a LineString"),
+        (shapely.MultiPoint([(0, 0), (1, 1)]), "feature 1 is a MultiPoint"),
+        (None, "feature 1 is without geometry"),
         (Point(), "feature 1 is"),
     ],
 )
