@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from pydantic import SecretStr
 
 from tasks.imagery import Traffic
 from tasks.imagery.descarteslabs import open_descarteslabs
+from tasks.places import Draws
 from tasks.scenes import DAY, Outcome, Rule, ScenePair, pair
 from tasks.settings import Settings
 from tests.servers.earthone import Scene, World
@@ -31,6 +33,7 @@ RULE = Rule(window=(micros(START), micros(START) + 90 * DAY), max_gap=3 * DAY, s
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--requests", type=int, nargs="+", default=[16, 40])
@@ -41,48 +44,52 @@ def main() -> None:
     scenes, _, _ = world_over(draws, days=90)
     with serving(scenes, options.latency) as url:
         for requests in options.requests:
-            settings = Settings.model_validate(
-                {
-                    "descarteslabs_url": url,
-                    "descarteslabs_iam_url": url,
-                    "descarteslabs_client_id": World().client[0],
-                    "descarteslabs_client_secret": World().client[1],
-                    "descarteslabs_requests": requests,
-                }
-            )
-            platform, traffic = open_descarteslabs(settings, RULE), Traffic()
-            with measured() as catalogue:
-                found = platform.candidates(draws, traffic)
-            pairs = pair(draws.patches, draws.preferred, found, RULE)
-            paired = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
-            asked = traffic.requests
-            chosen = [
-                (draws.patches[n], ScenePair(s2=found.sentinel2, s2_scene=int(pairs.s2_scene[n]),
-                                             s1=found.sentinel1, s1_scene=int(pairs.s1_scene[n])))
-                for n in np.resize(paired[:40], options.samples)
-            ]  # fmt: skip
-            with ThreadPoolExecutor(requests) as threads:
-                # Connections are opened once a process, and the server makes its pixels once: not what is measured.
-                list(threads.map(lambda one: platform.fetch(*one, traffic), chosen[: max(40, 2 * requests)]))
-                before = traffic.counts()
-                with measured() as pixels:
-                    list(threads.map(lambda one: platform.fetch(*one, traffic), chosen))
-            sent = {key: value - before[key] for key, value in traffic.counts().items()}
-            rate, bound = sent["requests"] / pixels["wall"], requests / options.latency
-            print(f"{requests} requests in flight, {options.latency * 1000:g} ms latency, {options.samples} samples")
-            print(
-                f"  catalogue   {asked} requests for {len(draws)} draws, {catalogue['wall']:.1f} s, "
-                f"{catalogue['cpu']:.2f} s CPU, {len(paired)} paired"
-            )
-            print(
-                f"  pixels      {sent['requests'] / options.samples:.2f} requests a sample; {rate:.1f} requests/s, "
-                f"{100 * rate / bound:.1f} % of {bound:.0f}/s; {options.samples / pixels['wall']:.1f} samples/s"
-            )
-            print(
-                f"  cost        {1000 * pixels['cpu'] / options.samples:.1f} ms CPU a sample, "
-                f"{sent['bytes'] / options.samples / 1e6:.2f} MB a sample received, {sent['retries']} retries; "
-                f"load of this machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-            )
+            measure(url, draws, requests, options.latency, options.samples)
+
+
+def measure(url: str, draws: Draws, requests: int, latency: float, samples: int) -> None:
+    """Search for candidates, then fetch samples, with so many requests in flight."""
+    settings = Settings(
+        descarteslabs_url=url,
+        descarteslabs_iam_url=url,
+        descarteslabs_client_id=World().client[0],
+        descarteslabs_client_secret=SecretStr(World().client[1]),
+        descarteslabs_requests=requests,
+    )
+    platform, traffic = open_descarteslabs(settings, RULE), Traffic()
+    with measured() as catalogue:
+        found = platform.candidates(draws, traffic)
+    asked = traffic.requests
+    pairs = pair(draws.patches, draws.preferred, found, RULE)
+    paired = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
+
+    def fetch(n: int) -> None:
+        s2_scene, s1_scene = int(pairs.s2_scene[n]), int(pairs.s1_scene[n])
+        chosen = ScenePair(s2=found.sentinel2, s2_scene=s2_scene, s1=found.sentinel1, s1_scene=s1_scene)
+        platform.fetch(draws.patches[n], chosen, traffic)
+
+    with ThreadPoolExecutor(requests) as threads:
+        # Connections are opened once a process, and the server makes its pixels once: not what is measured.
+        list(threads.map(fetch, np.resize(paired[:40], max(40, 2 * requests)).tolist()))
+        before = traffic.counts()
+        with measured() as pixels:
+            list(threads.map(fetch, np.resize(paired[:40], samples).tolist()))
+    sent = {key: value - before[key] for key, value in traffic.counts().items()}
+    rate, bound = sent["requests"] / pixels["wall"], requests / latency
+    print(f"{requests} requests in flight, {latency * 1000:g} ms latency, {samples} samples")
+    print(
+        f"  catalogue   {asked} requests for {len(draws)} draws, {catalogue['wall']:.1f} s, "
+        f"{catalogue['cpu']:.2f} s CPU, {len(paired)} paired"
+    )
+    print(
+        f"  pixels      {sent['requests'] / samples:.2f} requests a sample; {rate:.1f} requests/s, "
+        f"{100 * rate / bound:.1f} % of {bound:.0f}/s; {samples / pixels['wall']:.1f} samples/s"
+    )
+    print(
+        f"  cost        {1000 * pixels['cpu'] / samples:.1f} ms CPU a sample, "
+        f"{sent['bytes'] / samples / 1e6:.2f} MB a sample received, {sent['retries']} retries; "
+        f"load of this machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
 
 
 @contextmanager

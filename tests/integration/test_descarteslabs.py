@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import shapely
 
+from tasks.build_shard import make_shard
 from tasks.errors import (
     CatalogueError,
     CredentialsError,
@@ -24,11 +26,13 @@ from tasks.errors import (
 )
 from tasks.imagery import BANDS, Tiles, Traffic, open_platforms
 from tasks.imagery.descarteslabs import open_descarteslabs
-from tasks.places import PIXEL, Draws, Patch
+from tasks.places import PIXEL, Draws, Patch, open_places
 from tasks.places.patches import patches_around
+from tasks.prepare_corpus import describe_everywhere
 from tasks.scenes import DAY, Candidates, Outcome, Rule, ScenePair, Sentinel1Scenes, Sentinel2Scenes, pair
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
+from tasks.workshop import open_workshop
 from tests.servers.earthone import (
     S2_BANDS,
     SENTINEL1,
@@ -334,6 +338,12 @@ class TestResolve:
         assert not server.world.requests
 
 
+def some_faults(kind: str, content: int, attempt: int) -> str | None:
+    """10 % of requests are answered with 503, 5 % with a damaged body."""
+    draw = zlib.crc32(f"{content} {attempt}".encode()) % 100
+    return "503" if draw < 10 else ("truncated", "garbage", "short")[draw % 3] if draw < 15 else None
+
+
 FAULTS = ("429", "429-after", "500", "503", "truncated", "short", "garbage", "empty", "reset")
 
 
@@ -363,11 +373,7 @@ class TestFaults:
         made = [scenes_for(patch, f"scene{n}") for n, patch in enumerate(patches)]
         server.world.scenes = [scene for scenes, _ in made for scene in scenes]
 
-        def fault(kind: str, content: int, attempt: int) -> str | None:
-            draw = zlib.crc32(f"{content} {attempt}".encode()) % 100
-            return "503" if draw < 10 else ("truncated", "garbage", "short")[draw % 3] if draw < 15 else None
-
-        server.world.fault = fault
+        server.world.fault = some_faults
         traffic, platform = Traffic(), open_at(server)
         with ThreadPoolExecutor(8) as threads:
             tiles = list(threads.map(lambda n: platform.fetch(patches[n], made[n][1], traffic), range(60)))
@@ -376,6 +382,15 @@ class TestFaults:
         assert traffic.requests == server.world.requests.total()
         assert traffic.retries >= 10
         assert server.world.requests["raster"] <= 120 + traffic.retries
+
+    def test_that_ask_for_a_pause_get_it(self, server: Server) -> None:
+        patch = patch_at(9, 48, 64)
+        server.world.scenes, found = scenes_for(patch)
+        server.world.fault = lambda kind, _, attempt: "429-after" if kind == "bands" and not attempt else None
+        traffic, began = Traffic(), time.monotonic()
+        open_at(server).fetch(patch, found, traffic)
+        assert time.monotonic() - began >= 2  # one second each, for two products
+        assert traffic.throttles == traffic.retries == 2
 
     def test_of_a_body_longer_than_it_says_are_tried_again(self, server: Server) -> None:
         patch = patch_at(9, 48, 64)
@@ -582,6 +597,45 @@ SPEC = {
     "name": "x", "size": 10, "shard_size": 10, "places": {"random": ["LU"]}, "destinations": ["out"],
     "window": ["2018-01-01", "2021-01-01"], "platforms": ["descarteslabs"],
 }  # fmt: skip
+
+
+class TestBuild:
+    def build(self, folder: Path, spec: CorpusSpec, server: Server) -> dict[str, bytes]:
+        """Build shard 0; gives everything that is a function of spec and platform, by path."""
+        shop = open_workshop(spec, folder)
+        describe_everywhere(shop)
+        make_shard(shop, 0)
+        out = folder / "out"
+        files = (path for path in out.rglob("*") if path.is_file() and "runs" not in path.parts)
+        return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+    def test_of_a_shard_gives_the_same_bytes_whatever_goes_wrong_on_the_way(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = settings_for(server)
+        for name in ("url", "iam_url", "client_id"):
+            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name.upper()}", getattr(settings, f"descarteslabs_{name}"))
+        # The workshop keeps the settings; as text their secrets would be stars.
+        monkeypatch.setenv("DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET", server.world.client[1])
+        spec = CorpusSpec.model_validate(
+            SPEC | {"window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": 64}, "destinations": ["out"]}
+        )
+        draws = open_places(spec, tmp_path).draws(0)
+        server.world.scenes, _, _ = world_over(draws)
+        built: list[dict[str, bytes]] = []
+        for disturbed in (False, True):
+            folder = tmp_path / str(disturbed)
+            folder.mkdir()
+            server.world.fault = some_faults if disturbed else lambda *_: None
+            own = spec.model_copy(update={"destinations": (str(folder / "out"),)})
+            built.append(self.build(folder, own, server))
+        assert "descarteslabs/s2/c/0/0/0/0" in built[0]
+        assert server.world.problems == []
+        assert built[0].keys() == built[1].keys()
+        same = {path: built[0][path] == built[1][path] for path in built[0] if path != "corpus.json"}
+        assert all(same.values()), same
+        for held in (*built[0].values(), *built[1].values()):
+            assert server.world.client[1].encode() not in held
 
 
 class TestOpening:

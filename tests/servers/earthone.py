@@ -67,7 +67,9 @@ def raw_values(scene: str, band: int, xmin: int, ymax: int, shape: tuple[int, in
     columns = xmin // 10 + np.arange(shape[1], dtype=np.int64)
     rows = ymax // 10 - np.arange(shape[0], dtype=np.int64)
     seed = zlib.crc32(scene.encode()) % 9001 + 691 * band
-    return 1 + (31 * columns[None, :] + 577 * rows[:, None] + seed) % most
+    places = (31 * columns[None, :] + 577 * rows[:, None] + seed).astype(np.uint64)
+    # Scrambled, so that neighbours differ at random and the values compress no better than real ones.
+    return 1 + (places * np.uint64(2_654_435_761) % np.uint64(2**32) // np.uint64(1024) % np.uint64(most)).astype(int)
 
 
 def decibels(raw: np.ndarray) -> np.ndarray:

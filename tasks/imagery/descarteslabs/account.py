@@ -18,7 +18,7 @@ from earthdaily.earthone.core.common.http import Session
 from earthdaily.earthone.exceptions import AuthError, ForbiddenError, UnauthorizedError
 
 from tasks.errors import CatalogueError, CredentialsError
-from tasks.imagery.descarteslabs.refusals import LOGIN, DamagedBody, explained, judge
+from tasks.imagery.descarteslabs.refusals import LOGIN, DamagedBody, asked_pause, explained, judge
 from tasks.imagery.platform import Traffic
 from tasks.imagery.requests import Limit, request
 from tasks.settings import Settings
@@ -56,7 +56,13 @@ class Gate:
     def send(self, call: Callable[[], T], what: str, *, limit: Limit | None = None) -> T:
         """Make a request. Raises PixelsError: still failing at the deadline; whatever `call` raises for good."""
         return request(
-            call, judge=judge, limit=limit or self.limit, traffic=self.traffic, deadline=self.deadline, what=what
+            call,
+            judge=judge,
+            limit=limit or self.limit,
+            traffic=self.traffic,
+            deadline=self.deadline,
+            what=what,
+            asked=asked_pause,
         )
 
 

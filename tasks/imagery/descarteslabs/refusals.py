@@ -8,6 +8,7 @@ import urllib3
 from earthdaily.earthone.exceptions import (
     ClientError,
     ForbiddenError,
+    GatewayTimeoutError,
     ProxyAuthenticationRequiredError,
     RateLimitError,
     RequestCancellationError,
@@ -22,6 +23,10 @@ LOGIN = (
     "Set DEEPSENTINEL_DESCARTESLABS_CLIENT_ID and DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET to those of an account that "
     "may use the platform, or DEEPSENTINEL_DESCARTESLABS_TOKEN to an access token that has not expired"
 )
+
+
+LONGEST_PAUSE = 60.0
+"""Seconds: a platform that wants more is asked again all the same, until the deadline."""
 
 
 class DamagedBody(Exception):
@@ -51,6 +56,12 @@ def judge(error: Exception) -> Verdict:
     return Verdict.TRANSIENT if isinstance(error, _TRANSIENT) else Verdict.FINAL
 
 
+def asked_pause(error: BaseException) -> float:
+    """Seconds that the platform wants to be left alone, from Retry-After; 0 where it says nothing of the kind."""
+    said = str(getattr(error, "retry_after", None) or "")
+    return min(float(said), LONGEST_PAUSE) if said.isdigit() else 0.0
+
+
 @contextmanager
 def explained(what: str, refused: DeepSentinelError) -> Generator[None]:
     """Turn the client's final errors into ours: `refused` for a request that the platform will never answer.
@@ -61,8 +72,12 @@ def explained(what: str, refused: DeepSentinelError) -> Generator[None]:
         yield
     except RateLimitError as error:
         raise RateLimitError("status 429", retry_after=error.retry_after) from None
+    except GatewayTimeoutError:
+        raise
     except ServerError as error:
-        raise ServerError(f"status {getattr(error, 'original_status', error.status)}") from None
+        # The client raises it also for bodies that end early or hold an error instead of pixels.
+        status = getattr(error, "original_status", None)
+        raise (ServerError(f"status {status}") if status else DamagedBody("a damaged body")) from None
     except RequestCancellationError:
         raise
     except UnauthorizedError:
