@@ -16,6 +16,7 @@ from tasks.build_shard import ShardReport, build_shard
 from tasks.draw_preview import draw_preview
 from tasks.errors import DeepSentinelError, DestinationError
 from tasks.prepare_corpus import prepare_corpus
+from tasks.report_pairing import report_pairing
 from tasks.settings import load_settings
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import survey_corpus
@@ -70,6 +71,7 @@ def build_corpus(spec: CorpusSpec, folder: Path = Path()) -> State[None]:
         report(progress)
     if stop is None:
         draw_preview(spec.destinations)
+        report_pairing(spec.destinations)
     still = survey_corpus(spec.destinations)
     if still:
         reasons = list(dict.fromkeys(str(error) for error in progress.failures.values()))

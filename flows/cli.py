@@ -27,6 +27,7 @@ _PREFECT_DEFAULTS = {
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file that describes the corpus.")]
 CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder of a corpus.")]
+SizeOption = Annotated[int | None, typer.Option(help="Samples, instead of the spec's size.", min=1)]
 Destinations = Annotated[
     list[str] | None, typer.Option("--to", metavar="URL", help="Write here instead of the spec's destinations.")
 ]
@@ -46,7 +47,7 @@ def demo(
 @app.command()
 def build(
     spec: SpecArgument,
-    size: Annotated[int | None, typer.Option(help="Samples, instead of the spec's size.", min=1)] = None,
+    size: SizeOption = None,
     to: Destinations = None,
 ) -> None:
     """Build a corpus; the same command resumes one that was interrupted, and grows one with a larger size."""
@@ -55,6 +56,30 @@ def build(
 
     loaded, folder = load_spec(spec)
     build_with_progress(loaded.changed(size=size, destinations=to), folder)
+
+
+@app.command()
+def estimate(spec: SpecArgument, size: SizeOption = None) -> None:
+    """Say what a build takes before it runs: requests, bytes, hours, storage cost."""
+    from flows.console import show_estimate
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    show_estimate(loaded.changed(size=size), folder)
+
+
+@app.command()
+def plan(
+    spec: SpecArgument,
+    shards: Annotated[str, typer.Option(metavar="FIRST:END", help="Which shards.")] = "0:1",
+    out: Annotated[Path | None, typer.Option(help="The GeoParquet file to write; default NAME-plan.parquet.")] = None,
+) -> None:
+    """Write draws and pairs of some shards without fetching anything, as GeoParquet that QGIS opens."""
+    from flows.console import write_plan
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    write_plan(loaded, folder, shards, out or Path(f"{loaded.name}-plan.parquet"))
 
 
 @app.command()

@@ -13,9 +13,15 @@ from rich.progress import Progress as Bar
 from flows.progress import Progress, listening
 from tasks.corpus import need_description
 from tasks.errors import CorpusError, DeepSentinelError
+from tasks.estimate import estimate
+from tasks.filling import refuse_hopeless
+from tasks.places import open_places
+from tasks.plan import parse_shards, plan
+from tasks.settings import load_settings
 from tasks.shards.commits import corpus_digest
 from tasks.shards.destinations import open_destination
 from tasks.shards.layout import CORPUS, PREVIEW, commit_object
+from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.verification import verify_shards
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import is_finished, survey
@@ -34,6 +40,9 @@ def build_with_progress(spec: CorpusSpec, folder: Path) -> None:
         print(f"{spec.name}: all {shards} shards are there already, nothing to do")
         _tell_where(spec)
         return
+    for note in shop.notes:
+        print(f"note: {note}")
+    refuse_hopeless(shop, shards)
     print(f"{spec.name}: {shards} shards of {spec.shard_size} samples; starting Prefect", flush=True)
     # Prefect is imported late: it takes a second, which errors in a spec should not wait for.
     from flows.build_corpus import build_corpus
@@ -80,6 +89,37 @@ def _tell_where(spec: CorpusSpec) -> None:
     print(f"preview: {open_destination(spec.destinations[0]).root / PREVIEW}")
 
 
+def show_estimate(spec: CorpusSpec, folder: Path) -> None:
+    """Print what a build takes. Raises SpecError, PlacesError: it could not be built at all."""
+    settings = load_settings()
+    found = estimate(spec, open_places(spec, folder, settings.cache), settings)
+    print(
+        f"{spec.name}: {found.samples:,} samples in {found.shards:,} shards; the places would give {found.capacity:,}"
+    )
+    for platform in found.platforms:
+        print(
+            f"{platform.name}: {platform.requests:,} requests, {platform.bytes_moved / 1e9:,.1f} GB moved, "
+            f"{platform.hours:,.1f} h at {platform.limit}"
+        )
+    for destination, price in found.prices:
+        cost = f", {price:,.2f} USD a month (list price of {settings.prices_of})" if price is not None else ""
+        print(f"{destination}: {found.bytes_stored / 1e9:,.1f} GB stored{cost}")
+    print("Candidates that cannot be served and are replaced come on top; `plan` and the first shards tell how many.")
+
+
+def write_plan(spec: CorpusSpec, folder: Path, shards: str, out: Path) -> None:
+    """Write a plan and say how it came out."""
+    rows = plan(open_workshop(spec, folder), parse_shards(shards))
+    rows.to_parquet(out, index=False, compression="zstd")
+    paired = rows["missing"].isna()
+    print(f"{out}: {len(rows):,} candidates, {paired.sum():,} paired")
+    for reason, count in rows["missing"].value_counts().items():
+        print(f"  {count:,} {reason}")
+    if bool(paired.any()):
+        gaps = rows.loc[paired, "gap_hours"].abs()
+        print(f"  gap {gaps.min():.1f} / {gaps.median():.1f} / {gaps.max():.1f} h (least, median, most)")
+
+
 def show_status(corpus: str) -> None:
     """Print what a corpus holds. Raises CorpusError: no corpus, or shards are missing."""
     destination = open_destination(corpus)
@@ -93,6 +133,7 @@ def show_status(corpus: str) -> None:
         ("shards", f"{len(found.done)} of {description.shards} done, {missing} missing, {len(found.failed)} failed"),
         ("samples", samples),
         ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
+        ("gap", _gaps(found.pairing)),
         ("rate", f"{found.samples_a_second:.2f} samples/s" if found.samples_a_second else "unknown"),
         ("digest", f"sha256:{corpus_digest(destination)}" if found.done else "none yet"),
     ]
@@ -109,6 +150,14 @@ def show_status(corpus: str) -> None:
         raise CorpusError(
             f"{len(found.missing)} of {description.shards} shards are not there; build again to make them."
         )
+
+
+def _gaps(pairing: PairingCounts) -> str:
+    if not pairing.gaps:
+        return "no pairs yet"
+    quantiles = " / ".join(f"{pairing.quantile(share)} h" for share in (0.5, 0.9, 1.0))
+    rates = ", ".join(f"{days} d {100 * pairing.within[days] / pairing.tried:.1f} %" for days in LIMITS)
+    return f"at most {quantiles} for 50 / 90 / 100 % of the pairs; candidates that would pair within {rates}"
 
 
 def verify_with_progress(corpus: str, *, repair: bool) -> None:

@@ -19,7 +19,7 @@ from tasks.imagery import Traffic
 from tasks.shards.commits import Commit, StoredObject, write_shard
 from tasks.shards.encoding import encode_shard
 from tasks.shards.layout import run_object, samples_object, to_json
-from tasks.shards.samples import encode_samples
+from tasks.shards.samples import encode_rows, sample_rows
 from tasks.spec import CorpusSpec
 from tasks.workshop import Workshop, open_workshop
 
@@ -86,15 +86,15 @@ class _Run:
                 for values in arrays.pop(name):
                     path, contents_of_shard = encode_shard(next(kinds), values, shard)
                     contents[path] = contents_of_shard
-            contents[samples_object(shard)] = encode_samples(
-                filling.samples, corpus=shop.spec.name, shard=shard, platforms=shop.spec.platform_names
-            )
+            rows = sample_rows(filling.samples, shop.spec, shard)
+            contents[samples_object(shard)] = encode_rows(rows)
         with self.clock("write"):
             commit = Commit(
                 shard=shard,
                 samples=sum(sample.missing is None for sample in filling.samples),
                 objects=tuple(StoredObject.of(path, content) for path, content in contents.items()),
                 replaced=tuple(filling.replaced),
+                pairing=filling.pairing,
             )
             for destination in shop.destinations:
                 write_shard(destination, commit, contents)

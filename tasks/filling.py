@@ -3,10 +3,11 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
+from geopandas import GeoDataFrame
 from numpy.typing import NDArray
 
 from tasks.errors import CorpusError, SceneUnavailable
@@ -15,11 +16,25 @@ from tasks.places import Draws, Patch
 from tasks.scenes import Candidates, Outcome, Pairs, ScenePair, pair
 from tasks.shards.encoding import backscatter_to_steps
 from tasks.shards.layout import S1_NODATA
-from tasks.shards.samples import PlatformFacts, Sample
+from tasks.shards.pairing_counts import PairingCounts
+from tasks.shards.samples import PlatformFacts, Sample, sample_rows
 from tasks.workshop import Workshop
+
+_REMEDY = (
+    "Widen the window, search_days, max_gap_days or the cloud limit, or use a smaller size or a region that the "
+    "platforms cover."
+)
+
+_PROBED_SHARDS, _PROBED_DRAWS = 20, 100
+"""What is paired before a build begins."""
 
 MOST = 0.5
 """A candidate of which more than this fraction is nodata is replaced."""
+
+
+def _no_clock(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
 
 Clock = Callable[[str], AbstractContextManager[None]]
 """Measures a stage: catalogue or read."""
@@ -36,6 +51,20 @@ class _Candidate:
     """The same two acquisitions on each platform, in the spec's order; empty where they cannot be had."""
     reason: str
     """Why it has no pairs."""
+    place_id: str | None
+
+    def to_sample(self, row: int, facts: dict[str, PlatformFacts], missing: str) -> Sample:
+        """The row that the candidate gets, with or without pixels."""
+        return Sample(
+            row=row,
+            cell=self.cell,
+            preferred=self.preferred,
+            patch=self.patch,
+            pair=None if missing else self.pairs[0],
+            platforms={} if missing else facts,
+            missing=missing or None,
+            place_id=self.place_id,
+        )
 
 
 @dataclass(kw_only=True)
@@ -45,11 +74,12 @@ class Filling:
     shop: Workshop
     shard: int
     traffic: dict[str, Traffic]
-    clock: Clock
+    clock: Clock = _no_clock
     samples: list[Sample] = field(default_factory=list)
     replaced: list[tuple[int, str]] = field(default_factory=list)
     """Cells that could not be served, and why, in the order tried."""
     tried: Counter[str] = field(default_factory=Counter)
+    pairing: PairingCounts = field(default_factory=PairingCounts)
 
     def fill(self) -> dict[str, tuple[NDArray[np.uint16], NDArray[np.int16]]]:
         """Fetch a shard's pixels: by platform, (size, 13, h, w) reflectance and (size, 2, h, w) backscatter steps.
@@ -76,8 +106,23 @@ class Filling:
         self._refuse_too_few()
         return arrays
 
-    def _candidates(self) -> Iterator[_Candidate]:
-        """Candidates in order, paired a portion at a time; those without a pair only where places keep their rows."""
+    def plan(self) -> GeoDataFrame:
+        """Rows of the candidates that would be tried if every pair could be fetched; those without a pair too."""
+        size, keep = self.shop.spec.shard_size, not self.shop.places.replaces
+        rows: list[Sample] = []
+        left = size
+        for candidate in self._candidates(with_unpaired=True):
+            rows.append(candidate.to_sample(len(rows), {}, candidate.reason))
+            left -= keep or not candidate.reason
+            if not left:
+                break
+        return sample_rows(rows, self.shop.spec, self.shard)
+
+    def _candidates(self, *, with_unpaired: bool = False) -> Iterator[_Candidate]:
+        """Candidates in order, paired a portion at a time.
+
+        Those without a pair are replaced, unless places keep their rows or the caller wants to see them.
+        """
         draws = self.shop.places.draws(self.shard)
         portion = self.shop.spec.shard_size * draws.alternatives
         for start in range(0, len(draws), portion):
@@ -89,17 +134,23 @@ class Filling:
             for index in chosen:
                 outcome = Outcome(int(pairs.outcome[index]))
                 resolved = found.get(index, outcome.reason)
+                self.pairing.try_candidate(int(pairs.smallest_gap[index]))
                 candidate = _Candidate(
                     cell=int(some.cell[index]),
                     preferred=int(some.preferred[index]),
                     patch=some.patches[index],
                     pairs=() if isinstance(resolved, str) else resolved,
                     reason=resolved if isinstance(resolved, str) else "",
+                    place_id=self._name(int(some.cell[index])),
                 )
-                if candidate.pairs or not self.shop.places.replaces:
+                if candidate.pairs or with_unpaired or not self.shop.places.replaces:
                     yield candidate
                 else:
                     self._replace(candidate, candidate.reason)
+
+    def _name(self, place: int) -> str | None:
+        names = self.shop.places.names
+        return None if names is None else names[place]
 
     def _resolved(
         self, draws: Draws, chosen: list[int], scenes: Candidates, pairs: Pairs
@@ -137,17 +188,9 @@ class Filling:
                 for name, tile in tiles.items():
                     arrays[name][0][row] = tile.s2
                     arrays[name][1][row] = backscatter_to_steps(tile.s1)
-            self.samples.append(
-                Sample(
-                    row=row,
-                    cell=candidate.cell,
-                    preferred=candidate.preferred,
-                    patch=candidate.patch,
-                    pair=None if reason else candidate.pairs[0],
-                    platforms={} if reason else facts,
-                    missing=reason or None,
-                )
-            )
+            self.samples.append(candidate.to_sample(row, facts, reason))
+            if not reason:
+                self.pairing.keep_sample(candidate.pairs[0].gap)
 
     def _fetched(self, batch: list[_Candidate]) -> Iterator[tuple[_Candidate, dict[str, Tiles], str]]:
         """Candidates in order with their pixels, or the reason why there are none.
@@ -190,12 +233,11 @@ class Filling:
     def _refuse_too_few(self) -> None:
         """Raises CorpusError."""
         shop, size = self.shop, self.shop.spec.shard_size
-        counted = "; ".join(f"{count} {reason}" for reason, count in self.tried.most_common())
+        counted = _counted(self.tried)
         if shop.places.replaces and len(self.samples) < size:
             raise CorpusError(
                 f"shard {self.shard}: {len(self.samples)} of {size} samples can be had. {self.tried.total()} "
-                f"candidates were tried: {counted}. Widen the window, search_days, max_gap_days or the cloud limit, or "
-                "use a smaller size or a region that the platforms cover."
+                f"candidates were tried: {counted}. {_REMEDY}"
             )
         if not shop.places.replaces and all(sample.missing for sample in self.samples) and not self._others_pair():
             raise CorpusError(
@@ -213,12 +255,37 @@ class Filling:
         return False
 
 
+def _counted(tried: Counter[str]) -> str:
+    return "; ".join(f"{count} {reason}" for reason, count in tried.most_common())
+
+
 def _abandon(answers: Iterable[Future[Tiles]]) -> None:
     """Cancel what has not begun, and wait for what has."""
     pending = list(answers)
     for answer in pending:
         answer.cancel()
     wait(pending)
+
+
+def refuse_hopeless(shop: Workshop, shards: int) -> None:
+    """See on a few shards whether anything pairs at all: a corpus without hope should not fail shard by shard.
+
+    Raises CorpusError: no candidate pairs; counts them by reason.
+    """
+    tried: Counter[str] = Counter()
+    for shard in range(min(shards, _PROBED_SHARDS)):
+        draws = shop.places.draws(shard).take(slice(0, _PROBED_DRAWS))
+        _, pairs = pair_draws(shop, draws, {platform.name: Traffic() for platform in shop.platforms})
+        tried.update(
+            Outcome(int(pairs.outcome[index])).reason for index in best_alternatives(pairs, draws.alternatives)
+        )
+        if (pairs.outcome == Outcome.PAIRED).any():
+            return
+    if shop.places.replaces:
+        raise CorpusError(
+            f"nothing pairs: {tried.total()} candidates of the first {min(shards, _PROBED_SHARDS)} shards were tried: "
+            f"{_counted(tried)}. {_REMEDY}"
+        )
 
 
 def pair_draws(shop: Workshop, draws: Draws, traffic: dict[str, Traffic]) -> tuple[Candidates, Pairs]:

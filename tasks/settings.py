@@ -1,5 +1,6 @@
 """Settings: endpoints, accounts and limits, from the environment (`DEEPSENTINEL_...`). Never part of a corpus."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,13 @@ class Settings(BaseSettings):
     demo_archive: Path = Field(
         default=Path("demo/archive"), description="folder of the demo archive that the platform `demo` reads"
     )
+    cache: Path = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepsentinel",
+        description="folder for what is slow to compute and may be deleted at any time",
+    )
+    price_gs: float = Field(default=0.020, ge=0, description="US dollars a GB and month, Google Cloud Storage")
+    price_az: float = Field(default=0.018, ge=0, description="US dollars a GB and month, Azure Blob Storage")
+    prices_of: str = Field(default="2025-06", description="when these prices were looked up: they are list prices")
     shards_in_flight: int = Field(
         default=2, ge=1, le=64, description="shards built at once in one process; about 0.7 GB of memory each"
     )

@@ -18,18 +18,16 @@ from pydantic import (
 )
 
 from tasks.errors import SpecError
-from tasks.spec_file import SpecFile, read_spec_file
+from tasks.spec_errors import OTHER, TEXT, explain, tell
+from tasks.spec_file import read_spec_file
 
 NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
 RESERVED_NAMES = ("labels", "samples", "commits", "runs", "release")
 """Folders of a corpus, which no platform may be called."""
 
-_TEXT, _OTHER = "_text", "_other"
-"""Branches of a union; pydantic puts them in an error's location, where they are no keys of the file."""
-
 
 def _branch(value: Any) -> str:
-    return _TEXT if isinstance(value, str) else _OTHER
+    return TEXT if isinstance(value, str) else OTHER
 
 
 PlatformName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -43,7 +41,7 @@ class Places(_Part):
     """Where samples are drawn: exactly one of three modes."""
 
     random: (
-        Annotated[Annotated[str, Tag(_TEXT)] | Annotated[tuple[str, ...], Tag(_OTHER)], Discriminator(_branch)] | None
+        Annotated[Annotated[str, Tag(TEXT)] | Annotated[tuple[str, ...], Tag(OTHER)], Discriminator(_branch)] | None
     ) = None
     """`land`, ISO 3166 alpha-2 codes and groups such as `EU27`, or a file of polygons."""
     cover: str | None = None
@@ -118,6 +116,25 @@ class StacSource(_Part):
         return _without_secret(catalog)
 
 
+class Splits(_Part):
+    """Shares of the samples for training, validation and test; they add up to 1."""
+
+    train: float = Field(default=0.7, ge=0, le=1)
+    validation: float = Field(default=0.1, ge=0, le=1)
+    test: float = Field(default=0.2, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = sum(self.shares.values())
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test add up to {total:g}, expected 1")
+        return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
 class Sources(_Part):
     """Files that labels are read from instead of a platform's own copy."""
 
@@ -128,7 +145,7 @@ class _StacItem(_Part):
     stac: StacSource
 
 
-Platform = Annotated[Annotated[str, Tag(_TEXT)] | Annotated[_StacItem, Tag(_OTHER)], Discriminator(_branch)]
+Platform = Annotated[Annotated[str, Tag(TEXT)] | Annotated[_StacItem, Tag(OTHER)], Discriminator(_branch)]
 
 
 class CorpusSpec(_Part):
@@ -146,6 +163,7 @@ class CorpusSpec(_Part):
     platforms: tuple[Platform, ...] = Field(default=("demo",), min_length=1)
     labels: tuple[Literal["corine", "osm"], ...] = ()
     sources: Sources = Sources()
+    splits: Splits = Splits()
     shard_size: int = Field(default=250, ge=1, le=4096)
     destinations: tuple[str, ...] = Field(min_length=1)
 
@@ -215,12 +233,7 @@ class CorpusSpec(_Part):
         try:
             return CorpusSpec.model_validate(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"] if part not in (_TEXT, _OTHER))
-            message = first["msg"].removeprefix("Value error, ")
-            if first["type"] != "value_error":
-                message = f"{key}: {message}{_shown(first['input'])}"
-            raise SpecError(message) from None
+            raise SpecError(tell(error.errors()[0])) from None
 
     @property
     def platform_names(self) -> list[str]:
@@ -238,7 +251,7 @@ def load_spec(path: str | Path) -> tuple[CorpusSpec, Path]:
     try:
         return CorpusSpec.model_validate(file.content), file.path.parent
     except ValidationError as error:
-        raise SpecError(_explain(error, file)) from None
+        raise SpecError(explain(error, file, _keys())) from None
 
 
 def resolve_path(value: str, folder: Path, *, key: str) -> Path:
@@ -288,40 +301,16 @@ def _without_secret(location: Any) -> Any:
     return location
 
 
-def _explain(error: ValidationError, file: SpecFile) -> str:
-    lines: list[str] = []
-    errors = error.errors()
-    for item in errors:
-        if any(
-            len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"] for other in errors
-        ):
-            continue  # only says that something inside is wrong
-        keys = [part for part in item["loc"] if part not in (_TEXT, _OTHER)]
-        where = ".".join(str(part) for part in keys) or None
-        line = file.line_of(keys)
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "unknown key; " + file.suggest(keys, _keys_at(keys))
-        elif item["type"] == "missing":
-            message = "is missing"
-        elif item["type"] != "value_error":
-            message += _shown(item["input"])
-        text = f"{file.path}{f', line {line}' if line else ''}: {f'{where}: ' if where else ''}{message}"
-        if text not in lines:
-            lines.append(text)
-    return "\n".join(lines)
-
-
-def _shown(value: Any) -> str:
-    """What was found, unless it holds a location, which may carry a credential."""
-    text = repr(value)
-    return "" if "://" in text else f", found {text}"
-
-
-def _keys_at(keys: list[str | int]) -> list[str]:
-    """Names of the keys allowed where an unknown one was found."""
-    model: Any = CorpusSpec
-    inside = {"places": Places, "pairing": Pairing, "patch": PatchSize, "stac": StacSource, "sources": Sources}
-    for key in keys[:-1]:
-        model = inside.get(str(key), model if not isinstance(key, int) else _StacItem)
-    return list(model.model_fields)
+def _keys() -> dict[str, list[str]]:
+    """Allowed keys by the key they stand under."""
+    parts: dict[str, type[BaseModel]] = {
+        "": CorpusSpec,
+        "places": Places,
+        "pairing": Pairing,
+        "patch": PatchSize,
+        "platforms": _StacItem,
+        "stac": StacSource,
+        "sources": Sources,
+        "splits": Splits,
+    }
+    return {name: list(part.model_fields) for name, part in parts.items()}

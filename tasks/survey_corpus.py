@@ -12,6 +12,7 @@ from tasks.corpus import Description, need_description, read_description, reconc
 from tasks.shards.commits import committed_shards, read_commit
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.shards.layout import PREVIEW, run_object, shard_of
+from tasks.shards.pairing_counts import PairingCounts
 from tasks.workshop import Workshop
 
 
@@ -27,6 +28,7 @@ class Survey:
     samples: int
     bytes: int
     replaced: int
+    pairing: PairingCounts
     traffic: dict[str, dict[str, int]]
     """Requests, retries, throttles and bytes by platform, as the run records count them."""
     samples_a_second: float | None
@@ -66,6 +68,9 @@ def survey(destination: LocalFolder) -> Survey:
     done = sorted(committed_shards(destination))
     missing = sorted(set(range(description.shards)) - set(done))
     commits = [commit for shard in done if (commit := read_commit(destination, shard))]
+    pairing = PairingCounts()
+    for commit in commits:
+        pairing.add(commit.pairing)
     runs = _runs(destination)
     traffic: dict[str, dict[str, int]] = {}
     for record in runs.values():
@@ -85,6 +90,7 @@ def survey(destination: LocalFolder) -> Survey:
         samples=sum(commit.samples for commit in commits),
         bytes=sum(item.size for commit in commits for item in commit.objects),
         replaced=sum(len(commit.replaced) for commit in commits),
+        pairing=pairing,
         traffic=traffic,
         samples_a_second=_rate([record for shard, record in runs.items() if shard in set(done)]),
     )

@@ -10,7 +10,7 @@ from tasks.corpus import Description, describe
 from tasks.errors import SpecError
 from tasks.imagery import Platform, open_platforms
 from tasks.places import ListedPlaces, RandomPlaces, open_places
-from tasks.scenes import Rule, rule_of
+from tasks.scenes import Rule, lifetime_notes, rule_of
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.spec import CorpusSpec
@@ -36,6 +36,11 @@ class Workshop:
             capacity=self.places.capacity,
             bands={platform.name: platform.bands for platform in self.platforms},
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before a build: what was mended, and what the window leaves out."""
+        return (*self.places.notes, *lifetime_notes(self.spec))
 
     @cached_property
     def rule(self) -> Rule:
@@ -67,10 +72,8 @@ def _open(spec_text: str, folder: Path, settings: Settings) -> Workshop:
     spec = CorpusSpec.model_validate_json(spec_text)
     if spec.labels:
         raise SpecError(f"labels: [{', '.join(spec.labels)}]: labels cannot be made by this version. Use labels: [].")
-    if spec.places.cover is not None:
-        raise SpecError("places: {cover: ...} cannot be used by this version. Use random or points.")
     # What is cheap to find wrong comes first.
     destinations = tuple(open_destination(location) for location in spec.destinations)
-    places = open_places(spec, folder)
+    places = open_places(spec, folder, settings.cache)
     platforms = tuple(open_platforms(spec, places.bounds, folder, settings))
     return Workshop(spec, settings, places, platforms, destinations)

@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
+from tasks.places.cover import load_cover
 from tasks.places.draws import Draws, ListedPlaces, RandomPlaces, draw_region
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.places.points import load_points
 from tasks.places.regions import load_region
+from tasks.places.splits import split_of
 from tasks.spec import CorpusSpec, resolve_path
 
-__all__ = ["PIXEL", "Draws", "ListedPlaces", "Patch", "Patches", "RandomPlaces", "open_places"]
+__all__ = ["PIXEL", "Draws", "ListedPlaces", "Patch", "Patches", "RandomPlaces", "open_places", "split_of"]
 
 
-def open_places(spec: CorpusSpec, folder: Path) -> RandomPlaces | ListedPlaces:
+def open_places(spec: CorpusSpec, folder: Path, cache: Path | None = None) -> RandomPlaces | ListedPlaces:
     """Find the places that a spec draws from.
 
-    `folder` is where the spec lies. Raises PlacesError, SpecError.
+    `folder` is where the spec lies, `cache` where the cells of large regions are kept. Raises PlacesError, SpecError.
     """
     places, window, pixels = spec.places, spec.span, spec.patch.pixels
     if places.random is not None:
@@ -25,8 +27,9 @@ def open_places(spec: CorpusSpec, folder: Path) -> RandomPlaces | ListedPlaces:
             region = load_region("land")
         else:
             region = load_region(resolve_path(source, folder, key="places.random"))
-        return draw_region(region, pixels=pixels, seed=spec.seed, window=window, shard_size=spec.shard_size)
-    if places.points is not None:
-        path = resolve_path(places.points, folder, key="places.points")
-        return load_points(path, pixels=pixels, seed=spec.seed, window=window, shard_size=spec.shard_size)
-    raise NotImplementedError
+        return draw_region(
+            region, pixels=pixels, seed=spec.seed, window=window, shard_size=spec.shard_size, cache=cache
+        )
+    load = load_points if places.mode == "points" else load_cover
+    path = resolve_path(str(places.source), folder, key=f"places.{places.mode}")
+    return load(path, pixels=pixels, seed=spec.seed, window=window, shard_size=spec.shard_size)

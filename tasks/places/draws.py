@@ -4,7 +4,10 @@ All randomness is counter-based (Philox, Salmon et al. 2011): keyed by the seed 
 depends on nothing but spec and cell, whoever computes it, in whatever order.
 """
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,9 @@ from tasks.places.regions import Region
 
 CANDIDATES_PER_SAMPLE = 1.5
 """A shard's share of the region's cells: candidates beyond its size replace those that cannot be served."""
+
+_WORTH_KEEPING = 100_000
+"""Cells of a region that take a second to find."""
 
 _CELL_STREAM, _POINT_STREAM = 1, 2
 """Second half of the Philox key: what the counter counts."""
@@ -66,7 +72,10 @@ class RandomPlaces:
     """Cells of the region in the order of the seeded permutation."""
     bounds: tuple[float, float, float, float]
     """West, south, east, north in degrees."""
+    notes: tuple[str, ...] = ()
+    """What was mended, cut or left out of the region, with counts."""
 
+    names = None
     replaces = True
     """A candidate that cannot be served is replaced by the next one."""
 
@@ -111,6 +120,12 @@ class ListedPlaces:
     """Microseconds since 1970 UTC."""
     shard_size: int
     digest: str
+    names: NDArray[np.object_] | None = None
+    """What the user's file calls the places, (n,)."""
+    alternatives: int = 2
+    """2: a place may take the grid of the neighbouring zone where its own has no pair."""
+    notes: tuple[str, ...] = ()
+    """What was mended, cut or left out, with counts."""
 
     replaces = False
 
@@ -139,12 +154,14 @@ class ListedPlaces:
     def draws(self, shard: int) -> Draws:
         """The places of a shard, in order.
 
-        Each stands twice, in its own UTM zone and in the neighbouring one: near the border of two zones an archive may
-        hold the scenes of one of them only, and a listed place cannot be replaced.
+        With two alternatives each stands twice, in its own UTM zone and in the neighbouring one: near the border of two
+        zones an archive may hold the scenes of one of them only, and a listed place cannot be replaced.
         """
         start = shard * self.shard_size
         rows = np.arange(start, min(start + self.shard_size, len(self.patches)))
         own = self.patches.take(rows)
+        if self.alternatives == 1:
+            return Draws(cell=rows.astype(np.int64), preferred=self.preferred[rows], patches=own)
         both = np.repeat(rows, 2)
         return Draws(
             cell=both,
@@ -154,15 +171,43 @@ class ListedPlaces:
         )
 
 
-def draw_region(region: Region, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> RandomPlaces:
+def draw_region(
+    region: Region, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int, cache: Path | None = None
+) -> RandomPlaces:
     """Find the region's cells and put them in their seeded order.
 
-    A cell belongs to the region if the centre of its patch does.
+    A cell belongs to the region if the centre of its patch does. With `cache`, a folder, the cells of large regions are
+    kept there under a name made of all that they depend on.
     Raises PlacesError: the region has no cell.
     """
     lattice = Lattice(pixels=pixels)
+    kept = cache / f"cells-{region.digest[:16]}-{pixels}-{seed}.npy" if cache else None
+    cells = _load(kept) if kept else None
+    if cells is None:
+        cells = _cells(region, lattice, seed)
+        if kept and len(cells) >= _WORTH_KEEPING:
+            _keep(kept, cells)
+    if not len(cells):
+        raise PlacesError(
+            f"places: the region {region.name} holds no patch centre of the lattice (cells of "
+            f"{lattice.side / 1000:g} km). Use a larger region, smaller patches, or list places with {{points: ...}}."
+        )
+    return RandomPlaces(
+        lattice=lattice,
+        seed=seed,
+        window=window,
+        shard_size=shard_size,
+        digest=region.digest,
+        cells=cells,
+        bounds=region.bounds,
+        notes=region.notes,
+    )
+
+
+def _cells(region: Region, lattice: Lattice, seed: int) -> NDArray[np.int64]:
+    """The region's cells in their seeded order."""
     west, south, east, north = region.bounds
-    reach = 20 * pixels / 111_000  # a patch must lie inside the latitudes where UTM is defined
+    reach = 20 * lattice.pixels / 111_000  # a patch must lie inside the latitudes where UTM is defined
     south, north = max(south, MIN_LATITUDE + reach), min(north, MAX_LATITUDE - reach)
     found: list[NDArray[np.int64]] = []
     keys: list[NDArray[np.uint64]] = []
@@ -173,22 +218,27 @@ def draw_region(region: Region, *, pixels: int, seed: int, window: tuple[int, in
         inside = region.contains(lon, lat) & (lat > south - reach) & (lat < north + reach)
         found.append(some[inside])
         keys.append(words[inside, 0])
-    cells = np.concatenate(found) if found else np.empty(0, np.int64)
-    if not len(cells):
-        raise PlacesError(
-            f"places: the region {region.name} holds no patch centre of the lattice (cells of "
-            f"{lattice.side / 1000:g} km). Use a larger region, smaller patches, or list places with {{points: ...}}."
-        )
-    order = np.lexsort((cells, np.concatenate(keys)))
-    return RandomPlaces(
-        lattice=lattice,
-        seed=seed,
-        window=window,
-        shard_size=shard_size,
-        digest=region.digest,
-        cells=cells[order],
-        bounds=region.bounds,
-    )
+    if not found:
+        return np.empty(0, np.int64)
+    cells = np.concatenate(found)
+    return cells[np.lexsort((cells, np.concatenate(keys)))]
+
+
+def _load(path: Path) -> NDArray[np.int64] | None:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _keep(path: Path, cells: NDArray[np.int64]) -> None:
+    """Keep cells for other processes. A cache that cannot be written costs time, nothing else."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        with partial.open("wb") as file:
+            np.save(file, cells)
+        partial.replace(path)
 
 
 def instants_of_points(count: int, seed: int, window: tuple[int, int]) -> NDArray[np.int64]:

@@ -61,6 +61,13 @@ class Lattice:
         """The first cell of each row, and the number of all cells: (rows + 1,)."""
         return np.concatenate([[0], np.cumsum(self.columns)])
 
+    def cells_at(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The cells in which points lie, degrees: (n,)."""
+        row = np.clip(np.floor((lat + 90) / self.row_height), 0, self.rows - 1).astype(np.int64)
+        columns = self.columns[row]
+        column = np.floor(((lon + 180) % 360) / 360 * columns).astype(np.int64)
+        return self.first[row] + np.minimum(column, columns - 1)
+
     def rows_between(self, south: float, north: float) -> range:
         """Rows that touch a span of latitudes in degrees."""
         low = int(np.clip((south + 90) / self.row_height, 0, self.rows - 1))

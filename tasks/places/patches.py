@@ -83,8 +83,8 @@ class Patches:
     def outlines(self, *, inset: float = 0.0) -> NDArray[Any]:
         """Outlines in WGS 84 longitude and latitude, moved `inset` metres inwards: (n,) polygons.
 
-        A vertex at least every 2.5 km; between two the side is straight in degrees, off the true one by 1.5 m at most. An
-        outline across the antimeridian runs beyond 180 degrees instead of around the globe.
+        A vertex at least every 2.5 km; between two the side is straight in degrees, off the true one by 1.5 m at most.
+        An outline across the antimeridian runs beyond 180 degrees instead of around the globe.
         """
         side = PIXEL * self.pixels
         parts = -(-side // _STRAIGHT)

@@ -13,12 +13,15 @@ from tasks.errors import PlacesError
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
 
+_NAMES = ("id", "place_id", "fid", "name")
+"""Columns that may hold what the user calls a place; the first one there is kept in the rows."""
+
 
 def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
     """Read points from any file geopandas reads, in any CRS.
 
-    A column `datetime`, where it has a value, is the preferred instant (UTC unless it says otherwise); the others get
-    a seeded one, uniform in the window.
+    A column `id` (or place_id, fid, name) is kept as `place_id` in the rows. A column `datetime`, where it has a value,
+    is the preferred instant (UTC unless it says otherwise); the others get a seeded one, uniform in the window.
     Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, or no instants.
     """
     try:
@@ -63,9 +66,17 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         known = given.notna().to_numpy()
         stamps = given.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
         preferred = np.where(known, stamps, preferred)
+    names = None
+    if (column := next((name for name in _NAMES if name in frame.columns), None)) is not None:
+        names = np.array([None if pd.isna(value) else str(value) for value in frame[column]], dtype=object)
     places = hashlib.sha256()
     for column in (lon, lat, preferred):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
+    places.update("\0".join("" if name is None else name for name in (names if names is not None else ())).encode())
     return ListedPlaces(
-        patches=patches_around(lon, lat, pixels), preferred=preferred, shard_size=shard_size, digest=places.hexdigest()
+        patches=patches_around(lon, lat, pixels),
+        preferred=preferred,
+        shard_size=shard_size,
+        digest=places.hexdigest(),
+        names=names,
     )

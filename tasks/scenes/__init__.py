@@ -3,7 +3,7 @@
 from tasks.scenes.index import SceneIndex
 from tasks.scenes.pairing import Outcome, Pairs, pair
 from tasks.scenes.resolving import Resolver
-from tasks.scenes.rule import DAY, Rule, rule_of
+from tasks.scenes.rule import DAY, Rule, lifetime_notes, rule_of
 from tasks.scenes.scenes import Candidates, ScenePair, Scenes, Sentinel1Scenes, Sentinel2Scenes
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Scenes",
     "Sentinel1Scenes",
     "Sentinel2Scenes",
+    "lifetime_notes",
     "pair",
     "rule_of",
 ]

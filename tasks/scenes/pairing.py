@@ -52,6 +52,9 @@ class Pairs:
     """Position in the candidates' Sentinel-2 scenes, -1 without a pair."""
     s1_scene: NDArray[np.int64]
     """Position in the candidates' Sentinel-1 scenes, -1 without a pair."""
+    smallest_gap: NDArray[np.int64]
+    """Between any Sentinel-2 scene that qualifies and the Sentinel-1 scene nearest to it, microseconds, whatever the
+    limit; the largest integer where there is none. What the match rate under other limits follows from."""
 
 
 def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates, rule: Rule) -> Pairs:
@@ -84,13 +87,18 @@ def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates,
     for passes, otherwise in ((clear, Outcome.CLOUDY), (distance <= rule.search, Outcome.TOO_FAR)):
         rows = rows[_advance(best, draw[rows], passes[rows], otherwise)]
     s1_scene, gap = nearest.to(draw[rows], time[rows])
+    smallest_gap = np.full(len(patches), np.iinfo(np.int64).max, np.int64)
+    np.minimum.at(smallest_gap, draw[rows], gap)
     near = _advance(best, draw[rows], gap <= rule.max_gap, Outcome.NO_SENTINEL1)
     rows, s1_scene = rows[near], s1_scene[near]
 
     order = np.lexsort((s2.rank[scene[rows]], distance[rows], draw[rows]))
     first = order[np.unique(draw[rows][order], return_index=True)[1]]
     pairs = Pairs(
-        outcome=best, s2_scene=np.full(len(patches), -1, np.int64), s1_scene=np.full(len(patches), -1, np.int64)
+        outcome=best,
+        s2_scene=np.full(len(patches), -1, np.int64),
+        s1_scene=np.full(len(patches), -1, np.int64),
+        smallest_gap=smallest_gap,
     )
     winners = draw[rows][first]
     pairs.outcome[winners] = Outcome.PAIRED

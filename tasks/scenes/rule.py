@@ -1,11 +1,19 @@
 """The limits of a pair, from the spec."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 from tasks.spec import CorpusSpec
 
 DAY = 86_400_000_000
 """Microseconds."""
+
+
+FIRST_IMAGES = {
+    "Sentinel-1": dt.datetime(2014, 10, 3, tzinfo=dt.UTC),
+    "Sentinel-2": dt.datetime(2015, 6, 27, tzinfo=dt.UTC),
+}
+"""First public Sentinel-1A and first Sentinel-2A acquisitions (ESA)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,3 +39,17 @@ def rule_of(spec: CorpusSpec) -> Rule:
         search=round(pairing.search_days * DAY),
         max_cloud_cover=pairing.max_cloud_cover,
     )
+
+
+def lifetime_notes(spec: CorpusSpec) -> tuple[str, ...]:
+    """What of the spec's window lies before the missions' first images, in words."""
+    first, end = spec.window
+    notes: list[str] = []
+    for mission, since in FIRST_IMAGES.items():
+        if first < since:
+            share = min(1.0, (since - first) / (end - first))
+            notes.append(
+                f"{100 * share:.0f} % of the window lies before {mission}'s first images ({since:%Y-%m-%d}): draws that "
+                "prefer an instant there get later scenes or none"
+            )
+    return tuple(notes)

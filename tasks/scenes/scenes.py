@@ -110,6 +110,11 @@ class ScenePair:
     def s1_id(self) -> str:
         return str(self.s1.id[self.s1_scene])
 
+    @property
+    def gap(self) -> int:
+        """Sentinel-1 minus Sentinel-2 acquisition start, microseconds."""
+        return int(self.s1.time[self.s1_scene]) - int(self.s2.time[self.s2_scene])
+
 
 def _baseline(text: Any) -> float:
     """05.10 -> 5.1; -1 where there is none."""

@@ -11,6 +11,7 @@ import google_crc32c
 from tasks.errors import CorpusError
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import SCHEMA, commit_object, shard_of, to_json
+from tasks.shards.pairing_counts import PairingCounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Commit:
     objects: tuple[StoredObject, ...]
     replaced: tuple[tuple[int, str], ...]
     """Cells of the candidates that could not be served, in the order tried, and why."""
+    pairing: PairingCounts
 
     def to_bytes(self) -> bytes:
         """As stored."""
@@ -55,6 +57,7 @@ class Commit:
                 "samples": self.samples,
                 "objects": [asdict(item) for item in self.objects],
                 "replaced": [{"cell": cell, "reason": reason} for cell, reason in self.replaced],
+                "pairing": self.pairing.to_json(),
             }
         )
 
@@ -68,6 +71,7 @@ class Commit:
                 samples=record["samples"],
                 objects=tuple(StoredObject(**item) for item in record["objects"]),
                 replaced=tuple((item["cell"], item["reason"]) for item in record["replaced"]),
+                pairing=PairingCounts.from_json(record["pairing"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(

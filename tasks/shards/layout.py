@@ -24,6 +24,8 @@ CORPUS = "corpus.json"
 
 PREVIEW = "release/preview.png"
 
+PAIRING = "release/pairing.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayKind:

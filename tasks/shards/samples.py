@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.places import Patch, Patches
+from tasks.places import Patch, Patches, split_of
 from tasks.scenes import ScenePair
+from tasks.spec import CorpusSpec
 
 _HOUR = 3_600_000_000
 """Microseconds."""
@@ -21,7 +22,7 @@ _ACQUISITION_COLUMNS = (
 )  # fmt: skip
 _TIMES = ("preferred_time", "s2_time", "s1_time")
 _INTEGERS = ("s2_orbit", "s1_orbit")
-_TEXTS = ("s2_tile", "s2_baseline", "s1_direction", "split", "missing")
+_TEXTS = ("s2_tile", "s2_baseline", "s1_direction", "split", "place_id", "missing")
 _NUMBERS = ("gap_hours", "s2_cloud_cover")
 
 
@@ -52,10 +53,13 @@ class Sample:
     platforms: dict[str, PlatformFacts]
     missing: str | None
     """Why the place has no pixels."""
+    place_id: str | None = None
+    """What the user's file calls the place."""
 
 
-def encode_samples(samples: list[Sample], *, corpus: str, shard: int, platforms: list[str]) -> bytes:
-    """Rows as GeoParquet with outlines in WGS 84. The same rows give the same bytes."""
+def sample_rows(samples: list[Sample], spec: CorpusSpec, shard: int) -> geopandas.GeoDataFrame:
+    """Rows of a shard with outlines in WGS 84; the columns are those of the design."""
+    corpus, platforms = spec.name, spec.platform_names
     patches = _columns([sample.patch for sample in samples])
     lon, lat = patches.centres()
     rows = [_row(sample, corpus=corpus, shard=shard, platforms=platforms) for sample in samples]
@@ -65,6 +69,7 @@ def encode_samples(samples: list[Sample], *, corpus: str, shard: int, platforms:
         frame.insert(position, name, values)
     frame.insert(9, "lon", lon)
     frame.insert(10, "lat", lat)
+    frame["split"] = split_of(lon, lat, spec.seed, spec.splits)
     for name in _TIMES:
         frame[name] = pd.to_datetime(frame[name], unit="us", utc=True).astype("datetime64[us, UTC]")
     for name in _INTEGERS:
@@ -73,11 +78,15 @@ def encode_samples(samples: list[Sample], *, corpus: str, shard: int, platforms:
         frame[name] = frame[name].astype("float64")
     for name in (*_TEXTS, *(f"{p}_{kind}" for p in platforms for kind in ("s2_id", "s1_id", "absent_bands"))):
         frame[name] = frame[name].astype("string")
-    table = geopandas.GeoDataFrame(frame, geometry=patches.outlines(), crs="EPSG:4326")
+    table: Any = geopandas.GeoDataFrame(frame, geometry=patches.outlines(), crs="EPSG:4326")
     names = [name for name in table.columns if name != "geometry"]
-    table = table[[*names[:4], "geometry", *names[4:]]]
+    return table[[*names[:4], "geometry", *names[4:]]]
+
+
+def encode_rows(rows: geopandas.GeoDataFrame) -> bytes:
+    """Rows as GeoParquet. The same rows give the same bytes."""
     file = io.BytesIO()
-    table.to_parquet(file, index=False, compression="zstd")
+    rows.to_parquet(file, index=False, compression="zstd")
     return file.getvalue()
 
 
@@ -109,14 +118,14 @@ def _row(sample: Sample, *, corpus: str, shard: int, platforms: list[str]) -> di
             f"{platform}_s1_nodata": facts.s1_nodata if facts else None,
             f"{platform}_absent_bands": (" ".join(facts.absent_bands) or None) if facts else None,
         }
-    return row | {"split": None, "missing": sample.missing}
+    return row | {"split": None, "place_id": sample.place_id, "missing": sample.missing}
 
 
 def _acquisitions(pair: ScenePair | None) -> dict[str, Any]:
     if pair is None:
         return dict.fromkeys(_ACQUISITION_COLUMNS)
     s2, i, s1, j = pair.s2, pair.s2_scene, pair.s1, pair.s1_scene
-    gap = (int(s1.time[j]) - int(s2.time[i])) / _HOUR
+    gap = pair.gap / _HOUR
     cloud = float(s2.cloud_cover[i])
     values = (
         int(s2.time[i]), int(s1.time[j]), gap, s2.tile[i] or None, s2.baseline[i] or None, int(s2.orbit[i]) or None,
