@@ -6,8 +6,6 @@ it is installed only with the extra `descarteslabs`.
 
 import warnings
 
-from urllib3.exceptions import DependencyWarning
-
 from tasks.errors import SpecError
 from tasks.imagery.platform import Platform
 from tasks.scenes import Rule
@@ -23,7 +21,7 @@ def open_descarteslabs(settings: Settings, rule: Rule) -> Platform:
         # An import costs two seconds and the package is an extra: only who names the platform pays and needs it.
         with warnings.catch_warnings():
             # The client tries whether SOCKS proxies can be had, and urllib3 warns whoever tries in vain.
-            warnings.simplefilter("ignore", DependencyWarning)
+            warnings.filterwarnings("ignore", "SOCKS support in urllib3")
             from tasks.imagery.descarteslabs.archive import DescartesLabs
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("earthdaily"):
