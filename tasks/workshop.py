@@ -63,12 +63,13 @@ def open_workshop(spec: CorpusSpec, folder: Path) -> Workshop:
     `folder` is where the spec lies. Raises SpecError, PlacesError, CatalogueError, DestinationError, SettingsError.
     """
     with _opening:
-        return _open(spec.model_dump_json(), folder, load_settings().model_dump_json())
+        return _open(spec.model_dump_json(), folder, load_settings())  # pyright: ignore[reportArgumentType] hashable: frozen
 
 
 @lru_cache(maxsize=4)
-def _open(spec_text: str, folder: Path, settings_text: str) -> Workshop:
-    spec, settings = CorpusSpec.model_validate_json(spec_text), Settings.model_validate_json(settings_text)
+def _open(spec_text: str, folder: Path, settings: Settings) -> Workshop:
+    # The settings are the key themselves: as text they would have lost their secrets.
+    spec = CorpusSpec.model_validate_json(spec_text)
     if spec.labels:
         raise SpecError(f"labels: [{', '.join(spec.labels)}]: labels cannot be made by this version. Use labels: [].")
     # What is cheap to find wrong comes first.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tasks.errors import SpecError
 from tasks.imagery.catalogue import Bounds
+from tasks.imagery.descarteslabs import open_descarteslabs
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
 from tasks.scenes import Rule, rule_of
@@ -16,7 +17,7 @@ __all__ = ["BANDS", "POLARIZATIONS", "Platform", "Tiles", "Traffic", "open_platf
 def open_platforms(spec: CorpusSpec, bounds: Bounds, folder: Path, settings: Settings) -> list[Platform]:
     """Open the platforms of a spec, in its order, for places within `bounds`; `folder` is where the spec lies.
 
-    Raises CatalogueError, SpecError.
+    Raises CatalogueError, SettingsError, SpecError.
     """
     rule = rule_of(spec)
     return [
@@ -37,6 +38,8 @@ def _open(item: str | StacSource, rule: Rule, bounds: Bounds, folder: Path, sett
                 "`deepsentinel demo`, or say where it is with DEEPSENTINEL_DEMO_ARCHIVE."
             )
         source, catalog = StacSource(catalog="", sentinel2_b10="sentinel-2-l1c", name="demo"), str(path)
+    elif item == "descarteslabs":
+        return open_descarteslabs(settings, rule)
     else:
-        raise SpecError(f"platforms: {item} cannot be used yet; use demo or {{stac: {{catalog: path}}}}.")
+        raise SpecError(f"platforms: {item} cannot be used yet; use descarteslabs, demo or {{stac: {{...}}}}.")
     return StacArchive(source, catalog, rule=rule, bounds=bounds, in_flight=settings.stac_reads)

@@ -10,15 +10,10 @@ from numpy.typing import NDArray
 from tasks.errors import CatalogueError
 from tasks.imagery.assets import EPSG_KEYS, keys_by_polarization
 from tasks.imagery.platform import POLARIZATIONS
+from tasks.imagery.products import SENTINEL2_PRODUCT
 from tasks.imagery.records import Records
 from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
 from tasks.scenes.footprints import unwrap
-
-_PRODUCT = (
-    r"(?P<platform>S2[A-D])_MSIL(?:1C|2A)_(?P<datatake>\d{8}T\d{6})_N(?P<baseline>\d{4})_R(?P<orbit>\d{3})"
-    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<processed>\d{8}T\d{6})"
-)
-"""Sentinel-2 product names since 2016-12-06 (ESA, S2 Products Specification)."""
 
 _NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
 """Properties that may hold the product name."""
@@ -91,7 +86,7 @@ def _named(records: Records) -> pd.DataFrame:
     found: pd.DataFrame | None = None
     for name in _NAMES:
         if name in records.properties.columns:
-            parts = records.properties[name].astype("string").str.extract(_PRODUCT)
+            parts = records.properties[name].astype("string").str.extract(SENTINEL2_PRODUCT.pattern)
             found = parts if found is None else found.fillna(parts)
     return found if found is not None else pd.DataFrame()
 

@@ -90,10 +90,12 @@ def request(
     deadline: float,
     what: str,
     longest_wait: float = 30.0,
+    asked: Callable[[BaseException], float] = lambda _: 0.0,
 ) -> T:
     """Send a request within the limit, and again after transient failures, until `deadline` seconds have passed.
 
-    Waits are exponential with full jitter (Brooker, AWS Architecture Blog, 2015). No place is held while waiting.
+    Waits are exponential with full jitter (Brooker, AWS Architecture Blog, 2015), on top of the seconds that the
+    failure itself has `asked` for (Retry-After). No place is held while waiting.
     Raises PixelsError: the deadline passed, names `what` and the last failure; whatever `send` raised, if final.
     """
 
@@ -116,9 +118,15 @@ def request(
     def count(_: RetryCallState) -> None:
         traffic.add(retries=1)
 
+    jitter = wait_random_exponential(multiplier=0.5, max=longest_wait)
+
+    def pause(state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        return jitter(state) + (asked(failure.__cause__) if failure and failure.__cause__ else 0.0)
+
     retrying = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, _Attempt)),
-        wait=wait_random_exponential(multiplier=0.5, max=longest_wait),
+        wait=pause,
         stop=stop_after_delay(deadline),
         before_sleep=count,
         reraise=True,
