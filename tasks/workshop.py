@@ -9,8 +9,8 @@ from threading import Lock
 from tasks.corpus import Description, describe
 from tasks.errors import SpecError
 from tasks.imagery import Platform, open_platforms
-from tasks.places import ListedPlaces, RandomPlaces, open_places, window_of
-from tasks.scenes import DAY, Rule
+from tasks.places import ListedPlaces, RandomPlaces, open_places
+from tasks.scenes import Rule
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.spec import CorpusSpec
@@ -40,13 +40,7 @@ class Workshop:
     @cached_property
     def rule(self) -> Rule:
         """The spec's pairing rule."""
-        pairing = self.spec.pairing
-        return Rule(
-            window=window_of(self.spec),
-            max_gap=round(pairing.max_gap_days * DAY),
-            search=round(pairing.search_days * DAY),
-            max_cloud_cover=pairing.max_cloud_cover,
-        )
+        return Rule.of(self.spec)
 
     @cached_property
     def readers(self) -> ThreadPoolExecutor:

@@ -7,8 +7,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.places.patches import PIXEL, Patches
+from tasks.places import PIXEL, Patches, window_of
 from tasks.scenes.scenes import Candidates
+from tasks.spec import CorpusSpec
 
 DAY = 86_400_000_000
 """Microseconds."""
@@ -26,6 +27,16 @@ class Rule:
     """Between the Sentinel-2 acquisition and the preferred instant, microseconds, inclusive."""
     max_cloud_cover: float | None
     """Percent, inclusive."""
+
+    @classmethod
+    def of(cls, spec: CorpusSpec) -> "Rule":
+        """A spec's window and pairing."""
+        return cls(
+            window=window_of(spec),
+            max_gap=round(spec.pairing.max_gap_days * DAY),
+            search=round(spec.pairing.search_days * DAY),
+            max_cloud_cover=spec.pairing.max_cloud_cover,
+        )
 
 
 class Outcome(IntEnum):
