@@ -44,7 +44,8 @@ def main() -> None:
         earthengine_project="bench",
         earthengine_requests=arguments.requests,
     )
-    rule = Rule(window=(1_500_000_000_000_000, 1_600_000_000_000_000), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None)  # fmt: skip
+    window = (1_500_000_000_000_000, 1_600_000_000_000_000)
+    rule = Rule(window=window, max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None)
     platform, traffic, pair = EarthEngine(rule, settings), Traffic(), _pair()
     patch = Patch(epsg=32632, xmin=500_000, ymax=5_500_000, pixels=arguments.pixels)
     fetched = 0
@@ -66,7 +67,7 @@ def main() -> None:
     print(f"server {1e3 * counted['cpu'] / counted['image']:.2f} ms CPU a sample; {counted['most_in_flight']} in flight; "
           f"{counted['image'] / (arguments.samples + arguments.requests):.2f} pixel requests a sample")  # fmt: skip
     if cpu / seconds > 0.85:
-        print(f"the CPU is the bound: one process cannot fetch more than about {arguments.samples / cpu:.0f} samples/s")
+        print(f"the CPU is the bound: one process cannot fetch more than {arguments.samples / cpu:.0f} samples/s")
 
 
 def _pair() -> ScenePair:

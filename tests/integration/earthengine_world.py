@@ -101,8 +101,7 @@ def expected_pixels(world: World, patch: Patch, s2_id: str, s1_id: str) -> tuple
     optical, radar = world.by_id[s2_id], world.by_id[s1_id]
     twin = world.by_id.get(s2_id.replace(L2A, L1C))
     if twin is None:  # of the other processings of the same pass the newest
-        same = (optical.get("MGRS_TILE"), optical.get("DATATAKE_IDENTIFIER")[:20])
-        others = [scene for scene in world.collection(L1C) if (scene.get("MGRS_TILE"), scene.get("DATATAKE_IDENTIFIER")[:20]) == same]
+        others = [scene for scene in world.collection(L1C) if acquisition(scene) == acquisition(optical)]
         twin = max(others, key=lambda scene: scene.get("PROCESSING_BASELINE"), default=None)
     assert optical.epsg == patch.epsg
     s2 = np.zeros((len(BANDS), *patch.shape), np.uint16)
@@ -114,6 +113,11 @@ def expected_pixels(world: World, patch: Patch, s2_id: str, s1_id: str) -> tuple
     s1 = np.stack([radar.values(name, x, y) for name in POLARIZATIONS]).astype(np.float32)
     s1[:, x < radar.masked_west_of] = np.nan
     return s2, s1
+
+
+def acquisition(scene: Scene) -> tuple[str, str]:
+    """What all processings of one pass over one tile share."""
+    return scene.get("MGRS_TILE"), scene.get("DATATAKE_IDENTIFIER")[:20]
 
 
 def _both_ways(outline: Any) -> Any:

@@ -32,7 +32,7 @@ _SHIPPED = Path(ee.__file__).parent / "tests"
 
 @dataclass(kw_only=True)
 class Faults:
-    """What goes wrong; probabilities are drawn anew for each attempt of each request, by a seed and not by the clock."""
+    """What goes wrong; probabilities are drawn anew for each attempt of each request, by a seed."""
 
     seed: int = 0
     latency: float = 0.0
@@ -241,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
                 content = compute(json.loads(body))
             except Invalid as invalid:
                 return self._refuse(400, str(invalid))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 a test reads it
                 service.complaints.append(f"{type(error).__name__}: {error}")
                 return self._refuse(400, f"the test server cannot read this: {error!r}")
             content = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -266,14 +266,12 @@ class _Handler(BaseHTTPRequestHandler):
         if service.faults.login_refusal:
             return self._send(400, json.dumps({"error": service.faults.login_refusal}).encode())
         if form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer":
-            claims = google.auth.jwt.decode(form["assertion"], certs=service.public_key, audience=f"{service.url}/token")
+            claims = google.auth.jwt.decode(form["assertion"], certs=service.public_key)
             if "https://www.googleapis.com/auth/earthengine" not in claims["scope"]:
                 service.complaints.append(f"scope {claims['scope']}")
         token = f"ya29.secret-{service.counts['token']}"
         service.tokens.add(token)
-        return self._send(
-            200, json.dumps({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).encode()
-        )
+        return self._send(200, json.dumps({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).encode())
 
     def _refuse(self, status: int, message: str, metadata: dict[str, str] | None = None) -> None:
         detail = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "metadata": metadata or {}}

@@ -132,7 +132,8 @@ def _load_collection(self: Interpreter, id: str) -> list[Any]:
     scenes = self.world.collection(id)
     if not scenes or id in self.missing:
         raise Invalid(
-            f"ImageCollection.load: ImageCollection asset '{id}' not found (does not exist or caller does not have access)."
+            f"ImageCollection.load: ImageCollection asset '{id}' not found "
+            "(does not exist or caller does not have access)."
         )
     return scenes
 

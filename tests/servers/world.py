@@ -105,9 +105,7 @@ def world_over(lon: Any, lat: Any, epsg: Any, *, first: dt.date, days: int, seed
     tiles: set[tuple[int, int, int]] = set()
     for x0, y0, code in zip(np.asarray(lon, float), np.asarray(lat, float), np.asarray(epsg, int), strict=True):
         x, y = Transformer.from_crs(4326, int(code), always_xy=True).transform(x0, y0)
-        tiles |= {
-            (int(code), int(a // 100_000), int(b // 100_000)) for a in (x - 10_000, x) for b in (y - 10_000, y)
-        }
+        tiles |= {(int(code), int(a // 100_000), int(b // 100_000)) for a in (x - 10_000, x) for b in (y - 10_000, y)}
     scenes: list[Scene] = []
     for code, column, row in sorted(tiles):
         scenes += _optical(code, column, row, start, days, rng) + _radar(code, column, row, start, days, rng)
@@ -115,7 +113,7 @@ def world_over(lon: Any, lat: Any, epsg: Any, *, first: dt.date, days: int, seed
 
 
 def _optical(code: int, column: int, row: int, start: int, days: int, rng: Any) -> list[Scene]:
-    name = f"{code % 100:02d}{'NPQRSTUVWX' [row // 10 % 10] if code < 32700 else 'CDEFGHJKLM'[row // 10 % 10]}"
+    name = f"{code % 100:02d}{'NPQRSTUVWX'[row // 10 % 10] if code < 32700 else 'CDEFGHJKLM'[row // 10 % 10]}"
     tile = f"{name}{chr(65 + column % 26)}{chr(65 + row % 26)}"
     x, y = column * 100_000, row * 100_000
     cut = rng.random() < 0.25
@@ -136,10 +134,13 @@ def _optical(code: int, column: int, row: int, start: int, days: int, rng: Any) 
                 "SENSING_ORBIT_NUMBER": 1 + column % 143,
             }
             index = f"{taken}_{_stamp(made)}_T{tile}"
-            common = dict(
-                time=time, epsg=code, outline=outline, properties=properties,
-                written_as=("ring", "polygon", "multipolygon")[passage % 3],
-            )  # fmt: skip
+            common: dict[str, Any] = {
+                "time": time,
+                "epsg": code,
+                "outline": outline,
+                "properties": properties,
+                "written_as": ("ring", "polygon", "multipolygon")[passage % 3],
+            }
             scenes.append(Scene(collection=L2A, index=index, **common))
             if rng.random() > 1 / 7:
                 scenes.append(Scene(collection=L1C, index=index, **common))
@@ -163,10 +164,14 @@ def _radar(code: int, column: int, row: int, start: int, days: int, rng: Any) ->
         }
         scenes.append(
             Scene(
-                collection=GRD, index=f"{product}_{zlib.crc32(f'{code}{column}{row}{passage}'.encode()):08X}", time=time,
-                epsg=code, outline=_outline(code, x, y, x + 170_000, y + 170_000), properties=properties,
+                collection=GRD,
+                index=f"{product}_{zlib.crc32(f'{code}{column}{row}{passage}'.encode()):08X}",
+                time=time,
+                epsg=code,
+                outline=_outline(code, x, y, x + 170_000, y + 170_000),
+                properties=properties,
                 written_as="ring" if passage % 2 else "polygon",
-            )  # fmt: skip
+            )
         )
     return scenes
 

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import google.auth
 import google.auth.credentials
 import google.auth.exceptions
 import google.oauth2.credentials
 from ee import EEException, data, oauth
+from google.oauth2 import service_account
 
 from tasks.errors import CredentialsError
 
@@ -27,8 +27,8 @@ _HOW = (
 def load_credentials(setting: str | None) -> tuple[Any, str | None]:
     """Find the credentials that a setting names, without a request.
 
-    `setting` is the path of a key file (service account, `authorized_user`, workload identity, or what
-    `earthengine authenticate` stores), `anonymous`, or None for the login stored on this machine.
+    `setting` is the path of a key file (of a service account, or what `earthengine authenticate` stores), `anonymous`,
+    or None for the login stored on this machine: by `earthengine authenticate`, else Google's application default.
     Returns google-auth credentials and the project that they belong to, if they tell.
     Raises CredentialsError: there are none, or the file is not one. Contents of the file are never quoted.
     """
@@ -57,18 +57,17 @@ def _from_file(path: Path) -> tuple[Any, str | None]:
         content = {}
     project = content.get("quota_project_id") or content.get("project_id") or content.get("project")
     try:
-        if "type" in content:
-            credentials, told = google.auth.load_credentials_from_dict(content, scopes=_SCOPES)
-            return credentials, project or told
+        if content.get("type") == "service_account":
+            return service_account.Credentials.from_service_account_info(content, scopes=_SCOPES), project
         if "refresh_token" in content:
-            # The format in which `earthengine authenticate` stores a login.
+            # A person's: as `earthengine authenticate` stores it, or as `gcloud auth application-default login` does.
             return google.oauth2.credentials.Credentials(
                 None,
                 refresh_token=content["refresh_token"],
                 token_uri=content.get("token_uri", oauth.TOKEN_URI),
                 client_id=content.get("client_id", oauth.CLIENT_ID),
                 client_secret=content.get("client_secret", oauth.CLIENT_SECRET),
-                scopes=content.get("scopes", _SCOPES),
+                scopes=content.get("scopes"),
             ), project
     except (google.auth.exceptions.GoogleAuthError, ValueError, KeyError, TypeError, AttributeError):
         # What went wrong is not said: such messages quote the file.

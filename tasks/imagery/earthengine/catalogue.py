@@ -158,11 +158,10 @@ def _page(page: dict[str, Any]) -> dict[str, Any]:
 
 def question(collections: Collections, questions: Questions) -> Any:
     """The expression: an ee.FeatureCollection with a feature a place, properties place, s2, twins, s1."""
+    columns = (column.tolist() for column in (questions.lon, questions.lat, questions.s2, questions.s1))
     places = ee.FeatureCollection([
         ee.Feature(ee.Geometry.Point([round(lon, 7), round(lat, 7)]), {"place": place, "s2": s2, "s1": s1})
-        for place, (lon, lat, s2, s1) in enumerate(
-            zip(*(column.tolist() for column in (questions.lon, questions.lat, questions.s2, questions.s1)), strict=True)
-        )
+        for place, (lon, lat, s2, s1) in enumerate(zip(*columns, strict=True))
     ])  # fmt: skip
     radar = ee.ImageCollection(collections.sentinel1).filter(ee.Filter.eq("instrumentMode", "IW"))
     for polarization in ("VV", "VH"):

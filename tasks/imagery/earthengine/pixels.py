@@ -62,7 +62,7 @@ def tiles_of(body: bytes, patch: Patch, *, twin: bool) -> Tiles:
     s1 = np.empty((len(POLARIZATIONS), *patch.shape), np.float32)
     for index, polarization in enumerate(POLARIZATIONS):
         s1[index] = array[polarization]
-    s1[~(s1 > _NODATA) | np.isinf(s1)] = np.nan
+    s1[~(s1 > _NODATA)] = np.nan
     return Tiles(s2=s2, s1=s1, absent=() if twin else ("B10",))
 
 

@@ -108,10 +108,10 @@ class EarthEngine:
         message says what to do.
         """
         look_up(self._session, self._collections, _NOWHERE, Traffic())
-        session = self._session
+        session, collections = self._session, ", ".join(self._collections.settings.values())
         return (
-            f"logged in at {session.url} with project {session.project}; "
-            f"{', '.join(self._collections.settings.values())} can be read; at most {session.limit.at_most} requests at once"
+            f"logged in at {session.url} with project {session.project}; {collections} can be read; "
+            f"at most {session.limit.at_most} requests at once"
         )
 
 
