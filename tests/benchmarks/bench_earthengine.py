@@ -63,11 +63,12 @@ def main() -> None:
     counted = json.loads(server.communicate()[0].splitlines()[-1])
     rate, allowed = arguments.samples / seconds, arguments.requests / arguments.latency
     print(f"{rate:.1f} samples/s of {allowed:.1f}/s allowed ({rate / allowed:.1%}), {fetched / 1e6 / seconds:.0f} MB/s")
+    print(f"load of this machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"client {1e3 * cpu / arguments.samples:.2f} ms CPU a sample, {cpu / seconds:.0%} of one core")
-    print(f"server {1e3 * counted['cpu'] / counted['image']:.2f} ms CPU a sample; {counted['most_in_flight']} in flight; "
+    print(f"server {1e3 * counted['cpu'] / counted['image']:.2f} ms CPU a sample; "
+          f"{counted['most_in_flight']} in flight; "
           f"{counted['image'] / (arguments.samples + arguments.requests):.2f} pixel requests a sample")  # fmt: skip
-    if cpu / seconds > 0.85:
-        print(f"the CPU is the bound: one process cannot fetch more than {arguments.samples / cpu:.0f} samples/s")
+    print(f"one process, which has one core for Python, cannot fetch more than {arguments.samples / cpu:.0f} samples/s")
 
 
 def _pair() -> ScenePair:

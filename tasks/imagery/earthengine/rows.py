@@ -63,7 +63,8 @@ def _sentinel2(
     columns: dict[str, list[Any]] = defaultdict(list)
     at: dict[str, int] = {}
     for index in sorted(rows):
-        _, time, tile, identifier, baseline, generated, cloud, orbit, coordinates = _fields(rows[index], 9)
+        _, time, name, identifier, baseline, generated, cloud, orbit, coordinates = _fields(rows[index], 9)
+        tile = _tile(name)
         footprint = footprint_of(coordinates)
         if footprint is None or time is None or not tile:
             continue  # says neither where nor when it is
@@ -73,13 +74,13 @@ def _sentinel2(
         columns["time"].append(int(time) * 1000)
         columns["footprint"].append(footprint)
         columns["orbit"].append(int(orbit or 0))
-        columns["epsg"].append(_epsg(str(tile)))
-        columns["tile"].append(str(tile))
+        columns["epsg"].append(_epsg(tile))
+        columns["tile"].append(tile)
         columns["datatake"].append(datatake)
         columns["baseline"].append(str(baseline or ""))
         columns["processed"].append(int(generated or 0) * 1000)
         columns["cloud_cover"].append(np.nan if cloud is None else float(cloud))
-        same = twin_of.get((datatake, str(tile)), [])
+        same = twin_of.get((datatake, tile), [])
         # The same name is the same granule; a datatake may have two on one tile (split datastrips).
         twin = index if index in same else (same[-1] if same else "")
         columns["twin"].append(f"{collections.sentinel2_l1c}/{twin}" if twin else "")
@@ -130,7 +131,7 @@ def _twins(rows: list[list[Any]]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], set[tuple[str, int, str]]] = defaultdict(set)
     for row in rows:
         index, tile, identifier, baseline, generated = _fields(row, 5)
-        found[_datatake(identifier, index), str(tile)].add((str(baseline or ""), int(generated or 0), index))
+        found[_datatake(identifier, index), _tile(tile)].add((str(baseline or ""), int(generated or 0), index))
     return {key: [index for _, _, index in sorted(images)] for key, images in found.items()}
 
 
@@ -146,9 +147,14 @@ def _datatake(identifier: Any, index: str) -> str:
     return f"{found[1]} {found[2]}" if found else index
 
 
+def _tile(name: Any) -> str:
+    """With two digits for the zone, as in ESA's product names: 01CCV."""
+    return str(name).zfill(5) if name else ""
+
+
 def _epsg(tile: str) -> int:
     """UTM zone of an MGRS tile such as 32UMA: bands from N on are north of the equator."""
-    found = re.fullmatch(r"(\d{1,2})([C-X])[A-Z]{2}", tile)
+    found = re.fullmatch(r"(\d{2})([C-X])[A-Z]{2}", tile)
     if not found:
         raise CatalogueError(f"earthengine: MGRS_TILE {tile!r} is not a tile such as 32UMA. Report it.")
     return (32600 if found[2] >= "N" else 32700) + int(found[1])

@@ -89,7 +89,7 @@ class TestRows:
         scenes = candidates_of(
             [Found(s2=[_row("a", tile=tile)], twins=[], s1=[])], np.array([0]), COLLECTIONS
         ).sentinel2
-        assert scenes.epsg[0] == epsg
+        assert scenes.epsg[0] == epsg and len(scenes.tile[0]) == 5
 
     @pytest.mark.parametrize("row", [["a"], "a", [None] * 9])
     def test_rows_of_another_shape_are_refused(self, row: Any) -> None:
