@@ -139,8 +139,9 @@ class TestCatalogue:
         candidates = platform.candidates(draws, Traffic())
         distance = np.abs(candidates.sentinel2.time[candidates.s2_scene] - draws.preferred[candidates.s2_draw])
         assert distance.max() <= RULE.search + 1000
-        distance = np.abs(candidates.sentinel1.time[candidates.s1_scene] - draws.preferred[candidates.s1_draw])
-        assert distance.max() <= RULE.search + RULE.max_gap + 1000
+        late = candidates.sentinel1.time[candidates.s1_scene] - draws.preferred[candidates.s1_draw]
+        for furthest in (late.max(), -late.min()):
+            assert RULE.search < furthest <= RULE.search + RULE.max_gap + 1000
 
     def test_facts_of_a_scene(self, platform: EarthEngine, world: World, draws: Draws) -> None:
         found = paired(platform, draws)[0]

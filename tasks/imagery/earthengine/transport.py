@@ -12,8 +12,8 @@ from requests.adapters import HTTPAdapter
 class Transport:
     """What the client calls instead of its own session (`ee.Initialize(http_transport=...)`); safe for threads.
 
-    The client's own has a pool of 10 connections, no deadline, and reads bodies in pieces of 10 kB, which costs more
-    CPU than everything else done for a sample.
+    The client's own has a pool of 10 connections, no deadline, and reads bodies in pieces of 10 kB, which costs
+    as much CPU again as everything else done for a sample.
     """
 
     def __init__(self, *, connections: int, deadline: float) -> None:
