@@ -324,7 +324,7 @@ class TestDisturbed:
         self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
     ) -> None:
         pairs = paired(platform, draws)
-        server.faults.at_most, server.faults.latency, traffic = 10, 0.01, Traffic()
+        server.faults.at_most, server.faults.latency, traffic = 10, 0.05, Traffic()
         assert len(fetch_all(platform, draws, pairs, traffic)) == len(pairs)
         limit = platform._session.limit
         assert 0 < traffic.throttles == traffic.retries == server.answered[429] and limit.bound < 40

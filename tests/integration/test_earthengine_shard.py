@@ -67,7 +67,7 @@ def test_disturbed_shard_is_the_calm_one(server: EarthEngineServer) -> None:
 
     server.reset_counts()
     faults = server.faults
-    faults.unavailable, faults.truncated, faults.short, faults.at_most, faults.latency = 0.1, 0.025, 0.025, 20, 0.01
+    faults.unavailable, faults.truncated, faults.short, faults.at_most, faults.latency = 0.1, 0.025, 0.025, 20, 0.1
     disturbed, s2_again, s1_again = fill(server)
     np.testing.assert_array_equal(s2_again, s2)
     np.testing.assert_array_equal(s1_again, s1)
