@@ -5,6 +5,7 @@ from pathlib import Path
 from tasks.errors import SpecError
 from tasks.imagery.catalogue import Bounds
 from tasks.imagery.descarteslabs import open_descarteslabs
+from tasks.imagery.earthengine import EarthEngine
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
 from tasks.scenes import Rule, rule_of
@@ -17,7 +18,7 @@ __all__ = ["BANDS", "POLARIZATIONS", "Platform", "Tiles", "Traffic", "open_platf
 def open_platforms(spec: CorpusSpec, bounds: Bounds, folder: Path, settings: Settings) -> list[Platform]:
     """Open the platforms of a spec, in its order, for places within `bounds`; `folder` is where the spec lies.
 
-    Raises CatalogueError, SettingsError, SpecError.
+    Raises CatalogueError, CredentialsError, SettingsError, SpecError.
     """
     rule = rule_of(spec)
     return [
@@ -41,5 +42,5 @@ def _open(item: str | StacSource, rule: Rule, bounds: Bounds, folder: Path, sett
     elif item == "descarteslabs":
         return open_descarteslabs(settings, rule)
     else:
-        raise SpecError(f"platforms: {item} cannot be used yet; use descarteslabs, demo or {{stac: {{...}}}}.")
+        return EarthEngine(rule, settings)
     return StacArchive(source, catalog, rule=rule, bounds=bounds, in_flight=settings.stac_reads)

@@ -61,7 +61,7 @@ class Limit:
         finally:
             with self._changed:
                 self._in_flight -= 1
-                self._changed.notify_all()
+                self._changed.notify()
 
     def throttled(self, began: float) -> None:
         """Halve the bound, unless that has happened since the request began."""

@@ -91,7 +91,7 @@ class DescartesLabs:
         )
         s2 = adopt_datatakes(sentinel2_scenes(s2_images), pairs)
         resolver = Resolver(s2, sentinel1_scenes(s1_images))
-        inner = patches.outlines(inset=PIXEL / 2)
+        inner = patches.vertices(inset=PIXEL / 2)
         return [resolver.resolve(pair, outline) for pair, outline in zip(pairs, inner, strict=True)]
 
     def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:

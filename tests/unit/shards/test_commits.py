@@ -30,7 +30,9 @@ def commit_of(contents: dict[str, bytes] = CONTENTS, shard: int = 3) -> Commit:
         samples=250,
         objects=tuple(StoredObject.of(path, content) for path, content in contents.items()),
         replaced=((17, "no Sentinel-2 scene covers the patch"), (4, "größtenteils Nodata")),
-        pairing=PairingCounts(tried=252, within=Counter({1: 90, 2: 170, 3: 250, 5: 251}), gaps=Counter({0: 30, 66: 220})),
+        pairing=PairingCounts(
+            tried=252, within=Counter({1: 90, 2: 170, 3: 250, 5: 251}), gaps=Counter({0: 30, 66: 220})
+        ),
     )
 
 

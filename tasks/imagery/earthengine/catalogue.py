@@ -1,0 +1,207 @@
+"""The catalogue: for many places at once, which scenes lie over each. One request for 250 places.
+
+The server joins places and collections: for each place it looks up the collections by point and time, which is what
+their indices are for (a join of whole collections would have to walk through all of them), and returns one row a
+place, with a list of scenes for each mission.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ee
+import numpy as np
+from ee import data
+from numpy.typing import NDArray
+
+from tasks.errors import CatalogueError
+from tasks.imagery.earthengine.refusals import Refused
+from tasks.imagery.earthengine.session import Session
+from tasks.imagery.platform import Traffic
+from tasks.places import Patches
+
+PLACES = 250
+"""Places a request: the default shard. Its answer is about 10 MB before compression."""
+
+_PAGE = 1000
+"""Rows a page that are asked for; the server may send fewer (Earth Engine REST reference, table.computeFeatures)."""
+
+_MOST = 10_000
+"""Scenes of one mission over one place; none has that many in ten years."""
+
+SENTINEL2 = (
+    "system:index", "system:time_start", "MGRS_TILE", "DATATAKE_IDENTIFIER", "PROCESSING_BASELINE", "GENERATION_TIME",
+    "CLOUDY_PIXEL_PERCENTAGE", "SENSING_ORBIT_NUMBER",
+)  # fmt: skip
+"""Properties of a Sentinel-2 row, in order; the footprint follows."""
+
+TWIN = ("system:index", "MGRS_TILE", "DATATAKE_IDENTIFIER", "PROCESSING_BASELINE", "GENERATION_TIME")
+"""Properties of an L1C row, in order."""
+
+SENTINEL1 = ("system:index", "system:time_start", "relativeOrbitNumber_start", "orbitProperties_pass")
+"""Properties of a Sentinel-1 row, in order; the footprint follows."""
+
+_WIDER = 60_000
+"""Milliseconds by which the time of an L1C scene may differ from its L2A twin's; the two are made by one pass."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collections:
+    """Ids of the image collections."""
+
+    sentinel2: str
+    sentinel2_l1c: str
+    sentinel1: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Collection by the setting that names it."""
+        return {
+            "DEEPSENTINEL_EARTHENGINE_SENTINEL2": self.sentinel2,
+            "DEEPSENTINEL_EARTHENGINE_SENTINEL2_L1C": self.sentinel2_l1c,
+            "DEEPSENTINEL_EARTHENGINE_SENTINEL1": self.sentinel1,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """n places, and the times for which scenes are wanted at each: [first, end), milliseconds since 1970 UTC."""
+
+    lon: NDArray[np.float64]
+    """Degrees, WGS 84."""
+    lat: NDArray[np.float64]
+    s2: NDArray[np.int64]
+    """(n, 2) acquisition starts of Sentinel-2."""
+    s1: NDArray[np.int64]
+    """(n, 2) acquisition starts of Sentinel-1."""
+
+    def __len__(self) -> int:
+        return len(self.lon)
+
+    @classmethod
+    def of(cls, patches: Patches, s2: NDArray[np.int64], s1: NDArray[np.int64]) -> "Questions":
+        """About the centres of patches (a scene that covers a patch covers its centre); spans in microseconds."""
+        lon, lat = patches.centres()
+        # Rounded outwards: the rule, which is in microseconds, decides at the ends.
+        outwards = np.array([0, 999])
+        return cls(lon=(lon + 180) % 360 - 180, lat=lat, s2=(s2 + outwards) // 1000, s1=(s1 + outwards) // 1000)
+
+    def take(self, indices: NDArray[Any]) -> "Questions":
+        """The questions at `indices`."""
+        return Questions(lon=self.lon[indices], lat=self.lat[indices], s2=self.s2[indices], s1=self.s1[indices])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The scenes over one place, as rows of properties and footprint coordinates."""
+
+    s2: list[list[Any]]
+    twins: list[list[Any]]
+    s1: list[list[Any]]
+
+
+def look_up(session: Session, collections: Collections, questions: Questions, traffic: Traffic) -> list[Found]:
+    """Scenes over each of n places: in one request for every 250 places and every further page of an answer.
+
+    Raises CatalogueError, CredentialsError, PixelsError.
+    """
+    session.log_in(traffic)
+    found: list[Found] = []
+    for start in range(0, len(questions), PLACES):
+        some = questions.take(np.arange(start, min(start + PLACES, len(questions))))
+        found += _ask(session, collections, some, traffic)
+    return found
+
+
+def _ask(session: Session, collections: Collections, questions: Questions, traffic: Traffic) -> list[Found]:
+    try:
+        rows = _rows(session, question(collections, questions), traffic)
+    except Refused as refusal:
+        if refusal.too_large and len(questions) > 1:
+            half = len(questions) // 2
+            parts = (np.arange(half), np.arange(half, len(questions)))
+            return [found for part in parts for found in _ask(session, collections, questions.take(part), traffic)]
+        raise _unanswered(str(refusal), collections) from None
+    if sorted(rows) != list(range(len(questions))):
+        raise CatalogueError(
+            f"earthengine: the catalogue answered for {len(rows)} of {len(questions)} places. Run the same command "
+            "again; if it stays so, report it."
+        )
+    return [rows[index] for index in range(len(questions))]
+
+
+def _rows(session: Session, expression: Any, traffic: Traffic) -> dict[int, Found]:
+    """Every page of an answer, by place."""
+    rows: dict[int, Found] = {}
+    page: dict[str, Any] = {"expression": expression, "pageSize": _PAGE}
+    while True:
+        answer = session.ask(lambda: _page(page), traffic, "earthengine: catalogue", divisible=True)  # noqa: B023 called at once
+        for feature in answer.get("features", ()):
+            row = feature["properties"]
+            found = Found(**{name: row.get(name) or [] for name in ("s2", "twins", "s1")})
+            if max(len(found.s2), len(found.twins), len(found.s1)) >= _MOST:
+                raise CatalogueError(
+                    f"earthengine: a place has {_MOST} scenes or more within search_days. Use a smaller search_days."
+                )
+            rows[int(row["place"])] = found
+        if not answer.get("nextPageToken"):
+            return rows
+        page = {**page, "pageToken": answer["nextPageToken"]}
+
+
+def _page(page: dict[str, Any]) -> dict[str, Any]:
+    answer = data.computeFeatures(page)
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is no table")  # damaged: tried again
+    return answer
+
+
+def question(collections: Collections, questions: Questions) -> Any:
+    """The expression: an ee.FeatureCollection with a feature a place, properties place, s2, twins, s1."""
+    columns = (column.tolist() for column in (questions.lon, questions.lat, questions.s2, questions.s1))
+    places = ee.FeatureCollection([
+        ee.Feature(ee.Geometry.Point([round(lon, 7), round(lat, 7)]), {"place": place, "s2": s2, "s1": s1})
+        for place, (lon, lat, s2, s1) in enumerate(zip(*columns, strict=True))
+    ])  # fmt: skip
+    radar = ee.ImageCollection(collections.sentinel1).filter(ee.Filter.eq("instrumentMode", "IW"))
+    for polarization in ("VV", "VH"):
+        radar = radar.filter(ee.Filter.listContains("transmitterReceiverPolarisation", polarization))
+
+    def answer(place: Any) -> Any:
+        return ee.Feature(None, {
+            "place": place.get("place"),
+            "s2": _listed(_over(ee.ImageCollection(collections.sentinel2), place, "s2"), SENTINEL2, footprint=True),
+            "twins": _listed(_over(ee.ImageCollection(collections.sentinel2_l1c), place, "s2", _WIDER), TWIN),
+            "s1": _listed(_over(radar, place, "s1"), SENTINEL1, footprint=True),
+        })  # fmt: skip
+
+    return places.map(answer)
+
+
+def _over(collection: Any, place: Any, span: str, wider: int = 0) -> Any:
+    """Images of a collection over a place within the span that a property of it gives."""
+    ends = ee.List(place.get(span))
+    first, end = ee.Number(ends.get(0)).subtract(wider), ee.Number(ends.get(1)).add(wider)
+    return collection.filterBounds(place.geometry()).filterDate(ee.Date(first), ee.Date(end))
+
+
+def _listed(images: Any, properties: Sequence[str], *, footprint: bool = False) -> Any:
+    """Images as rows of their properties, null where one is missing."""
+
+    def row(element: Any) -> Any:
+        image = ee.Image(element)
+        values = [image.get(name) for name in properties]
+        return ee.List([*values, image.geometry().coordinates()] if footprint else values)
+
+    return images.toList(_MOST).map(row)
+
+
+def _unanswered(message: str, collections: Collections) -> CatalogueError:
+    # The longest first: one id may begin with another.
+    for setting, collection in sorted(collections.settings.items(), key=lambda item: -len(item[1])):
+        if collection in message and "not found" in message:
+            return CatalogueError(
+                f"earthengine: there is no image collection {collection}, or this login may not read it ({message}). "
+                f"Correct or unset {setting}."
+            )
+    return CatalogueError(f"earthengine: the catalogue cannot be asked: {message}")

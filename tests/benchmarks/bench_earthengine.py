@@ -1,0 +1,88 @@
+"""How fast samples are fetched from Earth Engine, against what its limit allows: requests in flight / latency.
+
+    python -m tests.benchmarks.bench_earthengine [--latency 0.2] [--requests 40] [--samples 2000]
+
+The real client talks to a server in a process of its own, which answers every request after the latency with the 2.1 MB
+of a sample. Prints the rate reached and the CPU a sample costs; where the CPU is the bound, says so.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from tasks.imagery import Tiles, Traffic
+from tasks.imagery.earthengine import EarthEngine
+from tasks.imagery.earthengine.rows import EarthEngineScenes
+from tasks.places import Patch
+from tasks.scenes import DAY, Rule, ScenePair, Sentinel1Scenes
+from tasks.settings import Settings
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--latency", type=float, default=0.2)
+    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--pixels", type=int, default=250)
+    arguments = parser.parse_args()
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.servers.earthengine", "--latency", str(arguments.latency)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout and server.stdin
+    settings = Settings(
+        earthengine_url=server.stdout.readline().strip(),
+        earthengine_credentials="anonymous",
+        earthengine_project="bench",
+        earthengine_requests=arguments.requests,
+    )
+    window = (1_500_000_000_000_000, 1_600_000_000_000_000)
+    rule = Rule(window=window, max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None)
+    platform, traffic, pair = EarthEngine(rule, settings), Traffic(), _pair()
+    patch = Patch(epsg=32632, xmin=500_000, ymax=5_500_000, pixels=arguments.pixels)
+    fetched = 0
+
+    def fetch(_: int) -> int:
+        tiles: Tiles = platform.fetch(patch, pair, traffic)
+        return tiles.s2.nbytes + tiles.s1.nbytes
+
+    with ThreadPoolExecutor(arguments.requests) as threads:
+        list(threads.map(fetch, range(arguments.requests)))  # login and connections
+        began, cpu = time.perf_counter(), time.process_time()
+        for size in threads.map(fetch, range(arguments.samples)):
+            fetched += size
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    counted = json.loads(server.communicate()[0].splitlines()[-1])
+    rate, allowed = arguments.samples / seconds, arguments.requests / arguments.latency
+    print(f"{rate:.1f} samples/s of {allowed:.1f}/s allowed ({rate / allowed:.1%}), {fetched / 1e6 / seconds:.0f} MB/s")
+    print(f"load of this machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"client {1e3 * cpu / arguments.samples:.2f} ms CPU a sample, {cpu / seconds:.0%} of one core")
+    print(f"server {1e3 * counted['cpu'] / counted['image']:.2f} ms CPU a sample; "
+          f"{counted['most_in_flight']} in flight; "
+          f"{counted['image'] / (arguments.samples + arguments.requests):.2f} pixel requests a sample")  # fmt: skip
+    print(f"one process, which has one core for Python, cannot fetch more than {arguments.samples / cpu:.0f} samples/s")
+
+
+def _pair() -> ScenePair:
+    one, text = np.zeros(1, np.int64), np.array(["x"], object)
+    s2 = EarthEngineScenes(
+        id=np.array(["COPERNICUS/S2_SR_HARMONIZED/20190501T104031_20190501T104031_T32UMA"], object), time=one,
+        footprint=text, orbit=one, epsg=one, tile=text, datatake=text, baseline=text, processed=one,
+        cloud_cover=one.astype(float),
+        twin=np.array(["COPERNICUS/S2_HARMONIZED/20190501T104031_20190501T104031_T32UMA"], object),
+    )  # fmt: skip
+    name = "COPERNICUS/S1_GRD/S1A_IW_GRDH_1SDV_20190501T054235_20190501T054300_025291_02CC4C_C9D1"
+    s1 = Sentinel1Scenes(id=np.array([name], object), time=one, footprint=text, orbit=one, product=text, direction=text)
+    return ScenePair(s2=s2, s2_scene=0, s1=s1, s1_scene=0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,538 @@
+"""Earth Engine through its own client, against a server on loopback that checks what it is sent."""
+
+import dataclasses
+import json
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import ee
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable, SettingsError, SpecError
+from tasks.imagery import BANDS, Tiles, Traffic
+from tasks.imagery.earthengine import EarthEngine, session
+from tasks.places import Draws
+from tasks.scenes import Candidates, Outcome, Pairs, Rule, ScenePair, pair
+from tasks.settings import Settings
+from tests.integration.earthengine_world import (
+    PLACES,
+    RULE,
+    acquisition,
+    draws_at,
+    draws_everywhere,
+    every_scene,
+    expected_pixels,
+    world_of,
+)
+from tests.servers.earthengine import EarthEngineServer
+from tests.servers.world import GRD, L1C, L2A, World
+
+
+@pytest.fixture(autouse=True)
+def on_loopback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """No login of this machine is found, nothing leaves loopback, and the client's state ends with the test."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    look_up, strangers = socket.getaddrinfo, list[Any]()
+
+    def only_loopback(host: Any, *rest: Any, **options: Any) -> Any:
+        if host not in ("127.0.0.1", "localhost"):
+            strangers.append(host)
+            raise socket.gaierror(f"{host} is not on loopback")
+        return look_up(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", only_loopback)
+    yield
+    ee.Reset()
+    session._open.cache_clear()
+    session._logged_in = None
+    assert not strangers, f"the client looked for {strangers}"
+
+
+@pytest.fixture(scope="module")
+def draws() -> Draws:
+    return draws_everywhere(250)
+
+
+@pytest.fixture(scope="module")
+def world(draws: Draws) -> World:
+    return world_of(draws)
+
+
+@pytest.fixture
+def server(world: World) -> Any:
+    with EarthEngineServer(world) as server:
+        yield server
+        assert not server.complaints
+
+
+def settings_of(server: EarthEngineServer, **changed: Any) -> Settings:
+    return Settings(**{
+        "earthengine_url": server.url, "earthengine_credentials": "anonymous", "earthengine_project": "proj-x",
+        "earthengine_patience": 20, "earthengine_deadline": 20, **changed,
+    })  # fmt: skip
+
+
+@pytest.fixture
+def platform(server: EarthEngineServer) -> EarthEngine:
+    return EarthEngine(RULE, settings_of(server))
+
+
+def paired(platform: EarthEngine, draws: Draws) -> dict[int, ScenePair]:
+    """The pairs of draws, by position."""
+    candidates = platform.candidates(draws, Traffic())
+    return chosen(candidates, pair(draws.patches, draws.preferred, candidates, RULE))
+
+
+def chosen(candidates: Candidates, pairs: Pairs) -> dict[int, ScenePair]:
+    return {
+        int(index): ScenePair(
+            s2=candidates.sentinel2, s2_scene=int(pairs.s2_scene[index]),
+            s1=candidates.sentinel1, s1_scene=int(pairs.s1_scene[index]),
+        )
+        for index in np.flatnonzero(pairs.outcome == Outcome.PAIRED)
+    }  # fmt: skip
+
+
+def ids(pairs: dict[int, ScenePair]) -> dict[int, tuple[str, str]]:
+    return {index: (found.s2_id, found.s1_id) for index, found in pairs.items()}
+
+
+def fetch_all(platform: EarthEngine, draws: Draws, pairs: dict[int, ScenePair], traffic: Traffic) -> dict[int, Tiles]:
+    with ThreadPoolExecutor(40) as threads:
+        answers = {i: threads.submit(platform.fetch, draws.patches[i], found, traffic) for i, found in pairs.items()}
+        return {index: answer.result() for index, answer in answers.items()}
+
+
+def reference(world: World, draws: Draws) -> dict[int, tuple[str, str]]:
+    everything = every_scene(world, draws)
+    return ids(chosen(everything, pair(draws.patches, draws.preferred, everything, RULE)))
+
+
+class TestCatalogue:
+    def test_a_shard_of_250_is_one_request(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        traffic = Traffic()
+        platform.candidates(draws, traffic)
+        assert server.counts["table"] == 1 and not server.counts["image"]
+        assert traffic.requests == 2  # with the login
+        assert traffic.bytes > 1_000_000
+
+    def test_pairs_are_those_of_the_rule_over_the_whole_archive(
+        self, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        found = ids(paired(platform, draws))
+        assert found == reference(world, draws)
+        assert len(found) > 200
+
+    def test_little_is_moved(self, platform: EarthEngine, draws: Draws) -> None:
+        candidates = platform.candidates(draws, Traffic())
+        distance = np.abs(candidates.sentinel2.time[candidates.s2_scene] - draws.preferred[candidates.s2_draw])
+        assert distance.max() <= RULE.search + 1000
+        late = candidates.sentinel1.time[candidates.s1_scene] - draws.preferred[candidates.s1_draw]
+        for furthest in (late.max(), -late.min()):
+            assert RULE.search < furthest <= RULE.search + RULE.max_gap + 1000
+
+    def test_facts_of_a_scene(self, platform: EarthEngine, world: World, draws: Draws) -> None:
+        found = paired(platform, draws)[0]
+        optical, radar = world.by_id[found.s2_id], world.by_id[found.s1_id]
+        s2, s1, i, j = found.s2, found.s1, found.s2_scene, found.s1_scene
+        assert s2.datatake[i] == acquisition(optical)[1][1:4] + " " + acquisition(optical)[1][5:20]
+        assert (s2.tile[i], s2.epsg[i], s2.baseline[i]) == (optical.get("MGRS_TILE"), 32632, "02.12")
+        assert s2.time[i] == optical.time * 1000 and s2.cloud_cover[i] == optical.get("CLOUDY_PIXEL_PERCENTAGE")
+        assert s2.orbit[i] == optical.get("SENSING_ORBIT_NUMBER")
+        assert s1.product[j] == radar.index and s1.direction[j] in ("ascending", "descending")
+        assert s1.orbit[j] == radar.get("relativeOrbitNumber_start")
+
+    def test_pages_are_followed(self, server: EarthEngineServer, platform: EarthEngine, draws: Draws) -> None:
+        whole = ids(paired(platform, draws))
+        server.reset_counts()
+        server.faults.page = 60
+        assert ids(paired(platform, draws)) == whole
+        assert server.counts["table"] == 5
+
+    def test_what_takes_the_server_too_long_is_asked_in_parts(
+        self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        server.faults.too_many_places = 100
+        assert ids(paired(platform, draws)) == reference(world, draws)
+        assert server.counts["table"] == 7  # 250; 125, 125; 62, 63, 62, 63
+
+    def test_an_instant_outside_the_window_has_no_scene(self, platform: EarthEngine, draws: Draws) -> None:
+        late = dataclasses.replace(draws, preferred=np.full(len(draws), RULE.window[1] + 90 * 86_400_000_000))
+        assert len(platform.candidates(late, Traffic()).s2_draw) == 0
+
+    def test_catalogue_survives_damage(
+        self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        server.faults.page = 25
+        server.faults.unavailable = server.faults.truncated = server.faults.short = server.faults.garbage = 0.08
+        traffic = Traffic()
+        candidates = platform.candidates(draws, traffic)
+        assert ids(chosen(candidates, pair(draws.patches, draws.preferred, candidates, RULE))) == reference(
+            world, draws
+        )
+        assert traffic.retries > 0 and server.counts["table"] == 10 + traffic.retries
+
+    def test_unknown_product_names_the_setting(self, server: EarthEngineServer, draws: Draws) -> None:
+        platform = EarthEngine(RULE, settings_of(server, earthengine_sentinel2="COPERNICUS/S2_SR"))
+        with pytest.raises(CatalogueError, match=r"COPERNICUS/S2_SR.*DEEPSENTINEL_EARTHENGINE_SENTINEL2\.$"):
+            platform.candidates(draws, Traffic())
+        assert server.counts["table"] == 1
+
+
+class TestResolve:
+    def test_acquisitions_of_another_platform_are_found(
+        self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        everything = every_scene(world, draws)
+        # Another platform has other ids, and another opinion of when a pass began.
+        theirs = chosen(everything, pair(draws.patches, draws.preferred, everything, RULE))
+        foreign = dataclasses.replace(
+            everything.sentinel2, id=everything.sentinel2.id + "-x", time=everything.sentinel2.time - 600_000_000
+        )
+        pairs = [dataclasses.replace(found, s2=foreign) for found in theirs.values()]
+        traffic = Traffic()
+        own = platform.resolve(pairs, draws.patches.take(np.array(list(theirs))), traffic)
+        assert [(found.s2_id, found.s1_id) for found in own if isinstance(found, ScenePair)] == list(
+            ids(theirs).values()
+        )
+        assert server.counts["table"] == 1
+
+    def test_what_is_missing_is_said(
+        self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        everything = every_scene(world, draws)
+        theirs = chosen(everything, pair(draws.patches, draws.preferred, everything, RULE))
+        index, found = next(iter(theirs.items()))
+        server.world = World(scenes=[s for s in world.scenes if s.index != found.s1_id.rsplit("/", 1)[1]])
+        (answer,) = platform.resolve([found], draws.patches.take(np.array([index])), Traffic())
+        assert isinstance(answer, str) and "is not in its catalogue" in answer
+        server.world = world
+
+    def test_nothing_to_resolve_is_no_request(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        assert platform.resolve([], draws.patches.take(np.array([], int)), Traffic()) == []
+        assert not server.counts["table"]
+
+
+class TestPixels:
+    def test_every_pixel_is_where_it_belongs(
+        self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        pairs, traffic = paired(platform, draws), Traffic()
+        assert set(range(len(PLACES))) - set(pairs) <= {5}  # all but Norway's tile, which the swath cuts
+        compared = 0
+        for index, tiles in fetch_all(platform, draws, pairs, traffic).items():
+            patch = draws.patches[index]
+            if world.by_id[pairs[index].s1_id].epsg != patch.epsg:
+                continue
+            s2, s1 = expected_pixels(world, patch, pairs[index].s2_id, pairs[index].s1_id)
+            np.testing.assert_array_equal(tiles.s2, s2)
+            np.testing.assert_array_equal(tiles.s1, s1)
+            compared += 1
+        assert compared > 150
+        assert server.counts["image"] == traffic.requests == len(pairs)
+        assert {draws.patches[i].epsg for i in pairs} >= {32632, 32633, 32721, 32735, 32701, 32760}
+
+    def test_grid_is_the_patch(self, server: EarthEngineServer, platform: EarthEngine, draws: Draws) -> None:
+        pairs = paired(platform, draws)
+        for index in (0, 1):
+            platform.fetch(draws.patches[index], pairs[index], Traffic())
+            patch = draws.patches[index]
+            assert server.grids[-1] == {
+                "dimensions": {"width": 64, "height": 64},
+                "affineTransform": {
+                    "scaleX": 10, "shearX": 0, "translateX": patch.xmin,
+                    "shearY": 0, "scaleY": -10, "translateY": patch.ymax,
+                },
+                "crsCode": patch.crs,
+            }  # fmt: skip
+
+    def test_nodata_inside_and_outside_the_footprint(
+        self, server: EarthEngineServer, draws: Draws, world: World
+    ) -> None:
+        one = draws_at([draws.patches.centres()[0][0]], [draws.patches.centres()[1][0]])
+        patch = one.patches[0]
+        masked = [
+            dataclasses.replace(s, masked_west_of=patch.xmin + 200) if s.epsg == patch.epsg else s for s in world.scenes
+        ]
+        server.world = World(scenes=masked)
+        platform = EarthEngine(RULE, settings_of(server))
+        found = paired(platform, one)[0]
+        tiles = platform.fetch(patch, found, Traffic())
+        s2, s1 = expected_pixels(server.world, patch, found.s2_id, found.s1_id)
+        np.testing.assert_array_equal(tiles.s2, s2)
+        np.testing.assert_array_equal(tiles.s1, s1)
+        assert (tiles.s2[:, :, :20] == 0).all() and np.isnan(tiles.s1[:, :, :20]).all()
+        far = dataclasses.replace(patch, xmin=patch.xmin + 400_000)
+        tiles = platform.fetch(far, found, Traffic())
+        assert not tiles.s2.any() and np.isnan(tiles.s1).all()
+        server.world = world
+
+    def test_without_a_twin_b10_is_absent(self, server: EarthEngineServer, world: World, draws: Draws) -> None:
+        platform = EarthEngine(RULE, settings_of(server))
+        first = paired(platform, draws)[0]
+        gone = acquisition(world.by_id[first.s2_id])
+        server.world = World(scenes=[s for s in world.scenes if s.collection != L1C or acquisition(s) != gone])
+        found = paired(platform, draws)[0]
+        tiles = platform.fetch(draws.patches[0], found, Traffic())
+        assert found.s2_id == first.s2_id and tiles.absent == ("B10",)
+        assert not tiles.s2[BANDS.index("B10")].any() and tiles.s2[:10].all() and tiles.s2[11:].all()
+        server.world = world
+
+    def test_missing_scene_is_final(self, server: EarthEngineServer, platform: EarthEngine, draws: Draws) -> None:
+        found, traffic = paired(platform, draws)[0], Traffic()
+        server.faults.missing = {found.s2_id}
+        with pytest.raises(SceneUnavailable, match=f"{found.s2_id}' not found"):
+            platform.fetch(draws.patches[0], found, traffic)
+        assert traffic.requests == 1 and not traffic.retries
+
+    def test_too_many_pixels_are_final(self, platform: EarthEngine, draws: Draws) -> None:
+        found = paired(platform, draws)[0]
+        with pytest.raises(SceneUnavailable, match="Total request size"):
+            platform.fetch(dataclasses.replace(draws.patches[0], pixels=1300), found, Traffic())
+
+
+class TestDisturbed:
+    def test_what_comes_is_the_same(self, server: EarthEngineServer, platform: EarthEngine, draws: Draws) -> None:
+        pairs = paired(platform, draws)
+        calm = fetch_all(platform, draws, pairs, Traffic())
+        server.reset_counts()
+        server.faults.unavailable, server.faults.truncated, server.faults.short = 0.1, 0.05, 0.05
+        server.faults.garbage, server.faults.reset = 0.03, 0.03
+        traffic = Traffic()
+        disturbed = fetch_all(platform, draws, pairs, traffic)
+        for index, tiles in calm.items():
+            np.testing.assert_array_equal(disturbed[index].s2, tiles.s2)
+            np.testing.assert_array_equal(disturbed[index].s1, tiles.s1)
+        assert traffic.retries > 0.15 * len(pairs)
+        assert server.counts["image"] == traffic.requests == len(pairs) + traffic.retries
+
+    def test_throttled_requests_shrink_the_bound_and_it_recovers(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        pairs = paired(platform, draws)
+        server.faults.at_most, server.faults.latency, traffic = 10, 0.05, Traffic()
+        assert len(fetch_all(platform, draws, pairs, traffic)) == len(pairs)
+        limit = platform._session.limit
+        assert 0 < traffic.throttles == traffic.retries == server.answered[429] and limit.bound < 40
+        assert server.counts["image"] == len(pairs) + traffic.throttles
+        before, server.faults.at_most = limit.bound, None
+        for _ in range(3):
+            fetch_all(platform, draws, pairs, Traffic())
+        assert limit.bound > before
+
+    def test_all_slots_are_used_and_connections_kept(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        pairs = paired(platform, draws)
+        server.reset_counts()
+        server.faults.latency = 0.2
+        fetch_all(platform, draws, pairs, Traffic())
+        assert server.most_in_flight == 40
+        assert len(server.peers) <= 41
+
+    def test_an_answer_that_never_comes(self, server: EarthEngineServer, draws: Draws) -> None:
+        platform = EarthEngine(RULE, settings_of(server, earthengine_deadline=0.2, earthengine_patience=0.5))
+        server.faults.latency = 1
+        with pytest.raises(PixelsError, match=r"catalogue: still failing after \d attempts.*no answer within 0.2 s"):
+            platform.candidates(draws_at([10.3], [50.1]), Traffic())
+        server.faults.latency = 0
+
+    def test_a_dead_server(self, server: EarthEngineServer) -> None:
+        platform = EarthEngine(
+            RULE, settings_of(server, earthengine_url="http://127.0.0.1:9", earthengine_patience=0.2)
+        )
+        with pytest.raises(PixelsError, match=r"login at http://127.0.0.1:9: still failing.*Connection"):
+            platform.check()
+
+
+@pytest.fixture(scope="module")
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture
+def guarded(world: World, key: rsa.RSAPrivateKey) -> Any:
+    """A server that wants a login."""
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with EarthEngineServer(world, public_key=public) as server:
+        yield server
+        assert not server.complaints
+
+
+@pytest.fixture
+def key_file(guarded: EarthEngineServer, key: rsa.RSAPrivateKey, tmp_path: Path) -> Path:
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps({
+        "type": "service_account", "project_id": "proj-x", "private_key": private.decode(), "private_key_id": "abc",
+        "client_email": "robot@proj-x.iam.gserviceaccount.com", "token_uri": f"{guarded.url}/token",
+    }))  # fmt: skip
+    return path
+
+
+def settings_with(server: EarthEngineServer, path: Path, **changed: Any) -> Settings:
+    return settings_of(server, earthengine_credentials=str(path), earthengine_project=None, **changed)
+
+
+class TestLogin:
+    def test_service_account(self, guarded: EarthEngineServer, key_file: Path, draws: Draws) -> None:
+        platform = EarthEngine(RULE, settings_with(guarded, key_file))
+        found = paired(platform, draws)[0]
+        platform.fetch(draws.patches[0], found, Traffic())
+        assert guarded.counts == {"token": 1, "discovery": 2, "algorithms": 1, "table": 1, "image": 1}
+
+    def test_stored_login_of_a_person(self, guarded: EarthEngineServer, tmp_path: Path) -> None:
+        path = tmp_path / "credentials"
+        path.write_text(
+            json.dumps({"refresh_token": "1//secret", "project": "proj-x", "token_uri": f"{guarded.url}/token"})
+        )
+        assert "project proj-x" in EarthEngine(RULE, settings_with(guarded, path)).check()
+
+    def test_an_expired_token_is_renewed_and_nothing_lost(
+        self, guarded: EarthEngineServer, key_file: Path, draws: Draws
+    ) -> None:
+        platform, traffic = EarthEngine(RULE, settings_with(guarded, key_file)), Traffic()
+        pairs = paired(platform, draws)
+        guarded.expire_tokens()
+        assert len(fetch_all(platform, draws, pairs, traffic)) == len(pairs)
+        assert traffic.retries == 0 and guarded.counts["token"] > 1
+
+    def test_one_login_for_all_corpora_of_a_process(self, guarded: EarthEngineServer, key_file: Path) -> None:
+        for _ in range(2):
+            EarthEngine(RULE, settings_with(guarded, key_file)).check()
+        assert guarded.counts["algorithms"] == 1 and guarded.counts["table"] == 2
+
+    def test_login_is_tried_again(self, server: EarthEngineServer, platform: EarthEngine) -> None:
+        server.faults.refusal = (503, "unavailable", {})
+        quick = EarthEngine(RULE, settings_of(server, earthengine_patience=0))
+        with pytest.raises(PixelsError, match="login"):
+            quick.check()
+        server.faults.refusal = None
+        assert "can be read" in platform.check()
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (None, "No such file"),
+            ("-----BEGIN PRIVATE KEY-----", "is not a key file"),
+            ('{"private_key": "-----BEGIN"}', "is not a usable key file"),
+            ('{"type": "service_account", "private_key": "SECRET"}', "is not a usable key file"),
+            (
+                '{"type": "service_account", "client_email": "a", "token_uri": "b", "private_key": "SECRET"}',
+                "not a usable",
+            ),
+            ("[]", "is not a usable key file"),
+        ],
+    )
+    def test_a_file_that_is_no_key(self, server: EarthEngineServer, tmp_path: Path, content: str, says: str) -> None:
+        path = tmp_path / "key.json"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(CredentialsError, match=says) as caught:
+            EarthEngine(RULE, settings_with(server, path))
+        assert "DEEPSENTINEL_EARTHENGINE_CREDENTIALS" in str(caught.value) and "SECRET" not in str(caught.value)
+        assert "BEGIN" not in str(caught.value)
+
+    def test_the_key_itself_in_the_variable_is_not_repeated(self, server: EarthEngineServer) -> None:
+        with pytest.raises(CredentialsError, match="text instead of the path") as caught:
+            EarthEngine(RULE, settings_of(server, earthengine_credentials='{"private_key": "SECRET"}'))
+        assert "SECRET" not in str(caught.value)
+
+    def test_no_login_at_all(self, server: EarthEngineServer) -> None:
+        with pytest.raises(CredentialsError, match=r"no login is stored.*earthengine authenticate"):
+            EarthEngine(RULE, settings_of(server, earthengine_credentials=None))
+
+    def test_no_project(self, server: EarthEngineServer) -> None:
+        with pytest.raises(CredentialsError, match="Set DEEPSENTINEL_EARTHENGINE_PROJECT"):
+            EarthEngine(RULE, settings_of(server, earthengine_project=None))
+
+    def test_anonymous_where_a_login_is_wanted(self, guarded: EarthEngineServer) -> None:
+        with pytest.raises(CredentialsError, match="Set DEEPSENTINEL_EARTHENGINE_CREDENTIALS"):
+            EarthEngine(RULE, settings_of(guarded)).check()
+
+    def test_refused_key(self, guarded: EarthEngineServer, key_file: Path) -> None:
+        guarded.faults.login_refusal = "invalid_grant: Invalid JWT Signature."
+        with pytest.raises(CredentialsError, match=r"invalid_grant.*Set DEEPSENTINEL_EARTHENGINE_CREDENTIALS"):
+            EarthEngine(RULE, settings_with(guarded, key_file)).check()
+        assert guarded.counts["token"] == 1
+
+    @pytest.mark.parametrize(
+        ("refusal", "says"),
+        [
+            ((403, "Caller does not have required permission to use project proj-x.", {}), "register it.*Set|set"),
+            ((429, "Quota exceeded", {"quota_limit_value": "0"}), "quota of zero.*console"),
+            ((404, "Project not found", {}), "DEEPSENTINEL_EARTHENGINE_PROJECT"),
+        ],
+    )
+    def test_a_project_that_cannot_be_used(
+        self, server: EarthEngineServer, platform: EarthEngine, refusal: Any, says: str
+    ) -> None:
+        server.faults.refusal = refusal
+        with pytest.raises(CredentialsError, match=says):
+            platform.check()
+
+    def test_access_lost_on_the_way_stops_at_once(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        found, traffic = paired(platform, draws)[0], Traffic()
+        server.faults.refusal = (403, "no more", {})
+        with pytest.raises(CredentialsError, match="no more"):
+            platform.fetch(draws.patches[0], found, traffic)
+        assert traffic.requests == 1
+
+    @pytest.mark.parametrize("url", ["127.0.0.1", "http://127.0.0.1/v1", "http://me:SECRET@127.0.0.1", "ftp://x"])
+    def test_an_address_that_is_none(self, server: EarthEngineServer, url: str) -> None:
+        with pytest.raises(SettingsError, match="DEEPSENTINEL_EARTHENGINE_URL") as caught:
+            EarthEngine(RULE, settings_of(server, earthengine_url=url))
+        assert "SECRET" not in str(caught.value)
+
+    def test_a_window_before_the_mission(self, server: EarthEngineServer) -> None:
+        early = dataclasses.replace(RULE, window=(0, 1_300_000_000_000_000))
+        assert isinstance(early, Rule)
+        with pytest.raises(SpecError, match=r"2017-03-28.*later window"):
+            EarthEngine(early, settings_of(server))
+
+    def test_no_secret_is_said_or_logged(
+        self, guarded: EarthEngineServer, key_file: Path, draws: Draws, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        platform = EarthEngine(RULE, settings_with(guarded, key_file, earthengine_patience=1.5))
+        said: list[str] = [platform.check()]
+        pairs = paired(platform, draws)
+        guarded.faults.unavailable = guarded.faults.garbage = 0.2
+        guarded.expire_tokens()
+        for index in list(pairs)[:8]:
+            try:
+                platform.fetch(draws.patches[index], pairs[index], Traffic())
+            except PixelsError as error:
+                said.append(str(error))
+        guarded.faults.login_refusal = "invalid_grant"
+        guarded.expire_tokens()
+        with pytest.raises(CredentialsError) as caught:
+            platform.fetch(draws.patches[0], pairs[0], Traffic())
+        said += [str(caught.value), caplog.text, repr(platform), str(vars(platform))]
+        private = json.loads(key_file.read_text())["private_key"]
+        for secret in ("ya29.secret", "Bearer", private.splitlines()[1], private):
+            assert not any(secret in text for text in said)
+
+
+def test_check_says_what_is_in_order(server: EarthEngineServer, platform: EarthEngine) -> None:
+    said = platform.check()
+    assert all(text in said for text in (server.url, "proj-x", L2A, GRD, "40"))
+    assert server.counts["table"] == 1

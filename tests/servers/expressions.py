@@ -1,0 +1,227 @@
+"""Earth Engine's expression graphs, computed on a synthetic world: as much of the language as DeepSentinel uses.
+
+What is not known here is refused, as the real service refuses what it does not know.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import shapely
+from pyproj import Transformer
+
+from tests.servers.world import Scene, World
+
+
+class Invalid(Exception):
+    """The request cannot be answered: HTTP 400 with this message."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    geometry: Any
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Band:
+    name: str
+    scene: Scene
+    source: str
+    dtype: str
+    filled: float | None = None
+    beyond: bool = False
+    """Filled outside the footprint, too."""
+
+
+@dataclass(frozen=True)
+class Image:
+    bands: tuple[Band, ...]
+    scene: Scene | None = None
+
+
+@dataclass
+class Interpreter:
+    """Evaluates one expression."""
+
+    world: World
+    missing: set[str] = field(default_factory=set)
+    """Asset ids, of images and collections, that the archive has lost."""
+
+    def evaluate(self, expression: dict[str, Any]) -> Any:
+        self._nodes, self._known = expression["values"], {}
+        return self._reference(expression["result"], {})
+
+    def _reference(self, key: str, scope: dict[str, Any]) -> Any:
+        if scope:
+            return self._node(self._nodes[key], scope)
+        if key not in self._known:
+            self._known[key] = self._node(self._nodes[key], scope)
+        return self._known[key]
+
+    def _node(self, node: dict[str, Any], scope: dict[str, Any]) -> Any:
+        ((kind, content),) = node.items()
+        if kind == "constantValue":
+            return content
+        if kind == "valueReference":
+            return self._reference(content, scope)
+        if kind == "argumentReference":
+            return scope[content]
+        if kind == "arrayValue":
+            return [self._node(item, scope) for item in content["values"]]
+        if kind == "dictionaryValue":
+            return {name: self._node(item, scope) for name, item in content["values"].items()}
+        if kind == "functionDefinitionValue":
+            (name,) = content["argumentNames"]
+            return lambda value: self._reference(content["body"], {**scope, name: value})
+        if kind == "functionInvocationValue":
+            arguments = {name: self._node(item, scope) for name, item in content["arguments"].items()}
+            function = _FUNCTIONS.get(content["functionName"])
+            if function is None:
+                raise Invalid(f"unknown algorithm {content['functionName']}")
+            return function(self, **arguments)
+        raise Invalid(f"unknown value {kind}")
+
+
+def pixels(image: Image, grid: dict[str, Any]) -> Any:
+    """An image on a grid: a structured array (height, width), a field a band; masked pixels are 0."""
+    affine, size = grid["affineTransform"], grid["dimensions"]
+    if affine.get("shearX", 0) or affine.get("shearY", 0):
+        raise Invalid("sheared grid")
+    code = int(grid["crsCode"].removeprefix("EPSG:"))
+    x, y = np.meshgrid(
+        affine["translateX"] + affine["scaleX"] * (np.arange(size["width"]) + 0.5),
+        affine["translateY"] + affine["scaleY"] * (np.arange(size["height"]) + 0.5),
+    )
+    array = np.zeros(x.shape, [(band.name, band.dtype) for band in image.bands])
+    if array.nbytes > 50_331_648:
+        raise Invalid(f"Total request size ({array.nbytes} bytes) must be less than or equal to 50331648 bytes.")
+    there: dict[int, Any] = {code: (x, y)}
+    masks: dict[str, Any] = {}
+    for band in image.bands:
+        scene = band.scene
+        if scene.epsg not in there:
+            there[scene.epsg] = Transformer.from_crs(code, scene.epsg, always_xy=True).transform(x, y)
+        u, v = there[scene.epsg]
+        if scene.id not in masks:
+            lon, lat = Transformer.from_crs(scene.epsg, 4326, always_xy=True).transform(u, v)
+            lon = scene.outline.bounds[0] + (lon - scene.outline.bounds[0]) % 360
+            masks[scene.id] = shapely.contains_xy(scene.outline, lon, lat), u >= scene.masked_west_of
+        inside, valid = masks[scene.id]
+        values = np.where(inside & valid, scene.values(band.source, u, v), 0)
+        if band.filled is not None:
+            values = np.where(~valid & inside, band.filled, values)
+            values = np.where(~inside, band.filled, values) if band.beyond else values
+        array[band.name] = values
+    return array
+
+
+def _contains(left: Any, right: Any) -> bool:
+    return isinstance(left, list) and right in left
+
+
+def _date_range(start: int, end: int) -> tuple[int, int]:
+    if start >= end:
+        raise Invalid("DateRange: the end must be after the start")
+    return start, end
+
+
+def _load_collection(self: Interpreter, id: str) -> list[Any]:
+    scenes = self.world.collection(id)
+    if not scenes or id in self.missing:
+        raise Invalid(
+            f"ImageCollection.load: ImageCollection asset '{id}' not found "
+            "(does not exist or caller does not have access)."
+        )
+    return scenes
+
+
+def _load_image(self: Interpreter, id: str) -> Image:
+    scene = self.world.by_id.get(id)
+    if scene is None or id in self.missing:
+        raise Invalid(f"Image.load: Image asset '{id}' not found (does not exist or caller does not have access).")
+    dtype = "<f8" if "S1" in scene.collection else "<u2"
+    return Image(tuple(Band(name, scene, name, dtype) for name in scene.bands), scene)
+
+
+def _select(self: Interpreter, input: Image, bandSelectors: list[str], newNames: list[str] | None = None) -> Image:
+    held = {band.name: band for band in input.bands}
+    chosen: list[Band] = []
+    for name, new in zip(bandSelectors, newNames or bandSelectors, strict=True):
+        if name not in held:
+            raise Invalid(
+                f"Image.select: Band pattern '{name}' did not match any bands. Available bands: [{', '.join(held)}]"
+            )
+        chosen.append(replace(held[name], name=new))
+    return Image(tuple(chosen), input.scene)
+
+
+def _unmask(self: Interpreter, input: Image, value: float, sameFootprint: bool = True) -> Image:
+    return Image(tuple(replace(band, filled=value, beyond=not sameFootprint) for band in input.bands), input.scene)
+
+
+def _as(dtype: str) -> Callable[..., Image]:
+    def cast(self: Interpreter, value: Image) -> Image:
+        return Image(tuple(replace(band, dtype=dtype) for band in value.bands), value.scene)
+
+    return cast
+
+
+def _coordinates(self: Interpreter, geometry: Any) -> Any:
+    return geometry.coordinates if isinstance(geometry, Scene) else list(geometry.coords[0])
+
+
+def _intersects(self: Interpreter, leftField: str, rightValue: Feature) -> Callable[[Scene], bool]:
+    if leftField != ".all":
+        raise Invalid(f"Filter.intersects: field {leftField}")
+    point = rightValue.geometry
+    east = shapely.Point(point.x + 360, point.y)
+    return lambda scene: scene.outline.intersects(point) or scene.outline.intersects(east)
+
+
+def _get(self: Interpreter, object: Any, property: str) -> Any:
+    return object.properties.get(property) if isinstance(object, Feature) else object.get(property)
+
+
+def _date(self: Interpreter, value: float) -> int:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise Invalid(f"Date: {value!r} is no number")
+    return int(value)
+
+
+def _during(self: Interpreter, leftValue: tuple[int, int], rightField: str) -> Callable[[Scene], bool]:
+    return lambda scene: leftValue[0] <= scene.get(rightField) < leftValue[1]
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Collection": lambda self, features: features,
+    "Collection.filter": lambda self, collection, filter: [element for element in collection if filter(element)],
+    "Collection.map": lambda self, baseAlgorithm, collection: [baseAlgorithm(element) for element in collection],
+    "Collection.toList": lambda self, collection, count: collection[:count],
+    "Date": _date,
+    "DateRange": lambda self, start, end: _date_range(start, end),
+    "Element.get": _get,
+    "Feature": lambda self, geometry=None, metadata=None: Feature(geometry, metadata or {}),
+    "Feature.geometry": lambda self, feature: feature.geometry,
+    "Filter.dateRangeContains": _during,
+    "Filter.equals": lambda self, leftField, rightValue: lambda scene: scene.get(leftField) == rightValue,
+    "Filter.intersects": _intersects,
+    "Filter.listContains": lambda self, leftField, rightValue: lambda s: _contains(s.get(leftField), rightValue),
+    "Geometry.coordinates": _coordinates,
+    "GeometryConstructors.Point": lambda self, coordinates: shapely.Point(coordinates),
+    "Image.addBands": lambda self, dstImg, srcImg: Image(dstImg.bands + srcImg.bands, dstImg.scene),
+    "Image.constant": lambda self, value: value,
+    "Image.geometry": lambda self, feature: feature,
+    "Image.load": _load_image,
+    "Image.select": _select,
+    "Image.toFloat": _as("<f4"),
+    "Image.toUint16": _as("<u2"),
+    "Image.unmask": _unmask,
+    "ImageCollection.load": _load_collection,
+    "List.get": lambda self, list, index: list[index],
+    "List.map": lambda self, baseAlgorithm, list, dropNulls=False: [baseAlgorithm(element) for element in list],
+    "Number.add": lambda self, left, right: left + right,
+    "Number.subtract": lambda self, left, right: left - right,
+}
