@@ -14,7 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.progress import Progress, report
 from tasks.build_shard import ShardReport, build_shard
 from tasks.draw_preview import draw_preview
-from tasks.errors import DeepSentinelError, DestinationError
+from tasks.errors import CredentialsError, DeepSentinelError, DestinationError
 from tasks.prepare_corpus import prepare_corpus
 from tasks.report_pairing import report_pairing
 from tasks.settings import load_settings
@@ -65,8 +65,8 @@ def build_corpus(spec: CorpusSpec, folder: Path = Path()) -> State[None]:
             error = _error_of(future)
             progress = progress.with_failure(shard, error)
             logger.error(f"shard {shard} failed: {error}")
-            if isinstance(error, DestinationError):
-                # The next shard would fail the same way, after hours of fetching.
+            if isinstance(error, DestinationError | CredentialsError):
+                # Every other shard would fail the same way, the former after hours of fetching.
                 stop = error
         report(progress)
     if stop is None:

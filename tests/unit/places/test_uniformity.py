@@ -88,7 +88,7 @@ def test_cells_of_the_land_are_its_area_band_by_band_to_half_a_percent(
     assert np.abs(counts * CELL / areas - 1)[large].max() < 0.005
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2020])
+@pytest.mark.parametrize("seed", [0, 2020])
 def test_draws_over_the_land_are_uniform_in_area_by_bands_of_latitude(
     bands: tuple[np.ndarray, np.ndarray], land: tuple[Region, RandomPlaces], seed: int
 ) -> None:

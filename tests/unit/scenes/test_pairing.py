@@ -220,6 +220,73 @@ def test_a_draw_is_paired_alone_as_among_others(s2: list[S2], s1: list[S1], pref
         assert alone.outcome[0] == together.outcome[index]
 
 
+@given(
+    s2_scenes(),
+    s1_scenes(),
+    st.lists(hours, min_size=3, max_size=3),
+    st.sampled_from([None, 20.0]),
+    st.sampled_from([DAY // 8, DAY, 3 * DAY]),
+)
+@settings(max_examples=200)
+def test_every_pair_keeps_every_limit_and_both_footprints_cover_the_patch(
+    s2: list[S2], s1: list[S1], preferred: list[int], cloud: float | None, gap: int
+) -> None:
+    rule = replace(RULE, max_cloud_cover=cloud, max_gap=gap)
+    pairs = paired(s2, s1, preferred=preferred, patches=PATCHES, rule=rule)
+    outlines = PATCHES.outlines(inset=5)
+    for index in np.flatnonzero(pairs.outcome == Outcome.PAIRED):
+        scene, radar = s2[pairs.s2_scene[index]], s1[pairs.s1_scene[index]]
+        assert abs(radar.time - scene.time) <= gap
+        assert abs(scene.time - preferred[index]) <= rule.search
+        assert rule.window[0] <= scene.time < rule.window[1]
+        assert scene.epsg == PATCHES.epsg[index]
+        assert cloud is None or scene.cloud <= cloud
+        assert FOOTPRINTS[scene.footprint].covers(outlines[index])
+        assert FOOTPRINTS[radar.footprint].covers(outlines[index])
+
+
+# The smallest gap
+
+
+@given(
+    s2_scenes(),
+    s1_scenes(),
+    st.lists(hours, min_size=3, max_size=3),
+    st.sampled_from([None, 20.0]),
+    st.sampled_from([DAY // 8, DAY, 3 * DAY]),
+)
+@settings(max_examples=200)
+def test_the_smallest_gap_is_the_smallest_limit_under_which_the_draw_has_a_pair(
+    s2: list[S2], s1: list[S1], preferred: list[int], cloud: float | None, gap: int
+) -> None:
+    rule = replace(RULE, max_cloud_cover=cloud, max_gap=gap)
+    smallest = paired(s2, s1, preferred=preferred, patches=PATCHES, rule=rule).smallest_gap
+    assert np.array_equal(
+        smallest, paired(s2, s1, preferred=preferred, patches=PATCHES, rule=replace(rule, max_gap=0)).smallest_gap
+    ), "whatever the limit"
+    for index in range(3):
+        if smallest[index] == np.iinfo(np.int64).max:
+            limits = [(100 * DAY, False)]
+        else:
+            limits = [(int(smallest[index]), True), (int(smallest[index]) - 1, False)]
+        for limit, has_pair in limits:
+            outcome, _, _ = reference(index, preferred[index], s2, s1, replace(rule, max_gap=limit))
+            assert (outcome is Outcome.PAIRED) == has_pair
+
+
+def test_the_smallest_gap_need_not_be_that_of_the_pair() -> None:
+    scenes = [S2(id="a"), S2(id="b", time=NOON + 9 * DAY)]
+    radars = [S1(id="a", time=NOON + 2 * DAY), S1(id="b", time=NOON + 10 * DAY)]
+    pairs = paired(scenes, radars)
+    assert of_first(pairs) == (Outcome.PAIRED, 0, 0)
+    assert pairs.smallest_gap[0] == DAY
+
+
+def test_without_a_scene_of_one_mission_there_is_no_gap() -> None:
+    for s2, s1 in (([], [S1()]), ([S2()], []), ([S2(footprint=2)], [S1()]), ([S2()], [S1(footprint=2)])):
+        assert paired(s2, s1).smallest_gap[0] == np.iinfo(np.int64).max
+
+
 # Each way to fail
 
 
