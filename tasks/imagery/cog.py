@@ -17,6 +17,10 @@ _ENVIRONMENT: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_MAX_DATASET_POOL_SIZE": 128,
     "GDAL_NUM_THREADS": 1,
+    # Files of a remote archive: what fails for a passing reason (429, 5xx, resets) is asked for again.
+    "GDAL_HTTP_MAX_RETRY": 5,
+    "GDAL_HTTP_RETRY_DELAY": 1,
+    "GDAL_HTTP_TIMEOUT": 60,
 }
 
 
@@ -40,7 +44,7 @@ def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[An
             return _warp(source, patch, fill, dtype)
     except RasterioError as error:
         text = " ".join(str(error.__cause__ or error).split())
-        if "No such file" in text or "does not exist" in text:
+        if any(sign in text for sign in ("No such file", "does not exist", "response code: 404")):
             raise FileNotFoundError(href) from None
         raise PixelsError(
             f"{href}: its pixels cannot be read ({text}). The file is damaged or cut short: fetch it again, then run "
