@@ -94,15 +94,16 @@ class Filling:
             )
             for platform in self.shop.platforms
         }
-        candidates = self._candidates()
-        while len(self.samples) < size:
-            # Never more than are still needed: the same ones are kept, whichever answers first.
-            needed = size - len(self.samples)
-            batch = [candidate for _, candidate in zip(range(needed), candidates, strict=False)]
-            if not batch:
-                break
-            with self.clock("read"):
-                self._serve(batch, arrays)
+        for attempt in range(self.shop.places.attempts):
+            candidates = self._candidates(attempt)
+            while len(self.samples) < size:
+                # Never more than are still needed: the same ones are kept, whichever answers first.
+                needed = size - len(self.samples)
+                batch = [candidate for _, candidate in zip(range(needed), candidates, strict=False)]
+                if not batch:
+                    break
+                with self.clock("read"):
+                    self._serve(batch, arrays)
         self._refuse_too_few()
         return arrays
 
@@ -110,20 +111,23 @@ class Filling:
         """Rows of the candidates that would be tried if every pair could be fetched; those without a pair too."""
         size, keep = self.shop.spec.shard_size, not self.shop.places.replaces
         rows: list[Sample] = []
-        left = size
-        for candidate in self._candidates(with_unpaired=True):
-            rows.append(candidate.to_sample(len(rows), {}, candidate.reason))
-            left -= keep or not candidate.reason
-            if not left:
-                break
+        for attempt in range(self.shop.places.attempts):
+            for candidate in self._candidates(attempt, with_unpaired=True):
+                if len(self.samples) == size:
+                    break
+                rows.append(candidate.to_sample(len(rows), {}, candidate.reason))
+                if keep or not candidate.reason:
+                    self.samples.append(rows[-1])
         return sample_rows(rows, self.shop.spec, self.shard)
 
-    def _candidates(self, *, with_unpaired: bool = False) -> Iterator[_Candidate]:
-        """Candidates in order, paired a portion at a time.
+    def _candidates(self, attempt: int, *, with_unpaired: bool = False) -> Iterator[_Candidate]:
+        """Candidates of an attempt in order, paired a portion at a time, in cells that have no sample yet.
 
         Those without a pair are replaced, unless places keep their rows or the caller wants to see them.
         """
-        draws = self.shop.places.draws(self.shard)
+        draws = self.shop.places.draws(self.shard, attempt)
+        if self.samples:
+            draws = draws.take(~np.isin(draws.cell, [sample.cell for sample in self.samples]))
         portion = self.shop.spec.shard_size * draws.alternatives
         for start in range(0, len(draws), portion):
             some = draws.take(slice(start, start + portion))

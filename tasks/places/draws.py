@@ -35,6 +35,9 @@ _WORTH_KEEPING = 100_000
 _CELL_STREAM, _POINT_STREAM = 1, 2
 """Second half of the Philox key: what the counter counts."""
 
+_ATTEMPT = 16
+"""Step of the stream between two attempts at a cell."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
@@ -66,16 +69,13 @@ class RandomPlaces:
     window: tuple[int, int]
     """Microseconds since 1970 UTC, half open."""
     shard_size: int
-    digest: str
-    """What the region is, independent of where its file lies."""
     cells: NDArray[np.int64]
     """Cells of the region in the order of the seeded permutation."""
-    bounds: tuple[float, float, float, float]
-    """West, south, east, north in degrees."""
-    notes: tuple[str, ...] = ()
-    """What was mended, cut or left out of the region, with counts."""
+    region: Region
 
     names = None
+    attempts = 8
+    """How often a shard draws in a cell that it could not use: in small regions few cells are all there are."""
     replaces = True
     """A candidate that cannot be served is replaced by the next one."""
 
@@ -99,11 +99,33 @@ class RandomPlaces:
             )
         return shards
 
-    def draws(self, shard: int) -> Draws:
-        """All candidates of a shard, in the order in which they are tried."""
+    @property
+    def digest(self) -> str:
+        """What the region is, independent of where its file lies."""
+        return self.region.digest
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees."""
+        return self.region.bounds
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was mended, cut or left out of the region, with counts."""
+        return self.region.notes
+
+    def draws(self, shard: int, attempt: int = 0) -> Draws:
+        """All candidates of a shard, in the order in which they are tried.
+
+        Later attempts have another place and instant in each cell, without those whose place leaves the region. Cells
+        are one shard's alone, so patches never overlap, whichever attempt they come from.
+        """
         cells = self.cells[shard :: self.capacity]
-        words = _words(self.seed, _CELL_STREAM, cells)
+        words = _words(self.seed, _CELL_STREAM + attempt * _ATTEMPT, cells)
         lon, lat = self.lattice.places_in(cells, _unit(words[:, 1]), _unit(words[:, 2]))
+        if attempt:
+            inside = self.region.contains(lon, lat)
+            cells, words, lon, lat = cells[inside], words[inside], lon[inside], lat[inside]
         return Draws(
             cell=cells,
             preferred=_instants(words[:, 3], self.window),
@@ -127,6 +149,7 @@ class ListedPlaces:
     notes: tuple[str, ...] = ()
     """What was mended, cut or left out, with counts."""
 
+    attempts = 1
     replaces = False
 
     @property
@@ -151,8 +174,8 @@ class ListedPlaces:
             )
         return self.capacity
 
-    def draws(self, shard: int) -> Draws:
-        """The places of a shard, in order.
+    def draws(self, shard: int, attempt: int = 0) -> Draws:
+        """The places of a shard, in order, the same in every attempt.
 
         With two alternatives each stands twice, in its own UTM zone and in the neighbouring one: near the border of two
         zones an archive may hold the scenes of one of them only, and a listed place cannot be replaced.
@@ -197,10 +220,8 @@ def draw_region(
         seed=seed,
         window=window,
         shard_size=shard_size,
-        digest=region.digest,
         cells=cells,
-        bounds=region.bounds,
-        notes=region.notes,
+        region=region,
     )
 
 
