@@ -69,6 +69,19 @@ def estimate(spec: SpecArgument, size: SizeOption = None) -> None:
 
 
 @app.command()
+def doctor(
+    spec: SpecArgument,
+    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="What one check may take.", min=1)] = 60,
+) -> None:
+    """Say before a long run whether accounts, endpoints, destinations and limits are in order."""
+    from flows.doctor import show_findings
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    show_findings(loaded, folder, deadline=deadline)
+
+
+@app.command()
 def plan(
     spec: SpecArgument,
     shards: Annotated[str, typer.Option(metavar="FIRST:END", help="Which shards.")] = "0:1",

@@ -12,11 +12,12 @@ from rich.progress import Progress as Bar
 
 from flows.progress import Progress, listening
 from tasks.corpus import need_description
-from tasks.errors import CorpusError, DeepSentinelError
+from tasks.errors import CorpusError, DeepSentinelError, DestinationError
 from tasks.estimate import estimate
 from tasks.filling import refuse_hopeless
 from tasks.places import open_places
 from tasks.plan import parse_shards, plan
+from tasks.scenes import lifetime_notes
 from tasks.settings import load_settings
 from tasks.shards.commits import corpus_digest
 from tasks.shards.destinations import open_destination
@@ -92,7 +93,10 @@ def _tell_where(spec: CorpusSpec) -> None:
 def show_estimate(spec: CorpusSpec, folder: Path) -> None:
     """Print what a build takes. Raises SpecError, PlacesError: it could not be built at all."""
     settings = load_settings()
-    found = estimate(spec, open_places(spec, folder, settings.cache), settings)
+    places = open_places(spec, folder, settings.cache)
+    for note in (*places.notes, *lifetime_notes(spec)):
+        print(f"note: {note}")
+    found = estimate(spec, places, settings)
     print(
         f"{spec.name}: {found.samples:,} samples in {found.shards:,} shards; the places would give {found.capacity:,}"
     )
@@ -109,8 +113,16 @@ def show_estimate(spec: CorpusSpec, folder: Path) -> None:
 
 def write_plan(spec: CorpusSpec, folder: Path, shards: str, out: Path) -> None:
     """Write a plan and say how it came out."""
-    rows = plan(open_workshop(spec, folder), parse_shards(shards))
-    rows.to_parquet(out, index=False, compression="zstd")
+    shop = open_workshop(spec, folder)
+    for note in shop.notes:
+        print(f"note: {note}")
+    rows = plan(shop, parse_shards(shards))
+    try:
+        rows.to_parquet(out, index=False, compression="zstd")
+    except OSError as error:
+        raise DestinationError(
+            f"{out}: cannot be written: {error.strerror or error}. Choose another file with --out."
+        ) from None
     paired = rows["missing"].isna()
     print(f"{out}: {len(rows):,} candidates, {paired.sum():,} paired")
     for reason, count in rows["missing"].value_counts().items():

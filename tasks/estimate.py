@@ -74,7 +74,7 @@ def estimate(spec: CorpusSpec, places: RandomPlaces | ListedPlaces, settings: Se
     return Estimate(
         samples=samples,
         shards=shards,
-        capacity=places.capacity * spec.shard_size,
+        capacity=len(places.patches) if isinstance(places, ListedPlaces) else places.capacity * spec.shard_size,
         platforms=tuple(platforms),
         bytes_stored=stored,
         prices=tuple((place, _price(place, stored, settings)) for place in spec.destinations),

@@ -113,11 +113,15 @@ class Filling:
         rows: list[Sample] = []
         for attempt in range(self.shop.places.attempts):
             for candidate in self._candidates(attempt, with_unpaired=True):
-                if len(self.samples) == size:
-                    break
-                rows.append(candidate.to_sample(len(rows), {}, candidate.reason))
+                named = {
+                    platform.name: PlatformFacts.of_pair(pair)
+                    for platform, pair in zip(self.shop.platforms, candidate.pairs, strict=False)
+                }
+                rows.append(candidate.to_sample(len(self.samples), named, candidate.reason))
                 if keep or not candidate.reason:
                     self.samples.append(rows[-1])
+                if len(self.samples) == size:
+                    return sample_rows(rows, self.shop.spec, self.shard)
         return sample_rows(rows, self.shop.spec, self.shard)
 
     def _candidates(self, attempt: int, *, with_unpaired: bool = False) -> Iterator[_Candidate]:
@@ -181,7 +185,7 @@ class Filling:
                 name: _facts(tile, pair) for (name, tile), pair in zip(tiles.items(), candidate.pairs, strict=False)
             }
             for name, fact in facts.items():
-                if max(fact.s2_nodata, fact.s1_nodata) > MOST:
+                if max(fact.s2_nodata or 0, fact.s1_nodata or 0) > MOST:
                     reason = f"pixels mostly nodata on {name}"
             if reason and self.shop.places.replaces:
                 self._replace(candidate, reason)

@@ -29,7 +29,7 @@ def parse_shards(text: str) -> range:
     """`0:4` are the shards 0 to 3, `7` is one. Raises SpecError."""
     first, colon, end = text.partition(":")
     try:
-        start = int(first or 0)
+        start = int(first) if first or not colon else 0
         return range(start, int(end) if colon else start + 1)
     except ValueError:
         raise SpecError(f"--shards {text!r}: expected first:end, such as 0:4, or one number.") from None

@@ -1,24 +1,38 @@
 """Reading catalogues: a static one, an API, an item collection, or a table of footprints."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pystac
 from pystac import Collection, Item, ItemCollection
+from pystac.errors import STACTypeError
+from pystac_client.exceptions import APIError
+from urllib3.exceptions import HTTPError
 
 from tasks.errors import CatalogueError
 from tasks.imagery.footprint_table import is_table, read_table
 from tasks.imagery.records import Records, records_of_items
-from tasks.imagery.stac_api import is_api, search_api
+from tasks.imagery.stac_api import api_io, is_api, search_api
 from tasks.scenes import Rule
 from tasks.spec import is_url
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
 
-_UNREADABLE = (OSError, pystac.STACError, KeyError, TypeError, AttributeError, ValueError)
-"""What pystac raises for a file that is absent or not what it should be."""
+_UNREADABLE = (
+    OSError,
+    pystac.STACError,
+    STACTypeError,
+    APIError,
+    HTTPError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+)
+"""What pystac raises for a file that is absent, out of reach or not what it should be."""
 
 
 def read_collections(location: str, names: list[str], rule: Rule, bounds: Bounds) -> dict[str, Records]:
@@ -43,7 +57,7 @@ def _read(location: str) -> Any:
     """The JSON at a location."""
     path = _catalog_file(location)
     try:
-        content: Any = pystac.StacIO.default().read_json(path)
+        content: Any = (api_io() if is_url(path) else pystac.StacIO.default()).read_json(path)
     except FileNotFoundError:
         raise CatalogueError(f"{location}: no such catalogue. Give the path of its catalog.json.") from None
     except _UNREADABLE as error:
@@ -119,4 +133,6 @@ def _catalog_file(location: str) -> str:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    # Errors of HTTP quote the path with its query, which may hold a token.
+    text = re.sub(r"\?\S*", "", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {text}"

@@ -1,5 +1,7 @@
 """Items from a GeoParquet table: stac-geoparquet, or any table of footprints with the same column names."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -8,9 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import shapely
+from pyproj import CRS
+from pystac.utils import make_absolute_href
 
 from tasks.errors import CatalogueError
 from tasks.imagery.records import Records
+from tasks.spec import is_url
+
+_DEGREES = CRS.from_epsg(4326)
 
 _COLUMNS = (
     "id", "collection", "datetime", "start_datetime", "platform", "title", "created", "geometry", "assets",
@@ -42,11 +49,12 @@ def read_table(location: str, names: list[str]) -> dict[str, Records]:
                     f"{location}: has no columns `id` and `geometry`; it has "
                     f"{', '.join(source.schema_arrow.names[:20])}. Give a stac-geoparquet table."
                 )
+            _refuse_other_crs(source, location)
             table = source.read(held)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise CatalogueError(f"{location}: cannot be read as a table of items: {error}") from None
     if "collection" not in held:
-        return {name: _records(table) for name in names}
+        return {name: _records(table, location) for name in names}
     column = table["collection"].combine_chunks()
     found: dict[str, Records] = {}
     for name in names:
@@ -54,19 +62,22 @@ def read_table(location: str, names: list[str]) -> dict[str, Records]:
         if not len(rows):
             known = sorted(str(value) for value in column.unique().to_pylist())
             raise CatalogueError(f"{location}: has no collection {name!r}; it has {', '.join(known) or 'none'}.")
-        found[name] = _records(rows)
+        found[name] = _records(rows, location)
     return found
 
 
-def _records(table: pa.Table) -> Records:
+def _records(table: pa.Table, location: str) -> Records:
     geometry = table["geometry"]
-    footprint = shapely.from_wkb(np.asarray(geometry.to_numpy(zero_copy_only=False), dtype=object))
+    try:
+        footprint = shapely.from_wkb(np.asarray(geometry.to_numpy(zero_copy_only=False), dtype=object))
+    except (shapely.errors.ShapelyError, TypeError) as error:
+        raise CatalogueError(f"{location}: column geometry is no WKB ({error}). Give a GeoParquet table.") from None
     assets = table["assets"] if "assets" in table.column_names else None
     properties = table.drop_columns([name for name in ("geometry", "assets") if name in table.column_names])
     return Records(
         properties=properties.to_pandas(),
         footprint=np.asarray(footprint, dtype=object),
-        hrefs=lambda index: {} if assets is None else _hrefs(assets[index].as_py()),
+        hrefs=lambda index: {} if assets is None else _beside(location, _hrefs(assets[index].as_py())),
         asset_keys=frozenset(_keys(assets)),
     )
 
@@ -81,4 +92,23 @@ def _keys(assets: Any) -> list[str]:
 
 
 def _hrefs(assets: Any) -> dict[str, str]:
-    return {key: asset["href"] for key, asset in (assets or {}).items() if asset and asset.get("href")}
+    """Locations by asset key, from a struct, a map (pairs), or JSON text."""
+    held: Any = json.loads(assets) if isinstance(assets, str) else assets
+    return {key: asset["href"] for key, asset in dict(held or {}).items() if asset and asset.get("href")}
+
+
+def _beside(location: str, hrefs: dict[str, str]) -> dict[str, str]:
+    """Relative locations resolved against where the table lies."""
+    start = location if is_url(location) else str(Path(location).resolve())
+    return {key: make_absolute_href(href, start) for key, href in hrefs.items()}
+
+
+def _refuse_other_crs(source: pq.ParquetFile, location: str) -> None:
+    """Raises CatalogueError: the footprints are not in WGS 84 degrees."""
+    geo = json.loads((source.schema_arrow.metadata or {}).get(b"geo", b"{}"))
+    crs = geo.get("columns", {}).get("geometry", {}).get("crs")
+    if crs and not CRS.from_json_dict(crs).equals(_DEGREES, ignore_axis_order=True):
+        raise CatalogueError(
+            f"{location}: its footprints are in {CRS.from_json_dict(crs).name}, expected WGS 84 degrees (EPSG:4326 or "
+            "OGC:CRS84). Reproject the table with to_crs(4326)."
+        )

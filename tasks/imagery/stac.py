@@ -84,7 +84,7 @@ class StacArchive:
         """Scenes near the patches in space and time."""
         lon, lat = draws.patches.centres()
         s2_draw, s2_scene = self._s2_index.near(lon, lat, draws.preferred, self._rule.search)
-        s1_draw, s1_scene = self._s1_index.near(lon, lat, draws.preferred, self._rule.search + self._rule.max_gap)
+        s1_draw, s1_scene = self._s1_index.near(lon, lat, draws.preferred, self._rule.search + self._rule.reach)
         return Candidates(
             sentinel2=self._s2,
             s2_draw=s2_draw,

@@ -8,6 +8,7 @@ from pystac import Item
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from urllib3 import Retry
 
 from tasks.errors import CatalogueError
 from tasks.scenes import Rule
@@ -15,7 +16,17 @@ from tasks.scenes import Rule
 _PAGE = 500
 """Items a page; the largest that Earth Search and Planetary Computer both serve."""
 
-_ATTEMPTS = 5
+_RETRIES = Retry(
+    total=5,
+    backoff_factor=0.5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,  # POST too: a search changes nothing
+)
+
+
+def api_io() -> StacApiIO:
+    """Reads from an API, again after failures that pass."""
+    return StacApiIO(max_retries=_RETRIES, timeout=60)
 
 
 def is_api(root: dict[str, Any]) -> bool:
@@ -28,9 +39,9 @@ def search_api(location: str, collection: str, rule: Rule, bounds: tuple[float, 
 
     Raises CatalogueError: the API fails, or has no such collection.
     """
-    first, end = rule.window[0] - rule.max_gap, rule.window[1] + rule.max_gap
+    first, end = rule.window[0] - rule.reach, rule.window[1] + rule.reach
     try:
-        client = Client.open(location, stac_io=StacApiIO(max_retries=_ATTEMPTS, timeout=60))
+        client = Client.open(location, stac_io=api_io())
         held = {c.id for c in client.get_collections()}
         if collection not in held:
             raise CatalogueError(

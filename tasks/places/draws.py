@@ -4,6 +4,7 @@ All randomness is counter-based (Philox, Salmon et al. 2011): keyed by the seed 
 depends on nothing but spec and cell, whoever computes it, in whatever order.
 """
 
+import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ _WORTH_KEEPING = 100_000
 
 _CELL_STREAM, _POINT_STREAM = 1, 2
 """Second half of the Philox key: what the counter counts."""
+
+_DIGEST = 32
+"""Bytes of a SHA-256 before kept cells."""
 
 _ATTEMPT = 16
 """Step of the stream between two attempts at a cell."""
@@ -204,7 +208,7 @@ def draw_region(
     Raises PlacesError: the region has no cell.
     """
     lattice = Lattice(pixels=pixels)
-    kept = cache / f"cells-{region.digest[:16]}-{pixels}-{seed}.npy" if cache else None
+    kept = cache / f"cells-{region.digest[:16]}-{pixels}-{seed}" if cache else None
     cells = _load(kept) if kept else None
     if cells is None:
         cells = _cells(region, lattice, seed)
@@ -246,10 +250,13 @@ def _cells(region: Region, lattice: Lattice, seed: int) -> NDArray[np.int64]:
 
 
 def _load(path: Path) -> NDArray[np.int64] | None:
+    """What `_keep` wrote; None where there is nothing, or not all of it: other cells would be another corpus."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        content = path.read_bytes()
+    except OSError:
         return None
+    digest, cells = content[:_DIGEST], content[_DIGEST:]
+    return np.frombuffer(cells, "<i8").astype(np.int64) if hashlib.sha256(cells).digest() == digest else None
 
 
 def _keep(path: Path, cells: NDArray[np.int64]) -> None:
@@ -257,8 +264,8 @@ def _keep(path: Path, cells: NDArray[np.int64]) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
-        with partial.open("wb") as file:
-            np.save(file, cells)
+        content = cells.astype("<i8").tobytes()
+        partial.write_bytes(hashlib.sha256(content).digest() + content)
         partial.replace(path)
 
 

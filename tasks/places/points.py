@@ -68,7 +68,7 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         preferred = np.where(known, stamps, preferred)
     names = None
     if (column := next((name for name in _NAMES if name in frame.columns), None)) is not None:
-        names = np.array([None if pd.isna(value) else str(value) for value in frame[column]], dtype=object)
+        names = np.array([None if pd.isna(value) else _name(value) for value in frame[column]], dtype=object)
     places = hashlib.sha256()
     for column in (lon, lat, preferred):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
@@ -80,3 +80,8 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         digest=places.hexdigest(),
         names=names,
     )
+
+
+def _name(value: Any) -> str:
+    # Whole numbers beside a missing one are read as 7.0.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

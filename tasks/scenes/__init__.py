@@ -3,11 +3,12 @@
 from tasks.scenes.index import SceneIndex
 from tasks.scenes.pairing import Outcome, Pairs, pair
 from tasks.scenes.resolving import Resolver
-from tasks.scenes.rule import DAY, Rule, lifetime_notes, rule_of
+from tasks.scenes.rule import DAY, REPORTED_GAPS, Rule, lifetime_notes, rule_of
 from tasks.scenes.scenes import Candidates, ScenePair, Scenes, Sentinel1Scenes, Sentinel2Scenes
 
 __all__ = [
     "DAY",
+    "REPORTED_GAPS",
     "Candidates",
     "Outcome",
     "Pairs",

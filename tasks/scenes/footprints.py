@@ -46,7 +46,7 @@ def covers(
     # and a million samples have a hundred million of these questions.
     left = np.flatnonzero(convex)
     for vertex in range(outlines.shape[1] - 1):
-        left = left[shapely.contains_xy(footprints[left], *outlines[left, vertex].T)]
+        left = left[shapely.intersects_xy(footprints[left], *outlines[left, vertex].T)]
     covered[left] = True
     return covered
 

@@ -39,10 +39,10 @@ class Resolver:
         key = (pair.s2.datatake[pair.s2_scene], pair.s2.tile[pair.s2_scene])
         s2 = self._covering(self._s2, self._by_acquisition.get(key, []), outline)
         if not s2:
-            return f"{key[0]} {key[1]} is not in its catalogue"
+            return f"{key[0]} {key[1]}: not in its catalogue"
         s1 = self._covering(self._s1, self._radar(pair), outline)
         if not s1:
-            return f"{pair.s1.product[pair.s1_scene]} is not in its catalogue"
+            return f"{pair.s1.product[pair.s1_scene]}: not in its catalogue"
         return ScenePair(
             s2=self._s2,
             s2_scene=max(s2, key=lambda i: self._s2.newness[i]),

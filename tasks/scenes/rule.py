@@ -9,6 +9,9 @@ DAY = 86_400_000_000
 """Microseconds."""
 
 
+REPORTED_GAPS = (1, 2, 3, 5)
+"""Days for which the match rate is told (asked for in ESA-PhiLab/Major-TOM#6)."""
+
 FIRST_IMAGES = {
     "Sentinel-1": dt.datetime(2014, 10, 3, tzinfo=dt.UTC),
     "Sentinel-2": dt.datetime(2015, 6, 27, tzinfo=dt.UTC),
@@ -28,6 +31,12 @@ class Rule:
     """Between the Sentinel-2 acquisition and the preferred instant, microseconds, inclusive."""
     max_cloud_cover: float | None
     """Percent, inclusive."""
+
+    @property
+    def reach(self) -> int:
+        """How far from a Sentinel-2 scene Sentinel-1 scenes are looked for, microseconds: the gap, or the largest limit
+        for which a match rate is told."""
+        return max(self.max_gap, REPORTED_GAPS[-1] * DAY)
 
 
 def rule_of(spec: CorpusSpec) -> Rule:

@@ -4,13 +4,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-LIMITS = (1, 2, 3, 5)
-"""Days for which the match rate is kept (asked for in ESA-PhiLab/Major-TOM#6)."""
+from tasks.scenes import DAY, REPORTED_GAPS
+
+LIMITS = REPORTED_GAPS
+"""Days for which the match rate is kept."""
 
 BIN = 6
 """Hours a bin of the distribution of gaps."""
 
-_DAY, _HOUR = 86_400_000_000, 3_600_000_000
+_HOUR = DAY // 24
 """Microseconds."""
 
 
@@ -27,7 +29,7 @@ class PairingCounts:
     def try_candidate(self, smallest_gap: int) -> None:
         """Count a candidate, given the smallest gap in microseconds between qualifying scenes."""
         self.tried += 1
-        self.within.update(days for days in LIMITS if smallest_gap <= days * _DAY)
+        self.within.update(days for days in LIMITS if smallest_gap <= days * DAY)
 
     def keep_sample(self, gap: int) -> None:
         """Count a sample, given S1 - S2 in microseconds."""

@@ -32,12 +32,17 @@ class PlatformFacts:
 
     s2_id: str
     s1_id: str
-    s2_nodata: float
-    """Fraction of pixels in which every band is nodata."""
-    s1_nodata: float
-    """Fraction of pixels in which a polarization is nodata."""
-    absent_bands: tuple[str, ...]
+    s2_nodata: float | None = None
+    """Fraction of pixels in which every band is nodata; None before they are fetched."""
+    s1_nodata: float | None = None
+    """Fraction of pixels in which a polarization is nodata; None before they are fetched."""
+    absent_bands: tuple[str, ...] = ()
     """Bands this sample lacks although the platform has them elsewhere."""
+
+    @classmethod
+    def of_pair(cls, pair: ScenePair) -> "PlatformFacts":
+        """What is known before pixels are fetched."""
+        return cls(s2_id=pair.s2_id, s1_id=pair.s1_id)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,6 +100,10 @@ class World:
     requests: Counter[str] = field(default_factory=Counter)
     attempts: Counter[tuple[str, int]] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    at_most: int | None = None
+    """Requests in flight; beyond it 429."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """Scenes that the catalogue has but that cannot be rendered: id, and the status with which they are refused."""
     most_in_flight: int = 0
     tokens: set[str] = field(default_factory=set)
     _in_flight: int = 0
@@ -184,10 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
             world.attempts[kind, content] += 1
             world._in_flight += 1
             world.most_in_flight = max(world.most_in_flight, world._in_flight)
+            crowded = world.at_most is not None and world._in_flight > world.at_most
         try:
             if world.latency:
                 time.sleep(world.latency)
-            fault = world.fault(kind, content, attempt)
+            fault = "429" if crowded else world.fault(kind, content, attempt)
             self._send(world, kind, content, path, json.loads(body or b"{}"), fault)
         finally:
             with world._lock:
@@ -211,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Refusal as refusal:
             status = refusal.status
             answer = json.dumps({"errors": [{"title": "refused", "detail": str(refusal)}]}).encode()
-            if status == 400 and not fault:
+            if status == 400 and not fault and not set(body.get("ids", ())) & set(world.refused):
                 world.problems.append(str(refusal))
         length = len(answer)
         if fault == "truncated":
@@ -317,6 +322,8 @@ class _Handler(BaseHTTPRequestHandler):
         scene = next((s for s in world.scenes if [s.id] == body["ids"]), None)
         if scene is None:
             raise Refusal(404, f"no image {body['ids']}")
+        if scene.id in world.refused:
+            raise Refusal(world.refused[scene.id], f"cannot render {scene.id}")
         _check_grid(scene, body)
         xmin, _, xmax, ymax = body["outputBounds"]
         height, width = body["outsize"][1], body["outsize"][0]

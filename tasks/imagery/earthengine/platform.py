@@ -64,7 +64,7 @@ class EarthEngine:
         s2 = _spans(
             np.maximum(preferred - rule.search, rule.window[0]), np.minimum(preferred + rule.search + 1, rule.window[1])
         )
-        s1 = _spans(s2[:, 0] - rule.max_gap, s2[:, 1] + rule.max_gap)
+        s1 = _spans(s2[:, 0] - rule.reach, s2[:, 1] + rule.reach)
         possible = np.flatnonzero(s2[:, 0] < s2[:, 1])
         questions = Questions.of(draws.patches.take(possible), s2[possible], s1[possible])
         answers = look_up(self._session, self._collections, questions, traffic)

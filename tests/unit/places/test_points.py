@@ -123,6 +123,51 @@ def test_numbers_are_no_instants(tmp_path: Path) -> None:
     assert "column datetime" in refusal(saved(tmp_path, POINTS, datetime=[2018, 2019, 2020, 2018]))
 
 
+# Names
+
+
+@pytest.mark.parametrize("column", ["id", "place_id", "name"])
+@pytest.mark.parametrize("file", ["sites.gpkg", "sites.geojson", "sites.parquet"])
+def test_what_the_file_calls_a_place_is_kept(tmp_path: Path, column: str, file: str) -> None:
+    path = tmp_path / file
+    frame = gpd.GeoDataFrame({column: ["a", "07", "ä b", "a"]}, geometry=POINTS, crs=4326)
+    frame.to_parquet(path) if file.endswith("parquet") else frame.to_file(path)
+    found = loaded(path)
+    assert found.names is not None
+    assert found.names.tolist() == ["a", "07", "ä b", "a"]
+
+
+def test_numbers_are_names_too_and_missing_ones_stay_missing(tmp_path: Path) -> None:
+    numbers = loaded(saved(tmp_path, POINTS, name="a.parquet", id=[1, 2, 3, 10**12])).names
+    assert numbers is not None
+    assert numbers.tolist() == ["1", "2", "3", "1000000000000"]
+    texts = loaded(saved(tmp_path, POINTS, name="b.parquet", id=["a", None, "", "d"])).names
+    assert texts is not None
+    assert texts.tolist() == ["a", None, "", "d"]
+
+
+def test_numbers_of_which_some_are_missing_are_whole_still(tmp_path: Path) -> None:
+    names = loaded(saved(tmp_path, POINTS, name="a.parquet", id=[1, 2, None, 4])).names
+    assert names is not None
+    assert names.tolist() == ["1", "2", None, "4"]
+
+
+def test_the_column_id_comes_before_the_others(tmp_path: Path) -> None:
+    names = loaded(saved(tmp_path, POINTS, name="a.parquet", place_id=list("efgh"), id=list("abcd"))).names
+    assert names is not None
+    assert names.tolist() == list("abcd")
+
+
+def test_a_file_without_such_a_column_has_no_names(tmp_path: Path) -> None:
+    assert loaded(saved(tmp_path, POINTS, site=list("abcd"))).names is None
+
+
+def test_other_names_are_another_corpus(tmp_path: Path) -> None:
+    first = loaded(saved(tmp_path, POINTS, name="a.parquet", id=list("abcd")))
+    second = loaded(saved(tmp_path, POINTS, name="b.parquet", id=list("abce")))
+    assert first.digest != second.digest != loaded(saved(tmp_path, POINTS, name="c.parquet")).digest
+
+
 # The digest
 
 

@@ -1,5 +1,6 @@
 """Draws over the planet: as many to an area anywhere, none on another, all inside; and the cells kept for next time."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def bands(land: tuple[Region, RandomPlaces]) -> tuple[np.ndarray, np.ndarray]:
     parts = equal_area(land[0].polygons)
     areas = [
         shapely.area(shapely.intersection(parts, shapely.box(-2e7, south, 2e7, north))).sum()
-        for south, north in zip(edges[:-1], edges[1:], strict=True)
+        for south, north in pairwise(edges)
     ]
     return EQUAL_AREA.transform(np.zeros(31), edges, direction="INVERSE")[1], np.array(areas)
 
@@ -108,7 +109,7 @@ def test_draws_over_the_land_are_uniform_in_longitude_too(land: tuple[Region, Ra
     areas = np.array(
         [
             shapely.area(shapely.intersection(parts, shapely.box(west, -8e6, east, 8e6))).sum()
-            for west, east in zip(x[:-1], x[1:], strict=True)
+            for west, east in pairwise(x)
         ]
     )
     lon, _ = np.concatenate([places.draws(shard).patches.centres() for shard in range(40)], axis=1)
@@ -159,8 +160,9 @@ def test_jitter_over_the_land_is_uniform_and_independent_in_both_directions(land
     cells = np.concatenate([places.draws(shard).cell for shard in range(30)])
     lon, lat = np.concatenate([places.draws(shard).patches.centres() for shard in range(30)], axis=1)
     zeros, ones = np.zeros(len(cells)), np.ones(len(cells))
-    (west, south), (east, north) = places.lattice.places_in(cells, zeros, zeros), places.lattice.places_in(
-        cells, ones, ones
+    (west, south), (east, north) = (
+        places.lattice.places_in(cells, zeros, zeros),
+        places.lattice.places_in(cells, ones, ones),
     )
     # In the far north a cell has no room to spare in longitude; snapping moves a centre by 5 m at most.
     u, v = (lon - west) / (east - west), (lat - south) / (north - south)
@@ -236,6 +238,42 @@ def assert_apart(patches: Patches, *, turn: bool = False) -> None:
     assert len(first) == len(outlines)
 
 
+def test_later_attempts_are_other_places_and_instants_in_the_same_cells() -> None:
+    where = region(shapely.box(11.5, 45.0, 12.5, 45.6))
+    places = drawn(where, shard_size=100)
+    first, later = places.draws(0), [places.draws(0, attempt) for attempt in range(1, places.attempts)]
+    assert len(later) > 1
+    for draws in later:
+        assert np.isin(draws.cell, first.cell).all()
+        assert len(draws) > 0.9 * len(first)
+        assert where.contains(*draws.patches.centres()).mean() > 0.99
+        same = first.take(np.isin(first.cell, draws.cell))
+        assert (same.patches.xmin != draws.patches.xmin).mean() > 0.95
+        assert not (same.preferred == draws.preferred).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_patches_of_whatever_attempts_do_not_overlap(seed: int) -> None:
+    places = drawn(region(shapely.box(11.5, 45.0, 12.5, 45.6)), seed=seed, shard_size=10)
+    random = np.random.default_rng(seed)
+    taken: dict[int, Any] = {}
+    for shard in range(places.capacity):
+        for attempt in random.permutation(places.attempts):
+            draws = places.draws(shard, int(attempt))
+            for cell, patch in zip(draws.cell.tolist(), (draws.patches[n] for n in range(len(draws))), strict=True):
+                taken.setdefault(cell, patch)
+    patches = list(taken.values())
+    assert len(patches) >= len(places.cells) - 20
+    assert_apart(
+        Patches(
+            epsg=np.array([p.epsg for p in patches], np.int32),
+            xmin=np.array([p.xmin for p in patches]),
+            ymax=np.array([p.ymax for p in patches]),
+            pixels=250,
+        )
+    )
+
+
 # All inside
 
 
@@ -290,7 +328,12 @@ def test_cells_from_the_cache_are_those_found_without_one(cache: Path) -> None:
 def test_other_regions_patches_and_seeds_have_cells_of_their_own(cache: Path) -> None:
     other = region(shapely.box(20.0, -5.0, 21.0, -4.0), digest="other")
     for _ in range(2):
-        for where, pixels, seed in ((region(BOX), 250, 1), (other, 250, 1), (region(BOX), 128, 1), (region(BOX), 250, 2)):
+        for where, pixels, seed in (
+            (region(BOX), 250, 1),
+            (other, 250, 1),
+            (region(BOX), 128, 1),
+            (region(BOX), 250, 2),
+        ):
             found = drawn(where, pixels=pixels, seed=seed, cache=cache)
             assert np.array_equal(found.cells, drawn(where, pixels=pixels, seed=seed).cells)
     assert len(list(cache.iterdir())) == 4

@@ -1,0 +1,62 @@
+"""What the corpus is to hold: whether its places, window and labels can be had."""
+
+from pathlib import Path
+
+from tasks.doctor.findings import Finding, wrong
+from tasks.errors import DeepSentinelError
+from tasks.places import ListedPlaces, RandomPlaces, open_places
+from tasks.scenes import lifetime_notes
+from tasks.scenes.rule import FIRST_IMAGES
+from tasks.settings import Settings
+from tasks.spec import CorpusSpec, resolve_path
+
+Places = RandomPlaces | ListedPlaces
+"""Whatever a spec draws from."""
+
+
+def examine_places(spec: CorpusSpec, folder: Path, settings: Settings, opened: list[Places]) -> list[Finding]:
+    """Whether the places can be read and are enough; what was opened goes into `opened`."""
+    try:
+        places = open_places(spec, folder, settings.cache)
+        opened.append(places)
+        shards = places.shards(spec.size)
+    except DeepSentinelError as error:
+        return [wrong("places", error, "Correct `places` in the spec.")]
+    if isinstance(places, RandomPlaces):
+        wanted = f"room for {places.capacity * spec.shard_size:,} samples, {spec.size:,} wanted in {shards:,} shards"
+    else:
+        wanted = f"{len(places.patches):,} places in {shards:,} shards"
+    source = spec.places.source if isinstance(spec.places.source, str) else ", ".join(spec.places.source)
+    return [
+        Finding(what="places", ok=True, found=f"{spec.places.mode} {source}: {wanted}"),
+        *(Finding(what="places", ok=True, found=note) for note in places.notes),
+    ]
+
+
+def examine_window(spec: CorpusSpec) -> list[Finding]:
+    """Whether both missions have images within the window."""
+    first, end = spec.window
+    for mission, since in FIRST_IMAGES.items():
+        if end <= since:
+            found = f"ends {end:%Y-%m-%d}, before {mission}'s first images ({since:%Y-%m-%d}): nothing can be paired"
+            return [Finding(what="window", ok=False, found=found, remedy="Use a later `window`.")]
+    if notes := lifetime_notes(spec):
+        return [Finding(what="window", ok=True, found=note, remedy="A later `window` avoids it.") for note in notes]
+    return [Finding(what="window", ok=True, found=f"{first:%Y-%m-%d} to {end:%Y-%m-%d}, within both missions")]
+
+
+def examine_label(label: str, spec: CorpusSpec, folder: Path) -> list[Finding]:
+    """Whether a label can be made, and its file is there. `folder` is where the spec lies."""
+    what = f"label {label}"
+    findings = [
+        Finding(
+            what=what, ok=False, found="labels cannot be made by this version", remedy="Use `labels: []` in the spec."
+        )
+    ]
+    if label == "corine" and spec.sources.corine:
+        try:
+            path = resolve_path(spec.sources.corine, folder, key="sources.corine")
+            findings.append(Finding(what=what, ok=True, found=f"its file is there: {path}"))
+        except DeepSentinelError as error:
+            findings.append(wrong(what, error, "Correct sources.corine in the spec."))
+    return findings

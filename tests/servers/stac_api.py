@@ -1,0 +1,188 @@
+"""A small STAC API, and a file server with ranges, on loopback."""
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+CONFORMANCE = [
+    "https://api.stacspec.org/v1.0.0/core",
+    "https://api.stacspec.org/v1.0.0/collections",
+    "https://api.stacspec.org/v1.0.0/item-search",
+    "https://api.stacspec.org/v1.0.0/ogcapi-features",
+]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """A server on a free port of loopback for every method: its root, without a slash at the end."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one(self) -> None:
+            answer(self)
+
+        do_GET = do_POST = do_HEAD = handle_one
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def send(handler: BaseHTTPRequestHandler, content: bytes, *, code: int = 200, kind: str = "", **headers: str) -> None:
+    """Answer a request; of HEAD the headers only."""
+    handler.send_response(code)
+    handler.send_header("Content-Type", kind or "application/octet-stream")
+    handler.send_header("Content-Length", str(len(content)))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(content)
+
+
+@dataclass
+class Files:
+    """Files of a folder over HTTP, with ranges."""
+
+    folder: Path
+    requests: list[tuple[str, str, str | None]] = field(default_factory=list)
+    """Method, path and range of each."""
+    failures: list[int] = field(default_factory=list)
+    """Status codes that the next requests get instead."""
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        path, wanted = urlsplit(handler.path).path, handler.headers.get("Range")
+        self.requests.append((handler.command, path, wanted))
+        if self.failures:
+            send(handler, b"", code=self.failures.pop(0))
+            return
+        file = self.folder / path.lstrip("/")
+        if not file.is_file():
+            send(handler, b"", code=404)
+            return
+        content = file.read_bytes()
+        if wanted is None:
+            send(handler, content, Accept_Ranges="bytes")
+            return
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = (int(first), min(int(last or len(content) - 1), len(content) - 1)) if first else (
+            len(content) - int(last), len(content) - 1,
+        )  # fmt: skip
+        if start > end:
+            send(handler, b"", code=416, Content_Range=f"bytes */{len(content)}")
+            return
+        send(handler, content[start : end + 1], code=206, Content_Range=f"bytes {start}-{end}/{len(content)}")
+
+
+@dataclass
+class StacApi:
+    """Collections of items with item search: POST and GET, paged by `next`."""
+
+    collections: dict[str, list[dict[str, Any]]]
+    page: int = 3
+    """Items a page, however many are asked for."""
+    searches: list[dict[str, Any]] = field(default_factory=list)
+    """The parameters of each search, as sent."""
+    failures: dict[str, list[int]] = field(default_factory=dict)
+    """By path, status codes that the next requests get instead."""
+    url: str = ""
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Serve; gives the landing page's URL."""
+        with serving(self) as root:
+            self.url = root
+            yield f"{root}/"
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        parts = urlsplit(handler.path)
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        if self.failures.get(parts.path):
+            self._json(handler, {"description": "out of order"}, code=self.failures[parts.path].pop(0))
+        elif parts.path == "/":
+            self._json(handler, self._landing())
+        elif parts.path == "/collections":
+            self._json(handler, {"collections": [self._collection(name) for name in self.collections], "links": []})
+        elif parts.path.removeprefix("/collections/") in self.collections:
+            self._json(handler, self._collection(parts.path.removeprefix("/collections/")))
+        elif parts.path == "/search":
+            asked = json.loads(body) if handler.command == "POST" else _of_query(parts.query)
+            self.searches.append(asked)
+            self._json(handler, self._search(asked, handler.command), kind="application/geo+json")
+        else:
+            self._json(handler, {"code": "NotFound", "description": parts.path}, code=404)
+
+    def _json(self, handler: BaseHTTPRequestHandler, content: Any, *, code: int = 200, kind: str = "") -> None:
+        send(handler, json.dumps(content).encode(), code=code, kind=kind or "application/json")
+
+    def _landing(self) -> dict[str, Any]:
+        links = [
+            {"rel": "self", "href": f"{self.url}/"},
+            {"rel": "root", "href": f"{self.url}/"},
+            {"rel": "data", "href": f"{self.url}/collections"},
+            {"rel": "search", "href": f"{self.url}/search", "method": "POST", "type": "application/geo+json"},
+            {"rel": "search", "href": f"{self.url}/search", "method": "GET", "type": "application/geo+json"},
+        ]
+        return {
+            "type": "Catalog", "id": "small", "stac_version": "1.0.0", "description": "A small API.",
+            "conformsTo": CONFORMANCE, "links": links,
+        }  # fmt: skip
+
+    def _collection(self, name: str) -> dict[str, Any]:
+        return {
+            "type": "Collection", "id": name, "stac_version": "1.0.0", "description": name, "license": "other",
+            "extent": {
+                "spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [["2015-01-01T00:00:00Z", None]]},
+            },
+            "links": [{"rel": "root", "href": f"{self.url}/"}],
+        }  # fmt: skip
+
+    def _search(self, asked: dict[str, Any], method: str) -> dict[str, Any]:
+        found = [item for name in asked["collections"] for item in self.collections.get(name, ())]
+        found = [item for item in found if _within(item, asked)]
+        start = int(asked.get("token") or 0)
+        count = min(self.page, int(asked.get("limit") or 10))
+        links: list[dict[str, Any]] = []
+        if start + count < len(found):
+            following = {**asked, "token": str(start + count)}
+            links = [{"rel": "next", "href": f"{self.url}/search", "method": "POST", "body": following}]
+        assert method == "POST" or not links, "pages by GET are not made here"
+        return {"type": "FeatureCollection", "features": found[start : start + count], "links": links}
+
+
+def _of_query(query: str) -> dict[str, Any]:
+    asked: dict[str, Any] = {name: values[0] for name, values in parse_qs(query).items()}
+    asked["collections"] = asked["collections"].split(",")
+    asked["bbox"] = [float(value) for value in asked["bbox"].split(",")]
+    return asked
+
+
+def _within(item: dict[str, Any], asked: dict[str, Any]) -> bool:
+    first, end = (dt.datetime.fromisoformat(text) for text in asked["datetime"].split("/"))
+    west, south, east, north = asked["bbox"]
+    box = item["bbox"]
+    at = dt.datetime.fromisoformat(item["properties"]["datetime"])
+    return first <= at <= end and box[0] <= east and box[2] >= west and box[1] <= north and box[3] >= south
