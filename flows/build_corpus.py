@@ -16,10 +16,12 @@ from tasks.build_shard import ShardReport, build_shard
 from tasks.draw_preview import draw_preview
 from tasks.errors import CredentialsError, DeepSentinelError, DestinationError
 from tasks.prepare_corpus import prepare_corpus
+from tasks.probing import refuse_hopeless
 from tasks.report_pairing import report_pairing
 from tasks.settings import load_settings
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import survey_corpus
+from tasks.workshop import open_workshop
 
 _RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
 """What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""
@@ -41,12 +43,10 @@ def build_corpus(spec: CorpusSpec, folder: Path = Path()) -> State[None]:
     shards = prepare_corpus(spec, folder)
     missing = survey_corpus(spec.destinations)
     progress = Progress(corpus=spec.name, shards=shards, done=shards - len(missing), shard_size=spec.shard_size)
-    if not missing:
-        logger.info(f"{spec.name}: all {shards} shards are there, nothing to do")
-        report(progress)
-        return Completed(message=f"{spec.name}: all {shards} shards were there already, nothing to do")
     logger.info(f"{spec.name}: {progress.done} of {shards} shards are there, {len(missing)} to build")
     report(progress)
+    if missing:
+        refuse_hopeless(open_workshop(spec, folder), shards)
     started = time.monotonic()
     waiting = list(missing)
     running: dict[PrefectFuture[ShardReport], int] = {}
@@ -70,6 +70,7 @@ def build_corpus(spec: CorpusSpec, folder: Path = Path()) -> State[None]:
                 stop = error
         report(progress)
     if stop is None:
+        # Also when no shard was missing: an earlier run may have been killed before it came to this.
         draw_preview(spec.destinations)
         report_pairing(spec.destinations)
     still = survey_corpus(spec.destinations)
@@ -79,7 +80,8 @@ def build_corpus(spec: CorpusSpec, folder: Path = Path()) -> State[None]:
             message=f"{spec.name}: {len(still)} of {shards} shards are missing.\n" + "\n".join(reasons[:5])
             + (f"\n... and {len(reasons) - 5} more" if len(reasons) > 5 else "")
         )  # fmt: skip
-    return Completed(message=f"{spec.name}: all {shards} shards are there")
+    before = "" if missing else " already, nothing to do but the release"
+    return Completed(message=f"{spec.name}: all {shards} shards are there{before}")
 
 
 def _error_of(future: PrefectFuture[ShardReport]) -> BaseException:

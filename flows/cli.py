@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.signals import ending_on_signals
 from tasks.errors import DeepSentinelError
 
 app = typer.Typer(
@@ -117,17 +118,15 @@ def verify(
 
 
 def main() -> None:
-    """Run the command; errors made on purpose are told in words, without a traceback."""
+    """Run the command; errors made on purpose are told in words, without a traceback, and so are interruptions."""
     for name, value in _PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    try:
-        app()
-    except DeepSentinelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(130)
+    with ending_on_signals():
+        try:
+            app()
+        except DeepSentinelError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

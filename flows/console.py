@@ -10,17 +10,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from flows.build_corpus import build_corpus
 from flows.progress import Progress, listening
-from tasks.corpus import need_description
+from tasks.corpus import need_description, read_description
 from tasks.errors import CorpusError, DeepSentinelError, DestinationError
 from tasks.estimate import estimate
-from tasks.filling import refuse_hopeless
 from tasks.places import open_places
 from tasks.plan import parse_shards, plan
+from tasks.probing import refuse_hopeless
 from tasks.scenes import lifetime_notes
 from tasks.settings import load_settings
 from tasks.shards.commits import corpus_digest
-from tasks.shards.destinations import open_destination
+from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.shards.layout import CORPUS, PREVIEW, commit_object
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.verification import verify_shards
@@ -36,33 +37,18 @@ def build_with_progress(spec: CorpusSpec, folder: Path) -> None:
     """Build a corpus and show how far it is. Raises DeepSentinelError: it could not be finished."""
     # What is wrong with the spec is told at once, not after Prefect's server has started.
     shop = open_workshop(spec, folder)
-    shards = shop.description.shards
+    shards = max(shop.description.shards, *(_shards_at(destination) for destination in shop.destinations))
     if is_finished(shop):
         print(f"{spec.name}: all {shards} shards are there already, nothing to do")
         _tell_where(spec)
         return
     for note in shop.notes:
         print(f"note: {note}")
-    refuse_hopeless(shop, shards)
+    refuse_hopeless(shop, shop.description.shards)
     print(f"{spec.name}: {shards} shards of {spec.shard_size} samples; starting Prefect", flush=True)
-    # Prefect is imported late: it takes a second, which errors in a spec should not wait for.
-    from flows.build_corpus import build_corpus
-
     with _bar(spec.name, shards) as (advance, tell):
-
-        def show(progress: Progress) -> None:
-            advance(progress.done)
-            for shard, error in list(progress.failures.items())[shown_failures[0] :]:
-                tell(f"shard {shard} failed: {str(error).splitlines()[0]}")
-            shown_failures[0] = len(progress.failures)
-            if progress.built:
-                last.append(progress)
-                if not sys.stdout.isatty():
-                    tell(progress.line())
-
-        shown_failures = [0]
-        last: list[Progress] = []
-        with listening(show):
+        screen = _Screen(advance, tell)
+        with listening(screen.show):
             state = build_corpus(spec, folder, return_state=True)
     if not state.is_completed():
         stopped: Any = state.result(raise_on_failure=False)
@@ -73,14 +59,42 @@ def build_with_progress(spec: CorpusSpec, folder: Path) -> None:
             f"`deepsentinel status {spec.destinations[0]}` shows the rest."
         )
     print(state.message)
-    if last:
-        final = last[-1]
+    if (final := screen.latest) and final.built:
         stages = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in final.seconds.items())
         print(
             f"{final.samples} samples in {final.elapsed:.1f} s ({final.samples / final.elapsed:.1f} samples/s), "
             f"{final.bytes / 1e6:.1f} MB; shards spent: {stages}"
         )
     _tell_where(spec)
+
+
+def _shards_at(destination: LocalFolder) -> int:
+    """Shards of the corpus at a destination, which may be larger than the spec says; 0 where there is none."""
+    found = read_description(destination)
+    return found.shards if found else 0
+
+
+class _Screen:
+    """Shows the progress of a build."""
+
+    def __init__(self, advance: Callable[[int], None], tell: Callable[[str], None]) -> None:
+        self._advance, self._tell = advance, tell
+        self._told: set[str] = set()
+        self.latest: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar, and tell of what has failed since."""
+        self._advance(progress.done)
+        before = self.latest.failures if self.latest else {}
+        for shard, error in progress.failures.items():
+            if shard not in before:
+                text = str(error).splitlines()[0]
+                # Many shards may fail for one reason, which is told in full once.
+                self._tell(f"shard {shard} failed{'' if text in self._told else f': {text}'}")
+                self._told.add(text)
+        if not sys.stdout.isatty() and self.latest and progress.built > self.latest.built:
+            self._tell(progress.line())
+        self.latest = progress
 
 
 def _tell_where(spec: CorpusSpec) -> None:
@@ -137,9 +151,16 @@ def show_status(corpus: str) -> None:
     destination = open_destination(corpus)
     found = survey(destination)
     description = found.description
-    total = description.shards * description.shard_size
     missing = len(found.missing) - len(found.failed)
-    samples = f"{found.samples:,} of {total:,}, {found.replaced:,} candidates replaced"
+    if description.listed:
+        # How many places the shards that are not there have, only the list of them says.
+        samples = f"{found.samples:,} of {found.rows:,} places" + (" in the shards done" if found.missing else "")
+        if lacking := found.without_pixels:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in lacking.items())
+            samples += f"; {sum(lacking.values()):,} without pixels: {reasons}"
+    else:
+        total = description.shards * description.shard_size
+        samples = f"{found.samples:,} of {total:,}, {found.replaced:,} candidates replaced"
     rows = [
         ("corpus", description.name),
         ("shards", f"{len(found.done)} of {description.shards} done, {missing} missing, {len(found.failed)} failed"),
@@ -165,7 +186,7 @@ def show_status(corpus: str) -> None:
 
 
 def _gaps(pairing: PairingCounts) -> str:
-    if not pairing.gaps:
+    if not pairing.gaps.total() or not pairing.tried:
         return "no pairs yet"
     quantiles = " / ".join(f"{pairing.quantile(share)} h" for share in (0.5, 0.9, 1.0))
     rates = ", ".join(f"{days} d {100 * pairing.within[days] / pairing.tried:.1f} %" for days in LIMITS)

@@ -56,11 +56,14 @@ class Progress:
         )
 
 
-_listeners: list[Callable[[Progress], None]] = []
+Listener = Callable[[Progress], None]
+
+_listeners: list[Listener] = []
+"""A flow's parameters are stored and shown, so a listener cannot be one of them."""
 
 
 @contextmanager
-def listening(listener: Callable[[Progress], None]) -> Generator[None]:
+def listening(listener: Listener) -> Generator[None]:
     """Have `listener` called at every step of builds that run in this process."""
     _listeners.append(listener)
     try:

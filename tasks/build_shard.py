@@ -1,9 +1,11 @@
 """Build one shard: draw, pair, fetch, encode, put, verify, commit."""
 
+import datetime as dt
 import os
 import socket
 import time
 import traceback
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from tasks.imagery import Traffic
 from tasks.shards.commits import Commit, StoredObject, write_shard
 from tasks.shards.encoding import encode_shard
 from tasks.shards.layout import run_object, samples_object, to_json
+from tasks.shards.pairing_counts import kind_of_reason
 from tasks.shards.samples import encode_rows, sample_rows
 from tasks.spec import CorpusSpec
 from tasks.workshop import Workshop, open_workshop
@@ -91,7 +94,9 @@ class _Run:
         with self.clock("write"):
             commit = Commit(
                 shard=shard,
+                rows=len(filling.samples),
                 samples=sum(sample.missing is None for sample in filling.samples),
+                missing=Counter(kind_of_reason(sample.missing) for sample in filling.samples if sample.missing),
                 objects=tuple(StoredObject.of(path, content) for path, content in contents.items()),
                 replaced=tuple(filling.replaced),
                 pairing=filling.pairing,
@@ -146,4 +151,5 @@ def _told(error: Exception) -> dict[str, str]:
 
 
 def _clock_time(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    # To the millisecond: a small shard is built within a second, and its rate follows from this.
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"

@@ -20,13 +20,10 @@ from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.samples import PlatformFacts, Sample, sample_rows
 from tasks.workshop import Workshop
 
-_REMEDY = (
+REMEDY = (
     "Widen the window, search_days, max_gap_days or the cloud limit, or use a smaller size or a region that the "
     "platforms cover."
 )
-
-_PROBED_SHARDS, _PROBED_DRAWS = 20, 100
-"""What is paired before a build begins."""
 
 MOST = 0.5
 """A candidate of which more than this fraction is nodata is replaced."""
@@ -75,11 +72,16 @@ class Filling:
     shard: int
     traffic: dict[str, Traffic]
     clock: Clock = _no_clock
+    turn: int = field(init=False)
+    """Of the shards in this process, the one that began first is served first."""
     samples: list[Sample] = field(default_factory=list)
     replaced: list[tuple[int, str]] = field(default_factory=list)
     """Cells that could not be served, and why, in the order tried."""
     tried: Counter[str] = field(default_factory=Counter)
     pairing: PairingCounts = field(default_factory=PairingCounts)
+
+    def __post_init__(self) -> None:
+        self.turn = next(self.shop.turns)
 
     def fill(self) -> dict[str, tuple[NDArray[np.uint16], NDArray[np.int16]]]:
         """Fetch a shard's pixels: by platform, (size, 13, h, w) reflectance and (size, 2, h, w) backscatter steps.
@@ -215,7 +217,7 @@ class Filling:
                     answers: dict[str, Future[Tiles]] = {}
                     for platform, pair in zip(platforms, candidate.pairs, strict=False):
                         answers[platform.name] = self.shop.readers.submit(
-                            platform.fetch, candidate.patch, pair, self.traffic[platform.name]
+                            self.turn, platform.fetch, candidate.patch, pair, self.traffic[platform.name]
                         )
                     waiting.append((candidate, answers))
                     if len(waiting) >= ahead:
@@ -241,29 +243,15 @@ class Filling:
     def _refuse_too_few(self) -> None:
         """Raises CorpusError."""
         shop, size = self.shop, self.shop.spec.shard_size
-        counted = _counted(self.tried)
         if shop.places.replaces and len(self.samples) < size:
             raise CorpusError(
                 f"shard {self.shard}: {len(self.samples)} of {size} samples can be had. {self.tried.total()} "
-                f"candidates were tried: {counted}. {_REMEDY}"
-            )
-        if not shop.places.replaces and all(sample.missing for sample in self.samples) and not self._others_pair():
-            raise CorpusError(
-                f"no place can be served. {self.tried.total()} candidates of shard {self.shard} were tried: {counted}. "
-                "Widen the window, search_days, max_gap_days or the cloud limit, or list other places."
+                f"candidates were tried: {counted(self.tried)}. {REMEDY}"
             )
 
-    def _others_pair(self) -> bool:
-        """Whether another shard has a pair: a shard of listed places may be empty, a corpus may not."""
-        for other in range(self.shop.places.capacity):
-            if other != self.shard:
-                _, pairs = pair_draws(self.shop, self.shop.places.draws(other), self.traffic)
-                if (pairs.outcome == Outcome.PAIRED).any():
-                    return True
-        return False
 
-
-def _counted(tried: Counter[str]) -> str:
+def counted(tried: Counter[str]) -> str:
+    """Reasons with their counts, the most frequent first."""
     return "; ".join(f"{count} {reason}" for reason, count in tried.most_common())
 
 
@@ -273,27 +261,6 @@ def _abandon(answers: Iterable[Future[Tiles]]) -> None:
     for answer in pending:
         answer.cancel()
     wait(pending)
-
-
-def refuse_hopeless(shop: Workshop, shards: int) -> None:
-    """See on a few shards whether anything pairs at all: a corpus without hope should not fail shard by shard.
-
-    Raises CorpusError: no candidate pairs; counts them by reason.
-    """
-    tried: Counter[str] = Counter()
-    for shard in range(min(shards, _PROBED_SHARDS)):
-        draws = shop.places.draws(shard).take(slice(0, _PROBED_DRAWS))
-        _, pairs = pair_draws(shop, draws, {platform.name: Traffic() for platform in shop.platforms})
-        tried.update(
-            Outcome(int(pairs.outcome[index])).reason for index in best_alternatives(pairs, draws.alternatives)
-        )
-        if (pairs.outcome == Outcome.PAIRED).any():
-            return
-    if shop.places.replaces:
-        raise CorpusError(
-            f"nothing pairs: {tried.total()} candidates of the first {min(shards, _PROBED_SHARDS)} shards were tried: "
-            f"{_counted(tried)}. {_REMEDY}"
-        )
 
 
 def pair_draws(shop: Workshop, draws: Draws, traffic: dict[str, Traffic]) -> tuple[Candidates, Pairs]:

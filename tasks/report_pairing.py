@@ -5,10 +5,10 @@ from collections import Counter
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.shards.commits import committed_shards, read_commit
+from tasks.shards.commits import read_commits
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.shards.layout import PAIRING, to_json
-from tasks.shards.pairing_counts import BIN, LIMITS, PairingCounts
+from tasks.shards.pairing_counts import BIN, LIMITS, PairingCounts, kind_of_reason
 
 
 @task(task_run_name="pairing", cache_policy=NO_CACHE, persist_result=False)
@@ -22,16 +22,16 @@ def report_pairing(destinations: tuple[str, ...]) -> None:
 
 
 def pairing_report(destination: LocalFolder) -> bytes:
-    """Match rate by gap limit, distribution of the gap, rejections by reason, as JSON; a function of the commits."""
-    counts, rejected, samples = PairingCounts(), Counter[str](), 0
-    for shard in sorted(committed_shards(destination)):
-        commit = read_commit(destination, shard)
-        if commit is None:
-            continue
+    """Match rate by gap limit, distribution of the gap, rejections by reason, as JSON; a function of the commits.
+
+    Raises CorpusError: a commit record is damaged.
+    """
+    counts, samples, rejected, missing = PairingCounts(), 0, Counter[str](), Counter[str]()
+    for commit in read_commits(destination):
         counts.add(commit.pairing)
         samples += commit.samples
-        # What names a scene is one reason for all scenes.
-        rejected.update(reason.rpartition(": ")[2] for _, reason in commit.replaced)
+        rejected.update(kind_of_reason(reason) for _, reason in commit.replaced)
+        missing.update(commit.missing)
     return to_json(
         {
             "samples": samples,
@@ -43,5 +43,6 @@ def pairing_report(destination: LocalFolder) -> bytes:
                 f"{hours}-{hours + BIN}": count for hours, count in sorted(counts.gaps.items())
             },
             "candidates_rejected": dict(sorted(rejected.items())),
+            "places_without_pixels": dict(sorted(missing.items())),
         }
     )

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     stac_reads: int = Field(
         default=4, ge=1, le=256, description="samples read at once from a STAC archive, per process"
     )
+    stac_patience: float = Field(
+        default=300, ge=0, le=86400, description="seconds for which a failing read of a remote archive is tried again"
+    )
     earthengine_credentials: str | None = Field(
         default=None,
         description="path of a key file, or `anonymous`; unset: what `earthengine authenticate` stored on this machine",

@@ -46,7 +46,7 @@ def read_spec_file(path: Path) -> SpecFile:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter: what looks like a date and is none
         raise SpecError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(root, yaml.MappingNode):
         raise SpecError(f"{path}: expected keys and values such as `name: my-corpus`, found {type(content).__name__}")

@@ -1,8 +1,9 @@
 """What a process opens once to build shards of a corpus: places, platforms, destinations, and threads."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import count
 from pathlib import Path
 from threading import Lock
 
@@ -10,6 +11,7 @@ from tasks.corpus import Description, describe
 from tasks.errors import SpecError
 from tasks.imagery import Platform, open_platforms
 from tasks.places import ListedPlaces, RandomPlaces, open_places
+from tasks.readers import Readers
 from tasks.scenes import Rule, lifetime_notes, rule_of
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import LocalFolder, open_destination
@@ -25,6 +27,13 @@ class Workshop:
     places: RandomPlaces | ListedPlaces
     platforms: tuple[Platform, ...]
     destinations: tuple[LocalFolder, ...]
+    readers: Readers = field(init=False)
+    """Threads that fetch samples, shared by all shards of the process: as many as the platforms admit."""
+    turns: Iterator[int] = field(init=False, default_factory=count)
+    """Numbers for shards in the order in which they begin."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "readers", Readers(sum(platform.in_flight for platform in self.platforms)))
 
     @cached_property
     def description(self) -> Description:
@@ -46,12 +55,6 @@ class Workshop:
     def rule(self) -> Rule:
         """The spec's pairing rule."""
         return rule_of(self.spec)
-
-    @cached_property
-    def readers(self) -> ThreadPoolExecutor:
-        """Threads that fetch samples, shared by all shards of the process: as many as the platforms admit."""
-        threads = sum(platform.in_flight for platform in self.platforms)
-        return ThreadPoolExecutor(threads, thread_name_prefix="fetch")
 
 
 _opening = Lock()

@@ -43,4 +43,6 @@ def _open(item: str | StacSource, rule: Rule, bounds: Bounds, folder: Path, sett
         return open_descarteslabs(settings, rule)
     else:
         return EarthEngine(rule, settings)
-    return StacArchive(source, catalog, rule=rule, bounds=bounds, in_flight=settings.stac_reads)
+    return StacArchive(
+        source, catalog, rule=rule, bounds=bounds, in_flight=settings.stac_reads, patience=settings.stac_patience
+    )

@@ -1,5 +1,6 @@
 """Windows of GeoTIFFs on a patch's grid."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ _ENVIRONMENT: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_MAX_DATASET_POOL_SIZE": 128,
     "GDAL_NUM_THREADS": 1,
-    # Files of a remote archive: what fails for a passing reason (429, 5xx, resets) is asked for again.
-    "GDAL_HTTP_MAX_RETRY": 5,
-    "GDAL_HTTP_RETRY_DELAY": 1,
+    # Of a remote archive: retries are the caller's, and a failure must not be remembered.
+    "GDAL_HTTP_MAX_RETRY": 0,
     "GDAL_HTTP_TIMEOUT": 60,
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
 }
 
 
@@ -31,7 +32,8 @@ def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[An
     centre: exact copies where the grids coincide, repeats of 20 and 60 m pixels. Otherwise it is warped, nearest.
     What the raster does not cover, and its nodata, is `fill`.
 
-    Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, or damaged.
+    Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, or damaged. Of remote files also
+    PermissionError: 401, 403; TooManyRequests: 429; ConnectionError: 5xx, timeouts, resets.
     """
     try:
         with rasterio.Env(**_ENVIRONMENT), rasterio.open(href) as source:
@@ -43,13 +45,31 @@ def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[An
                 return _copy(source, patch, fill, dtype)
             return _warp(source, patch, fill, dtype)
     except RasterioError as error:
-        text = " ".join(str(error.__cause__ or error).split())
-        if any(sign in text for sign in ("No such file", "does not exist", "response code: 404")):
-            raise FileNotFoundError(href) from None
-        raise PixelsError(
-            f"{href}: its pixels cannot be read ({text}). The file is damaged or cut short: fetch it again, then run "
-            "the same command."
-        ) from None
+        raise _explained(error, href) from None
+
+
+class TooManyRequests(ConnectionError):
+    """A remote archive asks for fewer requests (429)."""
+
+
+def _explained(error: RasterioError, href: str) -> Exception:
+    """What GDAL's words mean, without the query of a signed address."""
+    text = re.sub(r"\?\S*", "", " ".join(str(error.__cause__ or error).split()))
+    shown = href.partition("?")[0]
+    code = re.search(r"response code: (\d{3})", text)
+    status = int(code[1]) if code else 0
+    if status in (404, 410) or "No such file" in text or "does not exist" in text:
+        return FileNotFoundError(shown)
+    if status in (401, 403):
+        return PermissionError(shown)
+    if status == 429:
+        return TooManyRequests(f"{shown}: {text}")
+    if status >= 500 or "CURL error" in text:
+        return ConnectionError(f"{shown}: {text}")
+    return PixelsError(
+        f"{shown}: its pixels cannot be read ({text}). The file is damaged or cut short: fetch it again, then run the "
+        "same command."
+    )
 
 
 def _copy(source: Any, patch: Patch, fill: float, dtype: Any) -> NDArray[Any]:

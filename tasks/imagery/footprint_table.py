@@ -100,7 +100,7 @@ def _hrefs(assets: Any) -> dict[str, str]:
 def _beside(location: str, hrefs: dict[str, str]) -> dict[str, str]:
     """Relative locations resolved against where the table lies."""
     start = location if is_url(location) else str(Path(location).resolve())
-    return {key: make_absolute_href(href, start) for key, href in hrefs.items()}
+    return {key: href if href.startswith("/") else make_absolute_href(href, start) for key, href in hrefs.items()}
 
 
 def _refuse_other_crs(source: pq.ParquetFile, location: str) -> None:

@@ -1,25 +1,31 @@
 """The platform `stac`: any STAC catalogue of cloud-optimised GeoTIFFs."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, SceneUnavailable
+from tasks.errors import CatalogueError, CredentialsError, SceneUnavailable
 from tasks.imagery.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.backscatter import power_to_db
 from tasks.imagery.catalogue import Bounds, read_collections
-from tasks.imagery.cog import read_onto
+from tasks.imagery.cog import TooManyRequests, read_onto
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
 from tasks.imagery.properties import offset_removed, sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.records import Records
 from tasks.imagery.reflectance import carries_offset, remove_offset
+from tasks.imagery.requests import Limit, Verdict, request
 from tasks.places import PIXEL, Draws, Patch, Patches
 from tasks.scenes import Candidates, Resolver, Rule, SceneIndex, ScenePair, Sentinel2Scenes
 from tasks.spec import StacSource
+
+_ROUNDING = 0.01
+"""Share of a scene that its twin may leave uncovered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +61,18 @@ class StacArchive:
     Safe to use from many threads.
     """
 
-    def __init__(self, source: StacSource, catalog: str, *, rule: Rule, bounds: Bounds, in_flight: int) -> None:
+    def __init__(
+        self, source: StacSource, catalog: str, *, rule: Rule, bounds: Bounds, in_flight: int, patience: float = 300
+    ) -> None:
         """Read the catalogue at `catalog`, as far as places within `bounds` and `rule` need it.
+
+        `patience` is for how many seconds a failing read is tried again.
 
         Raises CatalogueError: it is not a catalogue, lacks a collection, or an item in it cannot be used.
         """
         self.name = source.name
         self.in_flight = in_flight
+        self._limit, self._patience = Limit(in_flight), patience
         self._rule = rule
         self._power = source.backscatter == "power"
         names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
@@ -100,7 +111,10 @@ class StacArchive:
         return [self._resolver.resolve(pair, outline) for pair, outline in zip(pairs, outlines, strict=True)]
 
     def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:
-        """Read both scenes' windows. Raises SceneUnavailable, PixelsError; CatalogueError: no files are listed."""
+        """Read both scenes' windows.
+
+        Raises SceneUnavailable, PixelsError, CredentialsError; CatalogueError: no files are listed.
+        """
         s2 = np.zeros((len(BANDS), *patch.shape), np.uint16)
         absent: list[str] = []
         hrefs = self._optical_hrefs(pair.s2_scene)
@@ -127,7 +141,7 @@ class StacArchive:
         Raises SceneUnavailable: nothing tells whether they do. CatalogueError: no files are listed.
         """
         sources = [(self._optical, scene)]
-        twin = self._twins.get(int(self._s2.acquisition[scene]))
+        twin = self._twins.get(scene)
         if self._l1c and twin is not None:
             sources.append((self._l1c, twin))
         found: dict[str, tuple[str, bool]] = {}
@@ -145,21 +159,48 @@ class StacArchive:
         return found
 
     def _read(self, scene: str, href: str, patch: Patch, traffic: Traffic, fill: float, dtype: Any) -> NDArray[Any]:
+        name = href.partition("?")[0].rpartition("/")[2]
         try:
-            values = read_onto(href, patch, fill=fill, dtype=dtype)
+            values = request(
+                lambda: read_onto(href, patch, fill=fill, dtype=dtype),
+                judge=_judge,
+                limit=self._limit,
+                traffic=traffic,
+                deadline=self._patience,
+                what=f"{self.name}: {scene}: {name}",
+            )
         except FileNotFoundError:
             # The reason becomes part of the corpus, which must not depend on where the archive lies.
-            raise SceneUnavailable(f"{scene}: the archive has no file {href.rpartition('/')[2]}") from None
-        traffic.add(requests=1, bytes=values.nbytes)
+            raise SceneUnavailable(f"{scene}: the archive has no file {name}") from None
+        except PermissionError:
+            raise CredentialsError(
+                f"{self.name}: the archive refuses to give {name} of {scene}. Check that its files may be read, "
+                "or that their signed addresses have not expired; then run the same command."
+            ) from None
+        traffic.add(bytes=values.nbytes)
         return values
 
 
+def _judge(error: Exception) -> Verdict:
+    if isinstance(error, TooManyRequests):
+        return Verdict.THROTTLED
+    return Verdict.TRANSIENT if isinstance(error, ConnectionError) else Verdict.FINAL
+
+
 def _twins(scenes: Sentinel2Scenes, twins: Sentinel2Scenes) -> dict[int, int]:
-    """The newest twin of each acquisition that `scenes` has: by acquisition number, its position in `twins`."""
-    numbers = {(d, t): int(n) for d, t, n in zip(scenes.datatake, scenes.tile, scenes.acquisition, strict=True)}
+    """The newest twin of each scene that covers what the scene does: by position in `scenes`, position in `twins`.
+
+    Datastrips may split a tile, so one datatake and tile can have several scenes, each with a twin of its own.
+    """
+    by_acquisition: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index in np.argsort(-twins.newness):
+        by_acquisition[str(twins.datatake[index]), str(twins.tile[index])].append(int(index))
     found: dict[int, int] = {}
-    for index in np.argsort(twins.newness):
-        number = numbers.get((twins.datatake[index], twins.tile[index]))
-        if number is not None:
-            found[number] = int(index)
+    for scene, key in enumerate(zip(scenes.datatake, scenes.tile, strict=True)):
+        ground = scenes.footprint[scene]
+        for twin in by_acquisition.get(key, ()):
+            # Footprints of the two levels are rounded, and need not be equal to the metre.
+            if shapely.area(shapely.difference(ground, twins.footprint[twin])) <= _ROUNDING * shapely.area(ground):
+                found[scene] = twin
+                break
     return found

@@ -1,7 +1,6 @@
 """Places that cover polygons: tiles of the patch's size, without gaps or overlap."""
 
 import hashlib
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,9 @@ from pyproj import Transformer
 
 from tasks.errors import PlacesError
 from tasks.places.draws import ListedPlaces, instants_of_points
-from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, PIXEL, Patches, utm_epsg
+from tasks.places.patches import PIXEL, Patches
 from tasks.places.polygon_files import read_polygons
+from tasks.places.zones import NORTH, by_zone
 
 MOST = 0.5
 """A tile that straddles the border is kept if more than this share of it is inside."""
@@ -20,37 +20,49 @@ MOST = 0.5
 MAX_TILES = 20_000_000
 """Tiles looked at in one zone; beyond, memory would be the first to tell."""
 
-_EDGE = 0.01
-"""Degrees between vertices before polygons are projected: straight edges stay so to about a metre."""
+_FALSE_NORTHING = 10_000_000
+"""Metres: northing of the equator in the southern hemisphere, whose EPSG codes are 100 higher."""
+
+_SIMPLE_VERTICES, _SIMPLE_TILES = 256, 4_096
+"""Below both, a polygon is not divided further: each tile on a polygon's border costs a walk along its vertices."""
+
+_BULGE = 2.0
+"""Metres added round a tile seen from another zone: its curved sides leave its outline by 1.5 m (`Patches.vertices`)."""
+
+Tiles = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""x and y of lower left corners in metres of EPSG 326xx, negative south of the equator."""
 
 
 def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
     """Tile the polygons of any file geopandas reads.
 
-    All polygons together are covered once, however they touch or overlap. Tiles lie on one lattice a UTM zone, whose
-    lines are multiples of the patch's side; a polygon in several zones is cut at their borders and each part is tiled
-    in its own zone, so that along such a border up to half a tile may be missing or doubled. Order: by zone, north to
-    south, west to east.
+    Polygons that touch or overlap are one connected polygon. One that reaches at most half a degree beyond the UTM zone
+    of its representative point is tiled in that zone whole, without gaps or overlap. A larger one is cut along the
+    borders of zones. Tiles lie on one lattice a zone, whose lines are the equator and multiples of the patch's side;
+    south of the equator they have the codes and northings of the southern hemisphere. A tile is kept if more than half
+    of it is inside.
+
+    Where tiles of two zones meet, along a cut or between two polygons, one that overlaps any tile of a zone before it
+    (1 to 60) is dropped. So no two tiles ever overlap, and gaps along a cut are narrower than a tile. Order: by zone,
+    north to south, west to east.
     Raises PlacesError: unreadable, or no tile is more than half inside.
     """
     found = read_polygons(path)
+    zoned = by_zone(found.polygons)
     side = PIXEL * pixels
-    zones: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
-    for epsg, parts in _by_zone(found.polygons).items():
+    zones: dict[int, Tiles] = {}
+    for zone, parts in zoned.parts.items():
         x, y = _tiles(parts, side, path)
-        if len(x):
-            zones.append((epsg, x, y))
+        free = ~_taken(zone, (x, y), zones, pixels)
+        if free.any():
+            zones[zone] = x[free], y[free]
     if not zones:
         raise PlacesError(
-            f"places.cover: {path}: no tile of {side / 1000:g} km lies more than half inside its polygons. Use smaller "
-            "patches, larger polygons, or {points: ...} with their centroids."
+            f"places.cover: {path}: no tile of {side / 1000:g} km lies more than half inside its polygons"
+            f"{''.join(f' ({note})' for note in zoned.notes)}. Use smaller patches, larger polygons, or {{points: ...}} "
+            "with their centroids."
         )
-    patches = Patches(
-        epsg=np.concatenate([np.full(len(x), epsg, np.int32) for epsg, x, _ in zones]),
-        xmin=np.concatenate([x for _, x, _ in zones]),
-        ymax=np.concatenate([y + side for _, _, y in zones]),
-        pixels=pixels,
-    )
+    patches = _patches(zones, pixels)
     preferred = instants_of_points(len(patches), seed, window)
     digest = hashlib.sha256()
     for column in (patches.epsg, patches.xmin, patches.ymax, preferred):
@@ -61,75 +73,105 @@ def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], s
         shard_size=shard_size,
         digest=digest.hexdigest(),
         alternatives=1,  # in another zone the tiles would overlap
-        notes=found.notes,
+        notes=found.notes + zoned.notes,
     )
 
 
-def _by_zone(polygons: NDArray[np.object_]) -> dict[int, NDArray[np.object_]]:
-    """Polygons in degrees, cut at the borders of UTM zones and projected: by EPSG code, parts in metres."""
-    cells = _zone_boxes(shapely.total_bounds(polygons))
-    tree = shapely.STRtree(polygons)
-    parts: dict[int, list[shapely.Geometry]] = {}
-    for epsg, box in cells:
-        near = polygons[tree.query(box, predicate="intersects")]
-        inside = shapely.intersection(near, box)
-        inside = shapely.segmentize(inside[shapely.area(inside) > 0], _EDGE)
-        if len(inside):
-            project = Transformer.from_crs(4326, epsg, always_xy=True)
-            metres = shapely.transform(inside, lambda xy, to=project: np.stack(to.transform(*xy.T), axis=1))
-            parts.setdefault(epsg, []).extend(metres)
-    return {epsg: np.array(parts[epsg], dtype=object) for epsg in sorted(parts)}
+def _patches(zones: dict[int, Tiles], pixels: int) -> Patches:
+    epsg = np.concatenate([np.full(len(x), NORTH + zone, np.int32) for zone, (x, _) in zones.items()])
+    xmin = np.concatenate([x for x, _ in zones.values()])
+    ymin = np.concatenate([y for _, y in zones.values()])
+    # The equator is a line of the lattice, so every tile lies in one hemisphere.
+    south = ymin < 0
+    return Patches(
+        epsg=(epsg + 100 * south).astype(np.int32),
+        xmin=xmin,
+        ymax=ymin + PIXEL * pixels + _FALSE_NORTHING * south,
+        pixels=pixels,
+    )
 
 
-def _zone_boxes(bounds: NDArray[np.float64]) -> list[tuple[int, shapely.Geometry]]:
-    """The zones that a span of degrees touches, as boxes; the exceptions of Norway and Svalbard take several."""
-    west, south, east, north = bounds
-    lats = [MIN_LATITUDE, 0.0, 56.0, 64.0, 72.0, MAX_LATITUDE]
-    lons = sorted({*range(-180, 181, 6), 3, 9, 21, 33})
-    boxes: list[tuple[int, shapely.Geometry]] = []
-    for low, high in pairwise(lats):
-        for left, right in pairwise(lons):
-            if left < east and right > west and low < north and high > south:
-                epsg = utm_epsg(np.array([(left + right) / 2]), np.array([(low + high) / 2]))
-                boxes.append((int(epsg[0]), shapely.box(left, low, right, high)))
-    return boxes
+def _taken(zone: int, tiles: Tiles, others: dict[int, Tiles], pixels: int) -> NDArray[np.bool_]:
+    """True for tiles of a zone that overlap any tile of the `others`."""
+    x, y = tiles
+    side = PIXEL * pixels
+    taken = np.zeros(len(x), dtype=bool)
+    to_zone = Transformer.from_crs(4326, NORTH + zone, always_xy=True)
+    tree = shapely.STRtree(shapely.box(x, y, x + side, y + side))
+    for number, other in others.items():
+        apart = abs(zone - number)
+        if min(apart, 60 - apart) > 2 or not len(x):  # on Svalbard every other zone is left out
+            continue
+        theirs = _patches({number: other}, pixels)
+        # Few lie near the border of two zones, and only these are worth an outline.
+        centres = shapely.points(*to_zone.transform(*theirs.centres()))
+        near = np.unique(tree.query(centres, predicate="dwithin", distance=2 * side)[0])
+        corners = theirs.take(near).vertices(inset=-_BULGE)
+        outlines = shapely.polygons(np.stack(to_zone.transform(corners[..., 0], corners[..., 1]), axis=-1))
+        taken[tree.query(outlines, predicate="intersects")[1]] = True
+    return taken
 
 
-def _tiles(parts: NDArray[np.object_], side: int, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Lower left corners of the tiles of which more than half lies in the parts, north to south, west to east."""
-    columns: list[NDArray[np.int64]] = []
-    rows: list[NDArray[np.int64]] = []
-    bounds = np.floor(shapely.bounds(parts) / side).astype(np.int64)
+def _tiles(parts: NDArray[np.object_], side: int, path: Path) -> Tiles:
+    """The tiles of which more than half lies in the parts, north to south, west to east."""
+    parts = _divided(parts, side)
+    bounds = _cells(parts, side)
     across, down = bounds[:, 2] - bounds[:, 0] + 1, bounds[:, 3] - bounds[:, 1] + 1
     if int((across * down).sum()) > MAX_TILES:
         raise PlacesError(
             f"places.cover: {path}: over {MAX_TILES:,} tiles in one UTM zone. Split the file, or use larger patches."
         )
+    columns: list[NDArray[np.int64]] = []
+    rows: list[NDArray[np.int64]] = []
     for (west, south, _, _), wide, high in zip(bounds, across, down, strict=True):
         column, row = np.meshgrid(np.arange(wide) + west, np.arange(high) + south)
         columns.append(column.ravel())
         rows.append(row.ravel())
     cells = np.unique(np.stack([np.concatenate(rows), np.concatenate(columns)], axis=1), axis=0)
     boxes = shapely.box(cells[:, 1] * side, cells[:, 0] * side, (cells[:, 1] + 1) * side, (cells[:, 0] + 1) * side)
-    share = _share_inside(boxes, parts) / side**2
-    kept = cells[share > MOST]
+    kept = cells[_area_inside(boxes, parts) / side**2 > MOST]
     kept = kept[np.lexsort((kept[:, 1], -kept[:, 0]))]
     return kept[:, 1] * side, kept[:, 0] * side
 
 
-def _share_inside(boxes: NDArray[np.object_], parts: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Area of each box that the parts cover together, m2."""
+def _cells(parts: NDArray[np.object_], side: int) -> NDArray[np.int64]:
+    """(n, 4) first column, first row, last column and last row of the tiles that the parts' bounds touch."""
+    return np.floor(shapely.bounds(parts) / side).astype(np.int64)
+
+
+def _divided(parts: NDArray[np.object_], side: int) -> NDArray[np.object_]:
+    """`parts` halved along lines of the lattice until each is simple."""
+    simple: list[NDArray[np.object_]] = []
+    while len(parts):
+        west, south, east, north = _cells(parts, side).T
+        wide, high = east - west + 1, north - south + 1
+        small = (shapely.get_num_coordinates(parts) <= _SIMPLE_VERTICES) & (wide * high <= _SIMPLE_TILES)
+        small |= (wide == 1) & (high == 1)
+        simple.append(parts[small])
+        parts, west, south, east, north = (each[~small] for each in (parts, west, south, east, north))
+        along = wide[~small] >= high[~small]
+        # The last column and row of the lower half.
+        middle_x = np.where(along, (west + east + 1) // 2, east + 1)
+        middle_y = np.where(along, north + 1, (south + north + 1) // 2)
+        lower = shapely.box(west * side, south * side, middle_x * side, middle_y * side)
+        upper = shapely.box(
+            np.where(along, middle_x, west) * side,
+            np.where(along, south, middle_y) * side,
+            (east + 1) * side,
+            (north + 1) * side,
+        )
+        halves = np.concatenate([shapely.intersection(parts, lower), shapely.intersection(parts, upper)])
+        parts = halves[shapely.area(halves) > 0]
+    return np.concatenate(simple) if simple else parts
+
+
+def _area_inside(boxes: NDArray[np.object_], parts: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Area of each box that the parts, which do not overlap, cover together, m2."""
     shapely.prepare(parts)
-    tree = shapely.STRtree(boxes)
-    part, box = tree.query(parts, predicate="intersects")
-    area = np.zeros(len(boxes))
+    part, box = shapely.STRtree(boxes).query(parts, predicate="intersects")
     whole = shapely.covers(parts[part], boxes[box])
+    area = np.zeros(len(boxes))
     area[box[whole]] = shapely.area(boxes[box[whole]])
-    partly = np.flatnonzero(~whole & (area[box] == 0))
-    pieces = shapely.intersection(parts[part[partly]], boxes[box[partly]])
-    order = np.argsort(box[partly], kind="stable")
-    owners, first = np.unique(box[partly][order], return_index=True)
-    for owner, mine in zip(owners, np.split(pieces[order], first[1:]), strict=True):
-        # Overlapping polygons must not count a place twice.
-        area[owner] = shapely.area(mine[0]) if len(mine) == 1 else shapely.area(shapely.union_all(mine))
+    part, box = part[~whole], box[~whole]
+    np.add.at(area, box, shapely.area(shapely.intersection(parts[part], boxes[box])))
     return area

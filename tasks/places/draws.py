@@ -36,6 +36,9 @@ _WORTH_KEEPING = 100_000
 _CELL_STREAM, _POINT_STREAM = 1, 2
 """Second half of the Philox key: what the counter counts."""
 
+_VERSION = 1
+"""Of lattice and draws: raise it with every change that changes a cell or the order, or kept cells are wrong."""
+
 _DIGEST = 32
 """Bytes of a SHA-256 before kept cells."""
 
@@ -208,7 +211,7 @@ def draw_region(
     Raises PlacesError: the region has no cell.
     """
     lattice = Lattice(pixels=pixels)
-    kept = cache / f"cells-{region.digest[:16]}-{pixels}-{seed}" if cache else None
+    kept = cache / f"cells-{_VERSION}-{region.digest[:16]}-{pixels}-{seed}" if cache else None
     cells = _load(kept) if kept else None
     if cells is None:
         cells = _cells(region, lattice, seed)

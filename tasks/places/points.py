@@ -4,13 +4,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
 import pandas as pd
-import pyogrio.errors
 
 from tasks.errors import PlacesError
 from tasks.places.draws import ListedPlaces, instants_of_points
+from tasks.places.files import read_features
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
 
 _NAMES = ("id", "place_id", "fid", "name")
@@ -24,14 +23,7 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
     is the preferred instant (UTC unless it says otherwise); the others get a seeded one, uniform in the window.
     Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, or no instants.
     """
-    try:
-        frame: Any = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
-    except (OSError, ValueError, pyogrio.errors.DataSourceError) as error:
-        raise PlacesError(f"places.points: {path} cannot be read as a file of points: {error}") from None
-    if not isinstance(frame, geopandas.GeoDataFrame):
-        raise PlacesError(
-            f"places.points: {path} has no geometry. Give a file of points, such as GeoJSON or GeoPackage."
-        )
+    frame: Any = read_features(path, "points")
     if frame.crs is None:
         raise PlacesError(f"places.points: {path} has no CRS. Write it with one, e.g. set_crs('EPSG:4326').")
     if not len(frame):

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pyogrio
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
 
 from tasks.errors import PlacesError
 from tasks.places.antimeridian import MAX_SPAN, Polygons, crossing, cut, polygon_parts, valid_parts
+from tasks.places.files import read_features
 
 WGS84 = pyproj.CRS("EPSG:4326")
 
@@ -42,7 +41,7 @@ def read_polygons(path: Path) -> OwnPolygons:
 
     Raises PlacesError: unreadable, several layers of polygons, no CRS, no polygons, or coordinates out of range.
     """
-    table = _read(path)
+    table = read_features(path, "polygons")
     if len(table) == 0:
         raise PlacesError(f"{path} has no features; expected polygons. Write them to it, or name another file.")
     if table.crs is None:
@@ -84,45 +83,6 @@ def read_polygons(path: Path) -> OwnPolygons:
     if not parts:
         raise PlacesError(f"{path}: none of its {count} polygons has an area; expected at least one that does.")
     return OwnPolygons(polygons=np.array(parts, dtype=object), notes=tuple(notes))
-
-
-def _read(path: Path) -> gpd.GeoDataFrame:
-    if not path.exists():
-        raise PlacesError(
-            f"{path} does not exist; expected a file of polygons. Relative paths start at the spec's folder."
-        )
-    try:
-        table = _load(path)
-    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
-        # pyarrow's errors are ValueErrors too, and geopandas raises one for Parquet without geometry.
-        raise PlacesError(
-            f"{path} cannot be read: {error}. Expected polygons as GeoPackage, GeoJSON or GeoParquet."
-        ) from error
-    if not isinstance(table, gpd.GeoDataFrame):
-        raise PlacesError(f"{path} has no geometry; expected polygons. Save them as GeoPackage, GeoJSON or GeoParquet.")
-    return table
-
-
-def _load(path: Path) -> object:
-    """A GeoDataFrame, or a DataFrame if the file has no geometry (contrary to geopandas' annotation)."""
-    if path.suffix.lower() in (".parquet", ".geoparquet"):
-        return gpd.read_parquet(path)
-    return gpd.read_file(path, layer=_layer(path))
-
-
-def _layer(path: Path) -> str | None:
-    """The one layer that may hold polygons (GDAL would take the first of several and say so in a warning only)."""
-    layers = pyogrio.list_layers(path)
-    if len(layers) == 1:
-        return str(layers[0][0])
-    kinds = ("Polygon", "Surface", "Unknown", "GeometryCollection")
-    fitting = [str(name) for name, kind in layers if kind and any(word in kind for word in kinds)]
-    if len(fitting) > 1:
-        raise PlacesError(
-            f"{path} has several layers of polygons ({', '.join(fitting)}); expected one. Save the one you mean"
-            " to a file of its own."
-        )
-    return fitting[0] if fitting else None
 
 
 def _polygons(table: gpd.GeoDataFrame, path: Path) -> tuple[Polygons, NDArray[np.intp], list[str]]:

@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
-import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Literal, Self
 
 import google_crc32c
+from pydantic import Field, ValidationError, model_validator
 
 from tasks.errors import CorpusError
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import SCHEMA, commit_object, shard_of, to_json
-from tasks.shards.pairing_counts import PairingCounts
+from tasks.shards.pairing_counts import Count, PairingCounts, PairingRecord
+from tasks.shards.records import Record, damage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,12 @@ class Commit:
     """What a finished shard consists of."""
 
     shard: int
+    rows: int
+    """Rows of `samples`; those after the last listed place are none."""
     samples: int
     """Rows with pixels."""
+    missing: dict[str, int]
+    """Rows without pixels by the kind of reason; a random corpus has none."""
     objects: tuple[StoredObject, ...]
     replaced: tuple[tuple[int, str], ...]
     """Cells of the candidates that could not be served, in the order tried, and why."""
@@ -54,34 +60,71 @@ class Commit:
             {
                 "schema": SCHEMA,
                 "shard": self.shard,
+                "rows": self.rows,
                 "samples": self.samples,
+                "missing": self.missing,
                 "objects": [asdict(item) for item in self.objects],
                 "replaced": [{"cell": cell, "reason": reason} for cell, reason in self.replaced],
                 "pairing": self.pairing.to_json(),
             }
         )
 
-    @classmethod
-    def from_bytes(cls, content: bytes, path: str) -> "Commit":
-        """Read a record. Raises CorpusError: it is not one."""
-        try:
-            record: dict[str, Any] = json.loads(content)
-            return cls(
-                shard=record["shard"],
-                samples=record["samples"],
-                objects=tuple(StoredObject(**item) for item in record["objects"]),
-                replaced=tuple((item["cell"], item["reason"]) for item in record["replaced"]),
-                pairing=PairingCounts.from_json(record["pairing"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise CorpusError(
-                f"{path}: is damaged ({type(error).__name__}: {error}). `deepsentinel verify --repair` withdraws the "
-                "shard, and the next build makes it again."
-            ) from None
+
+class _ObjectRecord(Record):
+    path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")]
+    """Inside the corpus."""
+    size: Count
+    crc32c: str
+    md5: str
+
+
+class _ReplacedRecord(Record):
+    cell: Count
+    reason: str
+
+
+class _CommitRecord(Record):
+    """What `Commit.to_bytes` wrote."""
+
+    layout: Annotated[Literal[1], Field(alias="schema")]
+    shard: Count
+    rows: Count
+    samples: Count
+    missing: dict[str, Count]
+    objects: tuple[_ObjectRecord, ...]
+    replaced: tuple[_ReplacedRecord, ...]
+    pairing: PairingRecord
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.samples + sum(self.missing.values()) != self.rows:
+            raise ValueError(f"{self.samples} samples and {sum(self.missing.values())} missing in {self.rows} rows")
+        return self
+
+
+def parse_commit(content: bytes, shard: int) -> Commit | str:
+    """The record of a shard from its bytes, or what is wrong with it."""
+    try:
+        record = _CommitRecord.model_validate_json(content)
+    except ValidationError as error:
+        return f"is damaged ({damage(error)})"
+    if record.shard != shard:
+        return f"is damaged (it is the record of shard {record.shard}, not of {shard})"
+    return Commit(
+        shard=record.shard,
+        rows=record.rows,
+        samples=record.samples,
+        missing=record.missing,
+        objects=tuple(
+            StoredObject(path=item.path, size=item.size, crc32c=item.crc32c, md5=item.md5) for item in record.objects
+        ),
+        replaced=tuple((item.cell, item.reason) for item in record.replaced),
+        pairing=record.pairing.counts(),
+    )
 
 
 def committed_shards(destination: LocalFolder) -> set[int]:
-    """Shards that have a commit record."""
+    """Shards that have a file of a commit record, whatever is in it."""
     return {shard for name in destination.names("commits") if (shard := shard_of(name)) is not None}
 
 
@@ -91,13 +134,20 @@ def read_commit(destination: LocalFolder, shard: int) -> Commit | None:
     content = destination.get(path)
     if content is None:
         return None
-    commit = Commit.from_bytes(content, f"{destination.root / path}")
-    if commit.shard != shard:
+    commit = parse_commit(content, shard)
+    if isinstance(commit, str):
         raise CorpusError(
-            f"{destination.root / path}: is the record of shard {commit.shard}, not of {shard}. Remove it; the "
-            "next build makes the shard again."
+            f"{destination.root / path}: {commit}. `deepsentinel verify --repair {destination.root}` withdraws the "
+            "shard, and the next build makes it again."
         )
     return commit
+
+
+def read_commits(destination: LocalFolder) -> Iterator[Commit]:
+    """The records of all shards that are done, in order. Raises CorpusError: one is damaged."""
+    for shard in sorted(committed_shards(destination)):
+        if commit := read_commit(destination, shard):
+            yield commit
 
 
 def corpus_digest(destination: LocalFolder) -> str:

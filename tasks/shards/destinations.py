@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tasks.errors import DestinationError
+from tasks.errors import DestinationError, SpecError
 from tasks.spec import is_url
 
 _PARTIAL = "runs/partial"
@@ -49,7 +49,16 @@ class LocalFolder:
                         path.unlink()
             probe = folder / uuid.uuid4().hex
             probe.write_bytes(b"x")
-            probe.unlink()
+            try:
+                os.link(probe, probe.with_suffix(".link"))
+            except OSError as error:
+                raise DestinationError(
+                    f"{self.root}: its file system has no hard links ({error.strerror}), which keep two builds from "
+                    "committing one shard twice. Build on another file system and copy the corpus there."
+                ) from None
+            finally:
+                probe.unlink()
+                probe.with_suffix(".link").unlink(missing_ok=True)
 
     def put(self, path: str, content: bytes) -> None:
         """Write an object, replacing what is there. Raises DestinationError."""
@@ -120,15 +129,15 @@ class LocalFolder:
 
 
 def open_destination(location: str) -> LocalFolder:
-    """A destination from its path or URL. Raises DestinationError: of a kind that cannot be written."""
+    """A destination from its path or URL. Raises SpecError: of a kind that cannot be used."""
     if is_url(location):
         parts = urlsplit(location)
         if parts.scheme != "file":
-            raise DestinationError(
-                f"{location}: expected a folder or a file:// URL; other stores cannot be written by this version."
+            raise SpecError(
+                f"{location}: expected a folder or a file:// URL; other stores cannot be used by this version."
             )
         if parts.netloc not in ("", "localhost"):
-            raise DestinationError(
+            raise SpecError(
                 f"{location}: {parts.netloc!r} would be another machine; use file:///{parts.netloc}{parts.path}"
             )
     return LocalFolder(location)

@@ -2,9 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from tasks.scenes import DAY, REPORTED_GAPS
+from tasks.shards.records import Record
 
 LIMITS = REPORTED_GAPS
 """Days for which the match rate is kept."""
@@ -49,15 +52,6 @@ class PairingCounts:
             "gap_hours": {str(hours): count for hours, count in sorted(self.gaps.items())},
         }
 
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> "PairingCounts":
-        """Read what `to_json` wrote."""
-        return cls(
-            tried=record["tried"],
-            within=Counter({int(days): count for days, count in record["within_days"].items()}),
-            gaps=Counter({int(hours): count for hours, count in record["gap_hours"].items()}),
-        )
-
     def quantile(self, share: float) -> int | None:
         """Hours below which `share` of the gaps lie, to a bin's upper edge; None without samples."""
         left = share * self.gaps.total()
@@ -66,3 +60,23 @@ class PairingCounts:
             if left <= 1e-9:
                 return hours + BIN
         return None
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class PairingRecord(Record):
+    """What `PairingCounts.to_json` wrote."""
+
+    tried: Count
+    within_days: dict[Count, Count]
+    gap_hours: dict[Count, Count]
+
+    def counts(self) -> PairingCounts:
+        """The counts."""
+        return PairingCounts(tried=self.tried, within=Counter(self.within_days), gaps=Counter(self.gap_hours))
+
+
+def kind_of_reason(reason: str) -> str:
+    """A reason without the scene or platform that it names: one for all scenes, so that it can be counted."""
+    return reason.rpartition(": ")[2]

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.errors import CorpusError
-from tasks.shards.commits import StoredObject, committed_shards, read_commit
+from tasks.shards.commits import StoredObject, committed_shards, parse_commit
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import commit_object
 
@@ -21,12 +20,10 @@ class Fault:
 
 def verify_shard(destination: LocalFolder, shard: int) -> list[Fault]:
     """Compare sizes and both checksums of a shard's objects with its record."""
-    try:
-        commit = read_commit(destination, shard)
-    except CorpusError as error:
-        return [Fault(shard=shard, path=commit_object(shard), problem=str(error).partition(": ")[2])]
-    if commit is None:
-        return [Fault(shard=shard, path=commit_object(shard), problem="is missing: the shard was never finished")]
+    record = destination.get(commit_object(shard))
+    commit = "is missing: the shard was never finished" if record is None else parse_commit(record, shard)
+    if isinstance(commit, str):
+        return [Fault(shard=shard, path=commit_object(shard), problem=commit)]
     faults: list[Fault] = []
     for item in commit.objects:
         content = destination.get(item.path)

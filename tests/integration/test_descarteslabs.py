@@ -328,7 +328,7 @@ class TestResolve:
         server.world.scenes = [scene for scene in scenes if scene.id not in gone]
         found = open_at(server).resolve(pairs, draws.patches, Traffic())
         assert isinstance(found[0], str)
-        assert "is not in its catalogue" in found[0]
+        assert "not in its catalogue" in found[0]
         assert isinstance(found[1], ScenePair)
         assert isinstance(found[2], str)
         assert found[2].startswith("S1A_IW_GRDH")

@@ -217,7 +217,7 @@ class TestResolve:
         index, found = next(iter(theirs.items()))
         server.world = World(scenes=[s for s in world.scenes if s.index != found.s1_id.rsplit("/", 1)[1]])
         (answer,) = platform.resolve([found], draws.patches.take(np.array([index])), Traffic())
-        assert isinstance(answer, str) and "is not in its catalogue" in answer
+        assert isinstance(answer, str) and "not in its catalogue" in answer
         server.world = world
 
     def test_nothing_to_resolve_is_no_request(

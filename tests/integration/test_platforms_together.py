@@ -205,7 +205,7 @@ LACKS = {
         "earthengine",
         "descarteslabs_s2_id",
         _from_catalogue_of_descarteslabs,
-        "descarteslabs: {s2} is not in its catalogue",
+        "descarteslabs: {s2}: not in its catalogue",
     ),
     "sentinel-1 is not in the other's catalogue": Lack(
         "earthengine", "descarteslabs_s1_id", _from_catalogue_of_descarteslabs, "descarteslabs: S1A_IW_GRDH_1SDV"
@@ -214,7 +214,7 @@ LACKS = {
         "descarteslabs",
         "earthengine_s2_id",
         _from_catalogue_of_earthengine,
-        "earthengine: {s2} is not in its catalogue",
+        "earthengine: {s2}: not in its catalogue",
     ),
     "sentinel-1 is not in the catalogue of earthengine": Lack(
         "descarteslabs", "earthengine_s1_id", _from_catalogue_of_earthengine, "earthengine: S1A_IW_GRDH_1SDV"
@@ -251,6 +251,7 @@ def test_a_candidate_that_one_platform_lacks_is_replaced_for_both(both: Both, tm
         mission, taken = acquisition(both.world.by_id[row["earthengine_s2_id"]])[1].removeprefix("G").split("_")
         told = lack.told.format(s2=f"{mission} {taken} {row['s2_tile']}", id=row[lack.column])
         assert told in why[row["cell"]], why[row["cell"]]
+        assert ("not in its catalogue" in why[row["cell"]]) == ("catalogue" in lack.remove.__name__)
     kept = before[~before[lack.column].isin(gone)]
     assert set(kept["cell"]) <= set(rows["cell"]), "nothing else changed"
 
@@ -276,14 +277,14 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     server._attempts.clear()
     server.answered.clear()
     faults = server.faults
-    faults.seed, faults.unavailable, faults.at_most, faults.latency = DISTURBED, 0.10, 20, 0.04
+    faults.seed, faults.unavailable, faults.at_most, faults.latency = DISTURBED, 0.10, 20, 0.08
     faults.truncated = faults.short = faults.garbage = 0.05 / 3
     build(spec_over(tmp_path, size=500, shard_size=50, platforms=["earthengine"],
                     destinations=[str(tmp_path / "disturbed")]), tmp_path)  # fmt: skip
 
     assert built(tmp_path / "disturbed") == built(corpus)
     counted = traffic(tmp_path / "disturbed", "earthengine")
-    assert server.answered[503] > 20 and server.answered[429] > 20, "it was disturbed"
+    assert server.answered[503] > 20 and server.answered[429] > 5, "it was disturbed"
     assert counted["throttles"] == server.answered[429]
     assert set(server._attempts) == asked, "the same requests, and no others"
     assert counted["requests"] == server.counts["image"] + server.counts["table"]
@@ -303,7 +304,7 @@ def test_descarteslabs_disturbed_gives_the_bytes_of_descarteslabs_undisturbed(
     assert traffic(corpus, "descarteslabs")["requests"] == calm.total()
 
     world.forget()
-    world.at_most, world.latency, world.fault = 20, 0.04, _disturbance
+    world.at_most, world.latency = 20, 0.08
     answered: Counter[str | None] = Counter()
     world.fault = lambda *request: answered.update([fault := _disturbance(*request)]) or fault
     disturbed = tmp_path / "disturbed"
@@ -312,7 +313,7 @@ def test_descarteslabs_disturbed_gives_the_bytes_of_descarteslabs_undisturbed(
 
     assert built(disturbed) == built(corpus)
     counted = traffic(disturbed, "descarteslabs")
-    assert answered["503"] > 10 and counted["throttles"] > 10, "it was disturbed"
+    assert answered["503"] > 10 and counted["throttles"] > 3, "it was disturbed"
     assert {(kind, content) for kind, content in world.attempts if kind == "raster"} == {
         (kind, content) for kind, content in asked if kind == "raster"
     }

@@ -8,10 +8,11 @@ import pytest
 import shapely
 
 from tasks.errors import CorpusError
-from tasks.filling import Filling, pair_draws, refuse_hopeless
+from tasks.filling import Filling, pair_draws
 from tasks.imagery import Traffic
 from tasks.places import Draws
 from tasks.places.patches import patches_around
+from tasks.probing import refuse_hopeless
 from tasks.scenes import DAY
 from tasks.shards.pairing_counts import LIMITS
 from tests.archive import Archive
@@ -55,7 +56,7 @@ def test_a_corpus_of_which_nothing_pairs_is_refused_with_counts_by_reason(
     message = str(caught.value)
     assert "nothing pairs" in message
     assert reason in message
-    assert f"{sum(len(shop.places.draws(shard)) for shard in range(2))} candidates of the first 2 shards" in message
+    assert f"{sum(len(shop.places.draws(shard)) for shard in range(2))} candidates were tried" in message
     assert "max_gap_days" in message, "what to do"
 
 
@@ -66,9 +67,12 @@ def test_a_region_outside_the_catalogue_is_refused(folder: Path, tmp_path: Path)
         refuse_hopeless(shop, 2)
 
 
-def test_listed_places_keep_their_rows_so_nothing_is_refused_before(folder: Path, tmp_path: Path) -> None:
-    gpd.GeoDataFrame(geometry=[shapely.Point(20.0, -5.0)], crs=4326).to_file(tmp_path / "sites.gpkg")
-    refuse_hopeless(workshop(folder, places={"points": str(tmp_path / "sites.gpkg")}, size=None), 1)
+def test_listed_places_are_refused_only_if_none_of_them_pairs(folder: Path, tmp_path: Path) -> None:
+    nowhere = shapely.Point(20.0, -5.0)
+    gpd.GeoDataFrame(geometry=[nowhere] * 4, crs=4326).to_file(tmp_path / "none.gpkg")
+    with pytest.raises(CorpusError, match="4 candidates were tried: 4 no Sentinel-2 scene near the patch"):
+        shop = workshop(folder, places={"points": str(tmp_path / "none.gpkg")}, size=None)
+        refuse_hopeless(shop, shop.description.shards)
 
 
 def test_hope_takes_no_pixels_and_few_candidates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

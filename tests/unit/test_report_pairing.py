@@ -59,8 +59,8 @@ def test_rejections_are_counted_by_reason(tmp_path: Path) -> None:
     [
         (f"{SCENE}: the archive has no file B04.tif", f"{SCENE[::-1]}: the archive has no file B04.tif"),
         (
-            "other: S2A 20180503T104021 32TMR is not in its catalogue",
-            "other: S2B 20180508T104021 32TNR is not in its catalogue",
+            "other: S2A 20180503T104021 32TMR: not in its catalogue",
+            "other: S2B 20180508T104021 32TNR: not in its catalogue",
         ),
     ],
 )  # fmt: skip

@@ -204,14 +204,11 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
         ("pairing: {max_gap_days: 31}", "30"),
         ("pairing: {max_cloud_cover: 101}", "100"),
         ("labels: [clc]", "'clc'"),
-        ("labels: corine", "'corine'"),
-        ("platforms: demo", "'demo'"),
         ("platforms: []", "[]"),
         ("platforms: [7]", "7"),
-        ("destinations: out", "'out'"),
         ("destinations: []", "at least 1"),
         ("destinations: [7]", "7"),
-        ("places: land", "'land'"),
+        ("places: land", "{random: land}"),
         ("places: {random: [1]}", "1"),
     ],
 )
@@ -480,3 +477,25 @@ def test_a_path_in_neither_folder_is_refused_with_both(tmp_path: Path, monkeypat
 )
 def test_urls_are_told_from_paths(location: str, expected: bool) -> None:
     assert is_url(location) is expected
+
+
+@pytest.mark.parametrize("line", ["platforms: demo", "destinations: out", "labels: corine"])
+def test_one_item_need_not_be_a_list(tmp_path: Path, line: str) -> None:
+    key, _, value = line.partition(": ")
+    path = tmp_path / "corpus.yaml"
+    path.write_text(replaced(line))
+    assert getattr(load_spec(path)[0], key) == (value,)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("places: {random: [FI, NO]}", "write 'NO'"),
+        ("places: {random: EU27}", "write [EU27]"),
+        ("window: [2021-13-01, 2024-01-01]", "month must be in 1..12"),
+        ("destinations: [out, ./out]", "stands twice"),
+        ("shard_size: 4096\npatch: {pixels: 1024}", "GB of memory"),
+    ],
+)
+def test_a_likely_slip_is_told_with_its_remedy(tmp_path: Path, line: str, told: str) -> None:
+    assert told in refusal(tmp_path, replaced(line))

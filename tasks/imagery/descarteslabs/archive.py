@@ -63,13 +63,13 @@ class DescartesLabs:
         together = self._settings.descarteslabs_search_patches
         s2_images, s1_images = self._found(
             list(searches(outlines, first, end, together=together)),
-            list(searches(outlines, first - rule.max_gap, end + rule.max_gap, together=together)),
+            list(searches(outlines, first - rule.reach, end + rule.reach, together=together)),
             traffic,
         )
         s2, s1 = sentinel2_scenes(s2_images), sentinel1_scenes(s1_images)
         lon, lat = draws.patches.centres()
         s2_draw, s2_scene = SceneIndex(s2).near(lon, lat, draws.preferred, rule.search)
-        s1_draw, s1_scene = SceneIndex(s1).near(lon, lat, draws.preferred, rule.search + rule.max_gap)
+        s1_draw, s1_scene = SceneIndex(s1).near(lon, lat, draws.preferred, rule.search + rule.reach)
         return Candidates(
             sentinel2=s2, s2_draw=s2_draw, s2_scene=s2_scene, sentinel1=s1, s1_draw=s1_draw, s1_scene=s1_scene
         )

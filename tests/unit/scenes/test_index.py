@@ -201,8 +201,8 @@ def test_the_newest_processing_that_covers_the_patch_is_taken() -> None:
 
 
 def test_what_is_not_there_is_told() -> None:
-    assert resolved(optical(("a", "E", "02.06", EVERYWHERE))) == "D 32TNR is not in its catalogue"
-    assert resolved(s1=radar(("r", "S1A_other", 0, 15))) == f"{PRODUCT} is not in its catalogue"
+    assert resolved(optical(("a", "E", "02.06", EVERYWHERE))) == "D 32TNR: not in its catalogue"
+    assert resolved(s1=radar(("r", "S1A_other", 0, 15))) == f"{PRODUCT}: not in its catalogue"
 
 
 def test_another_processing_of_the_same_sentinel_1_acquisition_is_the_same() -> None:
@@ -221,7 +221,7 @@ def test_another_processing_of_the_same_sentinel_1_acquisition_is_the_same() -> 
 )  # fmt: skip
 def test_where_names_differ_start_and_orbit_tell(late: int, orbit: int, same: bool) -> None:
     found = resolved(s1=radar(("far", "p", 0, 15), ("r", "q", 10**15 + late, orbit)))
-    assert found == (("a", "r") if same else f"{PRODUCT} is not in its catalogue")
+    assert found == (("a", "r") if same else f"{PRODUCT}: not in its catalogue")
 
 
 def test_an_unknown_orbit_of_the_chosen_scene_matches_any() -> None:

@@ -1,0 +1,58 @@
+"""Threads that fetch samples, shared by all shards of a process."""
+
+import heapq
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import count
+from threading import Condition, Thread
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Readers:
+    """A pool of threads that serves the shard that began first before the others.
+
+    Served by turns, shards would read at the same time and encode at the same time, and the platform would wait while
+    they do. Threads start when they are first needed and live as long as the process: clients keep connections by
+    thread.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._most = threads
+        self._threads = 0
+        self._idle = 0
+        self._order = count()
+        self._waiting: list[tuple[int, int, Callable[[], None]]] = []
+        self._changed = Condition()
+
+    def submit(self, turn: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have a thread make a call; of those that wait, the lowest `turn` comes first, then the oldest."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(call(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 it is raised where the result is asked for
+                future.set_exception(error)
+
+        with self._changed:
+            heapq.heappush(self._waiting, (turn, next(self._order), run))
+            if len(self._waiting) > self._idle and self._threads < self._most:
+                self._threads += 1
+                Thread(target=self._serve, name=f"fetch-{self._threads}", daemon=True).start()
+            self._changed.notify()
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                self._changed.wait_for(lambda: bool(self._waiting))
+                self._idle -= 1
+                run: Any = heapq.heappop(self._waiting)[2]
+            run()
+            del run  # a future's pixels must not live until the next one
