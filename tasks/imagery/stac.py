@@ -81,7 +81,7 @@ class StacArchive:
         radar, self._s1 = sentinel1_scenes(records[source.sentinel1])
         self._radar_hrefs = radar.hrefs
         self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
-        self._twins = _twins(self._s2, self._l1c.scenes) if self._l1c else {}
+        self._twins = twins_of(self._s2, self._l1c.scenes) if self._l1c else {}
         self._s2_index, self._s1_index = SceneIndex(self._s2), SceneIndex(self._s1)
         self._resolver = Resolver(self._s2, self._s1)
         held = keys_by_band(self._optical.asset_keys)
@@ -187,7 +187,7 @@ def _judge(error: Exception) -> Verdict:
     return Verdict.TRANSIENT if isinstance(error, ConnectionError) else Verdict.FINAL
 
 
-def _twins(scenes: Sentinel2Scenes, twins: Sentinel2Scenes) -> dict[int, int]:
+def twins_of(scenes: Sentinel2Scenes, twins: Sentinel2Scenes) -> dict[int, int]:
     """The newest twin of each scene that covers what the scene does: by position in `scenes`, position in `twins`.
 
     Datastrips may split a tile, so one datatake and tile can have several scenes, each with a twin of its own.

@@ -312,3 +312,16 @@ def _await_commits(corpus: Path, count: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"no {count} commits in a minute")
+
+
+@pytest.mark.parametrize("lost", ["preview.png", "pairing.json"])
+def test_a_run_killed_after_its_last_commit_is_finished_by_the_next(
+    command: Command, write_spec: Spec, tmp_path: Path, lost: str
+) -> None:
+    spec = write_spec(size=4)
+    command("build", spec)
+    before = tree(tmp_path / "corpus")
+    (tmp_path / "corpus" / "release" / lost).unlink()
+
+    assert command("build", spec).code == 0
+    assert tree(tmp_path / "corpus") == before

@@ -92,6 +92,16 @@ def test_an_unknown_layout_is_refused_with_both_versions(folder: LocalFolder) ->
         read_description(folder)
 
 
+def changed(**changes: Any) -> bytes:
+    """`corpus.json` with other values."""
+    return json.dumps(json.loads(described().to_bytes()) | changes).encode()
+
+
+def changed_spec(**changes: Any) -> bytes:
+    """`corpus.json` with other values in its spec."""
+    return changed(spec=json.loads(described().to_bytes())["spec"] | changes)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -100,12 +110,117 @@ def test_an_unknown_layout_is_refused_with_both_versions(folder: LocalFolder) ->
         described().to_bytes().replace(b'"bands"', b'"colours"'),
         described().to_bytes().replace(b'"platforms"', b'"sources_"'),
         described().to_bytes().replace(b'"alpha"', b'"beta"', 1),
+        changed(shards="x"), changed(shards=-1), changed(shards=0), changed(shards=3), changed(shards=10**15),
+        changed(shards=2.0), changed(capacity="x"), changed(capacity=None), changed(schema="x"), changed(more=1),
+        changed(spec=3), changed(spec={}), changed(bands="x"), changed(bands={"zulu": 3, "alpha": []}), changed(bands={}),
+        changed(bands={"zulu": ["B99"], "alpha": []}), changed(software=[]), changed(software={"zarr": 3}),
+        changed_spec(name=3), changed_spec(shard_size="x"), changed_spec(shard_size=0), changed_spec(patch=250),
+        changed_spec(patch={"pixels": "x"}), changed_spec(patch={"pixels": -1}), changed_spec(places=3),
+        changed_spec(platforms="zulu"), changed_spec(platforms=[]), changed_spec(platforms=[{"stac": 3}]),
+        changed_spec(platforms=["../x"]), changed_spec(size="x"),
     ],
 )  # fmt: skip
 def test_a_damaged_description_is_refused_by_name(folder: LocalFolder, content: bytes) -> None:
     folder.put("corpus.json", content)
-    with pytest.raises(CorpusError, match=r"corpus\.json: is damaged"):
+    with pytest.raises(CorpusError, match=r"corpus\.json: is damaged \(.*\)\. Restore it") as caught:
         read_description(folder)
+    assert len(str(caught.value)) < 400, "it does not quote the file"
+
+
+def test_what_is_wrong_with_a_description_is_told_by_key(folder: LocalFolder) -> None:
+    folder.put("corpus.json", changed(shards="x"))
+    with pytest.raises(CorpusError, match=r"\(shards: Input should be a valid integer, found 'x'\)"):
+        read_description(folder)
+
+
+# Where files lie
+
+
+def over(places: str, *catalogs: str, mode: str = "points", **changes: Any) -> Description:
+    names = ("zulu", "alpha")
+    platforms = [{"stac": {"catalog": one, "name": name}} for one, name in zip(catalogs, names, strict=False)]
+    return described(places={mode: places}, platforms=platforms, **changes)
+
+
+@pytest.mark.parametrize("mode", ["random", "cover", "points"])
+def test_of_local_files_only_the_names_are_stored(mode: str) -> None:
+    found = over(
+        "/home/ada/sites.gpkg", "/home/ada/real-archive/catalog.json", "file:///home/ada/b/catalog.json", mode=mode,
+        sources={"corine": "/home/ada/clc.tif"},
+    )  # fmt: skip
+    assert b"ada" not in found.to_bytes()
+    assert found.spec["places"] == {mode: "sites.gpkg", "digest": "digest"}
+    assert [item["stac"]["catalog"] for item in found.spec["platforms"]] == [
+        "real-archive/catalog.json",
+        "b/catalog.json",
+    ]
+    assert found.spec["sources"] == {"corine": "clc.tif"}
+
+
+def test_urls_land_and_countries_are_stored_as_they_are() -> None:
+    found = over("land", "https://earth-search.aws.element84.com/v1", "s3://bucket/catalog.json", mode="random")
+    assert found.spec["places"]["random"] == "land"
+    assert [item["stac"]["catalog"] for item in found.spec["platforms"]] == [
+        "https://earth-search.aws.element84.com/v1",
+        "s3://bucket/catalog.json",
+    ]
+
+
+@pytest.mark.parametrize("location", ["catalog.json", "./catalog.json", "/catalog.json", ".", "/", "~/catalog.json"])
+def test_a_short_path_of_a_catalogue_has_a_name_too(location: str) -> None:
+    stored = over("a.gpkg", location).spec["platforms"][0]["stac"]["catalog"]
+    assert stored
+    assert not stored.startswith("/")
+
+
+@pytest.mark.parametrize("mode", ["random", "cover", "points"])
+def test_files_may_move_and_the_corpus_stays_as_it_is_described(mode: str) -> None:
+    before = over("/home/ada/sites.gpkg", "/home/ada/archive/catalog.json", mode=mode, sources={"corine": "/a/clc.tif"})
+    after = over("data/places.gpkg", "catalog.json", mode=mode, sources={"corine": "/b/corine.tif"})
+    assert reconcile(after, before, "here") == before
+    grown = reconcile(over("data/places.gpkg", "c.json", mode=mode, size=1_000, sources={"corine": "x"}), before, "")
+    assert (grown.shards, grown.spec["size"]) == (4, 1_000)
+    assert grown.spec["places"] == before.spec["places"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (over("a.gpkg", "a"), over("a.gpkg", "https://a.org"), "platforms.zulu.stac.catalog: the corpus has 'a', the "),
+        (over("a.gpkg", "https://a.org"), over("a.gpkg", "https://b.org"), "platforms.zulu.stac.catalog: "),
+        (
+            over("a.gpkg", "a", mode="random"),
+            over("land", "a", mode="random"),
+            "places.random: the corpus has 'a.gpkg'",
+        ),
+        (over("a.gpkg", "a"), over("a.gpkg", "a", digest="x"), "places.digest: the corpus has 'digest', the spec 'x'"),
+        (over("a.gpkg", "a"), over("a.gpkg", "a", mode="cover"), "places.cover: the corpus has nothing, the spec 'a.g"),
+        (over("a.gpkg", "a"), over("a.gpkg", "a", sources={"corine": "c"}), "sources.corine: the corpus has nothing"),
+    ],
+)
+def test_what_is_more_than_another_place_of_a_file_is_refused(
+    before: Description, after: Description, told: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        reconcile(after, before, "here")
+    assert f"\n  {told}" in str(caught.value)
+
+
+def test_a_change_within_a_platform_is_named_by_its_key_alone() -> None:
+    platforms = [VALUES["platforms"][0], {"stac": VALUES["platforms"][1]["stac"] | {"sentinel1": "s1-rtc"}}]
+    with pytest.raises(SpecError) as caught:
+        reconcile(described(platforms=platforms), described(), "here")
+    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
+        "  platforms.alpha.stac.sentinel1: the corpus has 'sentinel-1-grd', the spec 's1-rtc'"
+    ]
+
+
+def test_other_platforms_are_told_by_their_names() -> None:
+    with pytest.raises(SpecError) as caught:
+        reconcile(described(platforms=VALUES["platforms"][:1]), described(), "here")
+    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
+        "  platforms: the corpus has ['zulu', 'alpha'], the spec ['zulu']"
+    ]
 
 
 # What may change
@@ -149,10 +264,10 @@ def test_the_software_of_the_first_build_is_kept() -> None:
         ({"seed": 2}, "seed: the corpus has 1, the spec 2"),
         ({"window": ["2018-01-01", "2022-01-01"]}, "window: "),
         ({"places": {"random": ["EU27"]}}, "places.random: "),
-        ({"places": {"points": "sites.gpkg"}}, "places.points: the corpus has 'nothing', the spec 'sites.gpkg'"),
+        ({"places": {"points": "sites.gpkg"}}, "places.points: the corpus has nothing, the spec 'sites.gpkg'"),
         ({"pairing": {"max_gap_days": 2}}, "pairing.max_gap_days: the corpus has 3.0, the spec 2.0"),
         ({"pairing": {"search_days": 60}}, "pairing.search_days: "),
-        ({"pairing": {"max_cloud_cover": 20}}, "pairing.max_cloud_cover: the corpus has 'nothing', the spec 20.0"),
+        ({"pairing": {"max_cloud_cover": 20}}, "pairing.max_cloud_cover: the corpus has nothing, the spec 20.0"),
         ({"patch": {"pixels": 256}}, "patch.pixels: the corpus has 250, the spec 256"),
         ({"shard_size": 125}, "shard_size: the corpus has 250, the spec 125"),
         ({"labels": ["corine"]}, "labels: "),

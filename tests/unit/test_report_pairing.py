@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import CorpusError
 from tasks.report_pairing import pairing_report, report_pairing
 from tasks.shards.commits import Commit
 from tasks.shards.destinations import LocalFolder
@@ -15,10 +16,18 @@ from tasks.shards.pairing_counts import PairingCounts
 SCENE = "S2A_MSIL2A_20180503T104021_N0206_R008_T32TMR_20180503T181512"
 
 
-def commit(shard: int, *, replaced: tuple[tuple[int, str], ...] = (), samples: int = 8) -> Commit:
+def commit(
+    shard: int,
+    *,
+    replaced: tuple[tuple[int, str], ...] = (),
+    samples: int = 8,
+    missing: dict[str, int] | None = None,
+) -> Commit:
     return Commit(
         shard=shard,
+        rows=samples + sum((missing or {}).values()),
         samples=samples,
+        missing=missing or {},
         objects=(),
         replaced=replaced,
         pairing=PairingCounts(
@@ -67,6 +76,19 @@ def test_rejections_are_counted_by_reason(tmp_path: Path) -> None:
 def test_reasons_that_name_scenes_are_one_reason(tmp_path: Path, first: str, second: str) -> None:
     found = report(corpus(tmp_path, commit(0, replaced=((1, first), (2, second)))))
     assert list(found["candidates_rejected"].values()) == [2]
+
+
+def test_listed_places_without_pixels_are_counted_by_reason(tmp_path: Path) -> None:
+    shards = [commit(0, missing={"no scene": 2, "gone": 1}), commit(1), commit(2, missing={"no scene": 5})]
+    assert report(corpus(tmp_path, *shards))["places_without_pixels"] == {"gone": 1, "no scene": 7}
+    assert report(corpus(tmp_path / "random", commit(0)))["places_without_pixels"] == {}
+
+
+def test_a_damaged_record_is_not_passed_over(tmp_path: Path) -> None:
+    destination = corpus(tmp_path, commit(0), commit(1))
+    destination.put(commit_object(1), b"{}")
+    with pytest.raises(CorpusError, match=r"shard-00001\.json: is damaged"):
+        pairing_report(destination)
 
 
 def test_the_report_is_a_function_of_the_commits(tmp_path: Path) -> None:

@@ -199,27 +199,95 @@ def test_the_order_of_polygons_does_not_matter(tmp_path: Path) -> None:
 # Zones and hemispheres
 
 
-def test_a_polygon_in_two_zones_is_cut_at_their_border(tmp_path: Path) -> None:
-    region = shapely.box(11.8, 45.0, 12.2, 45.1)
-    found = covered(saved(tmp_path, [region]))
-    assert set(found.patches.epsg.tolist()) == {32632, 32633}
-    assert (np.diff(found.patches.epsg) >= 0).all(), "zone by zone"
-    for epsg, half in ((32632, shapely.box(11.8, 45.0, 12.0, 45.1)), (32633, shapely.box(12.0, 45.0, 12.2, 45.1))):
-        expected = shares(metres(half, epsg), SIDE)
-        sure = {tile for tile, share in expected.items() if abs(share - 0.5) > 0.005}
-        assert tiles(found, epsg) & sure == {tile for tile in sure if expected[tile] > 0.5}
-    lon, _ = found.patches.centres()
-    assert (utm_epsg(lon, np.full(len(lon), 45.05)) == found.patches.epsg).mean() > 0.99
+def overlapping(found: ListedPlaces, epsg: int) -> int:
+    """Pairs of tiles that share more than rounding, seen in the metres of one zone."""
+    outlines = np.array([metres(outline, epsg) for outline in found.patches.outlines()])
+    first, second = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    pairs = first < second
+    return int((shapely.area(shapely.intersection(outlines[first[pairs]], outlines[second[pairs]])) > 1).sum())
 
 
-def test_along_a_border_of_zones_at_most_half_a_tile_is_missing_or_doubled(tmp_path: Path) -> None:
-    region = shapely.box(11.8, 45.0, 12.2, 45.4)
+def gap(found: ListedPlaces, region: shapely.Geometry, epsg: int, side: int) -> shapely.Geometry:
+    """What is not covered further than a tile inside the region, without what is narrower than a tile; metres."""
+    outlines = [metres(outline, epsg) for outline in found.patches.outlines()]
+    inner = metres(region, epsg).buffer(-1.5 * side)
+    return inner.difference(shapely.union_all(outlines).buffer(1)).buffer(-side / 2)
+
+
+@pytest.mark.parametrize(
+    ("region", "epsg"),
+    [
+        (shapely.box(5.8, 45.0, 6.2, 45.2), 32632),
+        (shapely.box(5.6, 45.0, 6.1, 45.2), 32631),
+        (shapely.box(5.9, 45.0, 6.49, 45.2), 32632),
+        (shapely.box(2.9, 60.0, 3.3, 60.1), 32632),  # 32V begins at 3 degrees east
+        (shapely.box(8.8, 78.0, 9.4, 78.1), 32633),
+        (shapely.box(5.9, 55.9, 6.1, 56.1), 32632),
+    ],
+)
+def test_a_polygon_across_a_border_of_zones_is_tiled_whole_in_the_zone_of_its_representative_point(
+    tmp_path: Path, region: shapely.Polygon, epsg: int
+) -> None:
     found = covered(saved(tmp_path, [region]))
-    outlines = [metres(outline, 32632) for outline in found.patches.outlines()]
-    whole = shapely.intersection(metres(region, 32632), shapely.union_all(outlines))
-    along = 0.4 * 111_000 * SIDE
-    assert metres(region, 32632).area - whole.area < along / 2 + 4 * (0.4 * 111_000 + 0.4 * 79_000) * SIDE / 8
-    assert sum(outline.area for outline in outlines) - shapely.union_all(outlines).area < along / 2
+    assert set(found.patches.epsg.tolist()) == {epsg}
+    expected = shares(metres(region, epsg), SIDE)
+    sure = {tile for tile, share in expected.items() if abs(share - 0.5) > 0.005}
+    assert tiles(found) & sure == {tile for tile in sure if expected[tile] > 0.5}
+    assert overlapping(found, epsg) == 0
+
+
+def test_parcels_that_touch_across_a_border_of_zones_are_one_polygon(tmp_path: Path) -> None:
+    parcels = [shapely.box(5.8 + 0.05 * i, 45.0, 5.85 + 0.05 * i, 45.1) for i in range(8)]
+    found = covered(saved(tmp_path, parcels))
+    assert len(set(found.patches.epsg.tolist())) == 1
+    assert overlapping(found, 32632) == 0
+    assert gap(found, shapely.box(5.8, 45.0, 6.2, 45.1), 32632, SIDE).is_empty
+
+
+@pytest.mark.parametrize("pixels", [100, 256])
+@pytest.mark.parametrize(
+    ("region", "epsgs"),
+    [
+        (shapely.box(5.4, 45.0, 6.6, 45.2), {32631, 32632}),
+        (shapely.box(11.4, -0.3, 12.6, 0.3), {32632, 32633, 32732, 32733}),
+        (shapely.box(2.0, 60.0, 3.7, 60.1), {32631, 32632}),
+        (shapely.box(20.0, 78.0, 22.0, 78.1), {32633, 32635}),
+    ],
+)
+def test_a_larger_polygon_is_cut_along_the_border_without_overlap_and_with_gaps_narrower_than_a_tile(
+    tmp_path: Path, region: shapely.Polygon, epsgs: set[int], pixels: int
+) -> None:
+    found = covered(saved(tmp_path, [region]), pixels=pixels)
+    assert set(found.patches.epsg.tolist()) == epsgs
+    assert (np.diff(found.patches.epsg % 100) >= 0).all(), "zone by zone"
+    assert overlapping(found, min(epsgs)) == 0
+    assert gap(found, region, min(epsgs), 10 * pixels).is_empty
+    assert any("1 of 1 connected polygons are wider" in note for note in found.notes)
+
+
+def test_tiles_of_polygons_in_different_zones_do_not_overlap(tmp_path: Path) -> None:
+    west, east = shapely.box(5.7, 45.0, 6.0, 45.2), shapely.box(6.001, 45.0, 6.3, 45.2)
+    found = covered(saved(tmp_path, [west, east]))
+    assert set(found.patches.epsg.tolist()) == {32631, 32632}
+    assert overlapping(found, 32632) == 0
+    assert gap(found, shapely.box(5.7, 45.0, 6.3, 45.2), 32632, SIDE).is_empty
+
+
+def test_a_large_polygon_across_the_antimeridian_has_no_overlap_there(tmp_path: Path) -> None:
+    region = shapely.box(179.0, 10.0, 181.0, 10.2)
+    found = covered(saved(tmp_path, [region]))
+    assert set(found.patches.epsg.tolist()) == {32660, 32601}
+    assert overlapping(found, 32660) == 0
+    assert gap(found, region, 32660, SIDE).is_empty
+
+
+def test_a_polygon_of_many_vertices_has_the_tiles_of_its_shape(tmp_path: Path) -> None:
+    angle = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    radius = 0.15 + 0.02 * np.sin(40 * angle)
+    region = Polygon(np.column_stack([9 + radius * np.cos(angle), 45 + radius * np.sin(angle)]))
+    expected = shares(metres(region, 32632), SIDE)
+    sure = {tile for tile, share in expected.items() if abs(share - 0.5) > 0.005}
+    assert tiles(covered(saved(tmp_path, [region]))) & sure == {tile for tile in sure if expected[tile] > 0.5}
 
 
 def test_southern_tiles_count_from_the_false_northing(tmp_path: Path) -> None:
@@ -230,27 +298,19 @@ def test_southern_tiles_count_from_the_false_northing(tmp_path: Path) -> None:
     assert tiles(found) & sure == {tile for tile in sure if expected[tile] > 0.5}
 
 
-def test_a_polygon_across_the_equator_is_cut_there(tmp_path: Path) -> None:
-    found = covered(saved(tmp_path, [shapely.box(20.0, -0.1, 20.1, 0.1)]))
-    assert set(found.patches.epsg.tolist()) == {32634, 32734}
-    assert abs((found.patches.epsg == 32634).sum() - len(found.patches) / 2) <= 12
-
-
-@pytest.mark.parametrize(
-    ("box", "zones"),
-    [
-        (shapely.box(2.9, 60.0, 3.1, 60.1), {32631, 32632}),  # 32V begins at 3 degrees east
-        (shapely.box(5.9, 60.0, 6.1, 60.1), {32632}),
-        (shapely.box(8.6, 78.0, 9.4, 78.1), {32631, 32633}),
-        (shapely.box(20.6, 78.0, 21.4, 78.1), {32633, 32635}),
-        (shapely.box(11.6, 78.0, 12.4, 78.1), {32633}),
-        (shapely.box(5.9, 55.9, 6.1, 56.1), {32631, 32632}),
-    ],
-)
-def test_zones_of_norway_and_svalbard_have_their_own_borders(
-    tmp_path: Path, box: shapely.Polygon, zones: set[int]
+@pytest.mark.parametrize("pixels", [100, 256])
+def test_across_the_equator_there_is_one_lattice_and_each_tile_has_its_own_hemisphere(
+    tmp_path: Path, pixels: int
 ) -> None:
-    assert set(covered(saved(tmp_path, [box])).patches.epsg.tolist()) == zones
+    found = covered(saved(tmp_path, [shapely.box(20.0, -0.1, 20.1, 0.1)]), pixels=pixels)
+    side, south = 10 * pixels, found.patches.epsg == 32734
+    assert set(found.patches.epsg.tolist()) == {32634, 32734}
+    assert south.sum() * 2 == len(south)
+    assert found.patches.ymax[south].max() == 10_000_000
+    assert found.patches.ymax[~south].min() == side
+    assert len(set(zip(found.patches.xmin.tolist(), found.patches.ymax.tolist(), strict=True))) == len(south)
+    assert overlapping(found, 32634) == 0
+    assert gap(found, shapely.box(20.0, -0.1, 20.1, 0.1), 32634, side).is_empty
 
 
 @pytest.mark.parametrize(
@@ -261,11 +321,13 @@ def test_zones_of_norway_and_svalbard_have_their_own_borders(
         shapely.MultiPolygon([shapely.box(179.9, 65.0, 180.0, 65.1), shapely.box(-180.0, 65.0, -179.9, 65.1)]),
     ],
 )
-def test_a_polygon_across_the_antimeridian_is_covered_on_both_sides(tmp_path: Path, polygon: Any) -> None:
+def test_a_polygon_across_the_antimeridian_is_covered_on_both_sides_in_one_zone(tmp_path: Path, polygon: Any) -> None:
     found = covered(saved(tmp_path, [polygon]))
-    assert set(found.patches.epsg.tolist()) == {32601, 32660}
+    assert set(found.patches.epsg.tolist()) == {32601}
+    assert overlapping(found, 32601) == 0
     lon, _ = found.patches.centres()
     assert (np.abs(lon) > 179.85).all()
+    assert set(np.sign(lon)) == {-1, 1}
     assert len(found.patches) == pytest.approx(9.4 * 11.1, rel=0.15)
 
 
@@ -334,6 +396,23 @@ def test_polygons_too_small_for_a_tile_are_refused_with_what_to_do(tmp_path: Pat
 def test_a_polygon_where_utm_is_not_defined_is_refused(tmp_path: Path, lat: float) -> None:
     with pytest.raises(PlacesError):
         covered(saved(tmp_path, [shapely.box(9.0, lat, 10.0, lat + 1)]))
+
+
+def test_what_lies_beyond_the_latitudes_of_utm_is_left_out_and_it_is_said(tmp_path: Path) -> None:
+    note = "1 of 2 polygons reach beyond the latitudes of UTM (80 S to 84 N); what lies beyond was left out"
+    inside, across = shapely.box(9.0, 45.0, 9.1, 45.1), shapely.box(9.2, 83.9, 9.6, 84.2)
+    found = covered(saved(tmp_path, [inside, across]))
+    assert note in found.notes
+    assert found.patches.centres()[1].max() == pytest.approx(84, abs=0.02)
+    assert covered(saved(tmp_path, [inside], name="inside.parquet")).notes == ()
+    with pytest.raises(PlacesError, match=r"1 of 1 polygons reach beyond the latitudes of UTM"):
+        covered(saved(tmp_path, [shapely.box(9, 85, 10, 86)], name="beyond.parquet"))
+
+
+@pytest.mark.parametrize("name", ["farms.geoparquet", "FARMS.PARQUET"])
+def test_geoparquet_is_read_whatever_its_suffix(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, [shapely.box(9.0, 45.0, 9.1, 45.1)]).rename(tmp_path / name)
+    assert len(covered(path).patches) > 50
 
 
 def test_too_many_tiles_are_refused_before_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.random import Philox
 
 from tasks.errors import PlacesError
-from tasks.places import RandomPlaces, draw_region, open_places
-from tasks.places import draws as module
+from tasks.places import RandomPlaces, counters, draw_region, open_places
+from tasks.places import cells as cells_module
 from tasks.places.draws import CANDIDATES_PER_SAMPLE, Draws, ListedPlaces, instants_of_points
 from tasks.places.lattice import Lattice
 from tasks.places.patches import patches_around
@@ -84,8 +84,8 @@ def test_a_cell_belongs_to_the_region_if_its_patch_centre_does(places: RandomPla
 def test_the_permutation_is_independent_of_the_batches_it_is_computed_in(
     monkeypatch: pytest.MonkeyPatch, places: RandomPlaces, at_least: int
 ) -> None:
-    whole = module._batches
-    monkeypatch.setattr(module, "_batches", lambda *given: whole(*given, at_least=at_least))
+    whole = cells_module._batches
+    monkeypatch.setattr(cells_module, "_batches", lambda *given: whole(*given, at_least=at_least))
     assert np.array_equal(drawn().cells, places.cells)
 
 
@@ -193,10 +193,10 @@ def test_a_draw_is_a_block_of_philox_at_its_cell(places: RandomPlaces) -> None:
 
 def test_runs_of_neighbouring_cells_give_the_words_of_each() -> None:
     cells = np.array([5, 6, 7, 100, 2**40, 2**40 + 1, 3, 2, 1, 0, 0])
-    together = module._words(9, 1, cells)
+    together = counters.words_of(9, 1, cells)
     for index, cell in enumerate(cells):
-        assert np.array_equal(together[index], module._words(9, 1, np.array([cell]))[0])
-    assert module._words(9, 1, np.array([], dtype=np.int64)).shape == (0, 4)
+        assert np.array_equal(together[index], counters.words_of(9, 1, np.array([cell]))[0])
+    assert counters.words_of(9, 1, np.array([], dtype=np.int64)).shape == (0, 4)
 
 
 # Jitter and instants
@@ -204,19 +204,19 @@ def test_runs_of_neighbouring_cells_give_the_words_of_each() -> None:
 
 def test_jitter_is_uniform_in_both_directions() -> None:
     # Four words a cell: order, east, north, instant.
-    words = module._words(11, 1, np.arange(40_000))
+    words = counters.words_of(11, 1, np.arange(40_000))
     for column in range(4):
-        assert evenness(module._unit(words[:, column])) < CHI_SQUARE
-    independent = np.corrcoef(module._unit(words), rowvar=False) - np.eye(4)
+        assert evenness(counters.to_unit(words[:, column])) < CHI_SQUARE
+    independent = np.corrcoef(counters.to_unit(words), rowvar=False) - np.eye(4)
     assert np.abs(independent).max() < 0.02
 
 
 def test_jitter_fills_the_room_in_the_cells(places: RandomPlaces) -> None:
     cells = np.sort(places.cells)
-    words = module._words(1, 1, cells)
+    words = counters.words_of(1, 1, cells)
     low = places.lattice.places_in(cells, np.zeros(len(cells)), np.zeros(len(cells)))
     high = places.lattice.places_in(cells, np.ones(len(cells)), np.ones(len(cells)))
-    at = places.lattice.places_in(cells, module._unit(words[:, 1]), module._unit(words[:, 2]))
+    at = places.lattice.places_in(cells, counters.to_unit(words[:, 1]), counters.to_unit(words[:, 2]))
     for axis in (0, 1):
         assert evenness((at[axis] - low[axis]) / (high[axis] - low[axis])) < CHI_SQUARE
 
@@ -229,7 +229,7 @@ def test_preferred_instants_are_uniform_in_the_window(places: RandomPlaces) -> N
 @given(st.integers(-(10**15), 2 * 10**15), st.integers(1, 10**16))
 def test_preferred_instants_lie_in_the_half_open_window_even_at_the_largest_word(first: int, length: int) -> None:
     words = np.array([0, 2**64 - 1], dtype=np.uint64)
-    earliest, latest = module._instants(words, (first, first + length))
+    earliest, latest = counters.to_instants(words, (first, first + length))
     assert earliest == first
     assert first <= latest < first + length
     if length < 2**52:

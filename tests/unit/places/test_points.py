@@ -59,6 +59,21 @@ def test_points_of_any_format_are_the_centres_of_patches_in_their_order(tmp_path
     assert found.capacity == 2
 
 
+@pytest.mark.parametrize("name", ["p.geoparquet", "P.PARQUET"])
+def test_geoparquet_is_read_whatever_its_suffix(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, POINTS, name="sites.parquet").rename(tmp_path / name)
+    assert len(loaded(path).patches) == 4
+
+
+def test_of_several_layers_the_one_of_points_is_read_and_two_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sites.gpkg"
+    gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=4326).to_file(path, layer="fields")
+    gpd.GeoDataFrame(geometry=POINTS, crs=4326).to_file(path, layer="wells")
+    assert len(loaded(path).patches) == 4
+    gpd.GeoDataFrame(geometry=POINTS, crs=4326).to_file(path, layer="towers")
+    assert "several layers of points (wells, towers)" in refusal(path)
+
+
 def test_points_in_another_crs_are_the_same_places(tmp_path: Path) -> None:
     metres = gpd.GeoSeries(POINTS, crs=4326).to_crs(3857)
     found = loaded(saved(tmp_path, list(metres), crs=3857))

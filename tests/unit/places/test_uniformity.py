@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from tasks.places import RandomPlaces, draw_region
-from tasks.places import draws as module
+from tasks.places import cells as module
 from tasks.places.lattice import Lattice
 from tasks.places.patches import Patches
 from tasks.places.regions import Region, load_region

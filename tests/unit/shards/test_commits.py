@@ -7,7 +7,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 import pytest
@@ -15,7 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import CorpusError
-from tasks.shards.commits import Commit, StoredObject, committed_shards, corpus_digest, read_commit, write_shard
+from tasks.shards.commits import (
+    Commit,
+    StoredObject,
+    committed_shards,
+    corpus_digest,
+    parse_commit,
+    read_commit,
+    read_commits,
+    write_shard,
+)
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import commit_object
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
@@ -27,7 +38,9 @@ CONTENTS = {"stac/s2/c/3/0/0/0": b"pixels" * 100, "samples/shard-00003.parquet":
 def commit_of(contents: dict[str, bytes] = CONTENTS, shard: int = 3) -> Commit:
     return Commit(
         shard=shard,
+        rows=252,
         samples=250,
+        missing={"no Sentinel-2 scene near the patch": 2},
         objects=tuple(StoredObject.of(path, content) for path, content in contents.items()),
         replaced=((17, "no Sentinel-2 scene covers the patch"), (4, "größtenteils Nodata")),
         pairing=PairingCounts(
@@ -53,7 +66,8 @@ def test_an_object_is_described_as_the_clouds_describe_it() -> None:
     assert int.from_bytes(base64.b64decode(found.crc32c), "big") == google_crc32c.value(b"123456789")
 
 
-objects = st.builds(StoredObject.of, st.text(min_size=1, max_size=20), st.binary(max_size=50))
+paths = st.lists(st.text("ab_1", min_size=1, max_size=4), min_size=1, max_size=6).map("/".join)
+objects = st.builds(StoredObject.of, paths, st.binary(max_size=50))
 counts = st.builds(
     PairingCounts,
     tried=st.integers(0, 10**6),
@@ -62,20 +76,44 @@ counts = st.builds(
 )
 
 
-@given(
-    st.builds(
-        Commit,
-        shard=st.integers(0, 10**6),
-        samples=st.integers(0, 4096),
-        objects=st.lists(objects, max_size=4).map(tuple),
-        replaced=st.lists(st.tuples(st.integers(0, 2**40), st.text(max_size=30)), max_size=4).map(tuple),
-        pairing=counts,
-    )
-)
+commits = st.builds(
+    Commit,
+    shard=st.integers(0, 10**6),
+    rows=st.just(0),
+    samples=st.integers(0, 4096),
+    missing=st.dictionaries(st.text(max_size=30), st.integers(1, 100), max_size=3),
+    objects=st.lists(objects, max_size=4).map(tuple),
+    replaced=st.lists(st.tuples(st.integers(0, 2**40), st.text(max_size=30)), max_size=4).map(tuple),
+    pairing=counts,
+).map(lambda commit: replace(commit, rows=commit.samples + sum(commit.missing.values())))
+
+
+@given(commits)
 def test_a_record_comes_back_from_its_bytes(commit: Commit) -> None:
     content = commit.to_bytes()
-    assert Commit.from_bytes(content, "x") == commit
-    assert Commit.from_bytes(content, "x").to_bytes() == content
+    found = parse_commit(content, commit.shard)
+    assert found == commit
+    assert isinstance(found, Commit)
+    assert found.to_bytes() == content
+
+
+def test_a_record_is_stored_as_these_bytes() -> None:
+    stored = Commit(
+        shard=3,
+        rows=2,
+        samples=1,
+        missing={"gone": 1},
+        objects=(StoredObject(path="a/s2", size=9, crc32c="4waSgw==", md5="JfnnlDI7RTiF9RgfGw2JNw=="),),
+        replaced=((17, "größtenteils Nodata"),),
+        pairing=PairingCounts(tried=2, within=Counter({3: 1, 5: 2}), gaps=Counter({66: 1})),
+    ).to_bytes()
+    assert json.loads(stored) == {
+        "schema": 1, "shard": 3, "rows": 2, "samples": 1, "missing": {"gone": 1},
+        "objects": [{"path": "a/s2", "size": 9, "crc32c": "4waSgw==", "md5": "JfnnlDI7RTiF9RgfGw2JNw=="}],
+        "replaced": [{"cell": 17, "reason": "größtenteils Nodata"}],
+        "pairing": {"tried": 2, "within_days": {"1": 0, "2": 0, "3": 1, "5": 2}, "gap_hours": {"66": 1}},
+    }  # fmt: skip
+    assert stored == (json.dumps(json.loads(stored), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def test_a_record_is_readable_json_with_its_schema() -> None:
@@ -84,6 +122,29 @@ def test_a_record_is_readable_json_with_its_schema() -> None:
     assert record["replaced"][1] == {"cell": 4, "reason": "größtenteils Nodata"}
     assert [item["path"] for item in record["objects"]] == list(CONTENTS)
     assert record["pairing"]["tried"] == 252
+
+
+def changed(**changes: Any) -> bytes:
+    """The record with other values."""
+    return json.dumps(json.loads(commit_of().to_bytes()) | changes).encode()
+
+
+def with_object(**changes: Any) -> bytes:
+    """The record with other values of its first object."""
+    first, *others = json.loads(commit_of().to_bytes())["objects"]
+    return changed(objects=[first | changes, *others])
+
+
+ODD = [
+    changed(samples="x"), changed(samples=-1), changed(samples=250.0), changed(samples=None), changed(samples=True),
+    changed(samples=249), changed(rows="x"), changed(missing=[]), changed(missing={"gone": "2"}), changed(schema=2),
+    changed(shard=4), changed(shard="3"), changed(objects={}), changed(objects="x"), changed(objects=[1]),
+    changed(replaced=[{"cell": "x", "reason": ""}]), changed(replaced=[{"cell": 1, "reason": 2}]), changed(replaced=3),
+    changed(pairing=3), changed(pairing={"tried": "x", "within_days": {}, "gap_hours": {}}), changed(more=1),
+    with_object(size="9"), with_object(size=-1), with_object(md5=None), with_object(path=3), with_object(path=""),
+    with_object(path="../other"), with_object(path="/etc/hosts"), with_object(path="a\0b"), with_object(crc=1),
+]  # fmt: skip
+"""Records that are JSON and no records."""
 
 
 @pytest.mark.parametrize(
@@ -96,6 +157,7 @@ def test_a_record_is_readable_json_with_its_schema() -> None:
         commit_of().to_bytes().replace(b'"pairing"', b'"couples"'),
         commit_of().to_bytes().replace(b'"tried"', b'"tired"'),
         commit_of().to_bytes().replace(b'"shard": 3', b'"number": 3'),
+        *ODD,
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_named_with_the_way_to_mend_it(folder: LocalFolder, content: bytes) -> None:
@@ -103,7 +165,23 @@ def test_a_damaged_record_is_named_with_the_way_to_mend_it(folder: LocalFolder, 
     with pytest.raises(CorpusError) as caught:
         read_commit(folder, 3)
     assert str(folder.root / commit_object(3)) in str(caught.value)
-    assert "deepsentinel verify --repair" in str(caught.value)
+    assert ": is damaged (" in str(caught.value)
+    assert f"deepsentinel verify --repair {folder.root}" in str(caught.value)
+    with pytest.raises(CorpusError, match="is damaged"):
+        list(read_commits(folder))
+    assert len(str(caught.value)) < 400, "it does not quote the record"
+
+
+def test_what_is_wrong_with_a_record_is_told_by_key() -> None:
+    assert parse_commit(changed(samples="x"), 3) == "is damaged (samples: Input should be a valid integer, found 'x')"
+    assert parse_commit(changed(), 5) == "is damaged (it is the record of shard 3, not of 5)"
+
+
+def test_records_are_read_in_order_and_without_what_only_has_their_name(folder: LocalFolder) -> None:
+    for shard in (10, 2, 0):
+        folder.create(commit_object(shard), commit_of(shard=shard).to_bytes())
+    folder.put("commits/shard-00004.json.bak", b"")
+    assert [commit.shard for commit in read_commits(folder)] == [0, 2, 10]
 
 
 def test_shards_are_those_that_have_a_record(folder: LocalFolder) -> None:
@@ -224,6 +302,15 @@ def test_a_shard_without_a_record_and_one_with_a_damaged_one_are_faults(written:
     (fault,) = verify_shard(written, 3)
     assert (fault.shard, fault.path) == (3, commit_object(3))
     assert "is damaged" in fault.problem
+
+
+@pytest.mark.parametrize("content", ODD)
+def test_a_record_of_wrong_types_is_one_fault_without_advice(written: LocalFolder, content: bytes) -> None:
+    written.put(commit_object(3), content)
+    (fault,) = verify_shard(written, 3)
+    assert (fault.shard, fault.path) == (3, commit_object(3))
+    assert fault.problem.startswith("is damaged (")
+    assert "deepsentinel" not in fault.problem
 
 
 def test_a_record_under_another_shards_name_is_a_fault(written: LocalFolder) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from tasks.shards.pairing_counts import BIN, LIMITS, PairingCounts
+from tasks.shards.pairing_counts import BIN, LIMITS, PairingCounts, PairingRecord, kind_of_reason
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 NONE = np.iinfo(np.int64).max
@@ -78,8 +79,33 @@ def test_adding_leaves_the_other_as_it_was(candidates: list[int], samples: list[
 @given(st.lists(smallest, max_size=8), st.lists(gaps, max_size=8))
 def test_counts_come_back_from_their_json(candidates: list[int], samples: list[int]) -> None:
     counts = counted(candidates, samples)
-    record = json.loads(json.dumps(counts.to_json()))
-    assert PairingCounts.from_json(record).to_json() == counts.to_json()
+    record = PairingRecord.model_validate_json(json.dumps(counts.to_json()))
+    assert record.counts() == counts
+    assert record.counts().to_json() == counts.to_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tried": "1"}, {"tried": -1}, {"tried": 1.5}, {"tried": None}, {"within_days": []}, {"within_days": {"x": 1}},
+        {"gap_hours": {"0": "1"}}, {"gap_hours": {"-6": 1}}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_counts_of_wrong_types_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        PairingRecord.model_validate_json(json.dumps(counted([0], [0]).to_json() | change))
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("no Sentinel-2 scene near the patch", "no Sentinel-2 scene near the patch"),
+        ("S2A_x: the archive has no file B04.tif", "the archive has no file B04.tif"),
+        ("other: S2A 20180503T104021 32TMR: not in its catalogue", "not in its catalogue"),
+    ],
+)
+def test_the_kind_of_a_reason_names_no_scene(reason: str, kind: str) -> None:
+    assert kind_of_reason(reason) == kind
 
 
 def test_the_json_is_the_same_in_whatever_order_samples_came() -> None:
