@@ -26,7 +26,7 @@ from tasks.shards.layout import CORPUS, PREVIEW, commit_object
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.verification import verify_shards
 from tasks.spec import CorpusSpec
-from tasks.survey_corpus import is_finished, survey
+from tasks.survey_corpus import is_finished, survey, without_pixels
 from tasks.workshop import open_workshop
 
 _SHOWN = 10
@@ -101,7 +101,10 @@ def _tell_where(spec: CorpusSpec) -> None:
     for location in spec.destinations:
         destination = open_destination(location)
         print(f"{destination.root}  sha256:{corpus_digest(destination)[:16]}")
-    print(f"preview: {open_destination(spec.destinations[0]).root / PREVIEW}")
+    first = open_destination(spec.destinations[0])
+    for reason, count in without_pixels(first).items():
+        print(f"{count} places without pixels: {reason}")
+    print(f"preview: {first.root / PREVIEW}")
 
 
 def show_estimate(spec: CorpusSpec, folder: Path) -> None:

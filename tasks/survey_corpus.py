@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from tasks.corpus import Description, need_description, read_description, reconcile
 from tasks.shards.commits import Commit, read_commits
 from tasks.shards.destinations import LocalFolder, open_destination
-from tasks.shards.layout import PREVIEW, run_object, shard_of
+from tasks.shards.layout import PAIRING, PREVIEW, run_object, shard_of
 from tasks.shards.pairing_counts import Count, PairingCounts
 from tasks.workshop import Workshop
 
@@ -57,7 +57,8 @@ def is_finished(shop: Workshop) -> bool:
     Raises SpecError: a destination holds a corpus that the spec contradicts; CorpusError: a record in one is damaged.
     """
     # All of them are looked at: what is wrong with one is told before a shard is built for another.
-    return all([_is_finished(shop, destination) for destination in shop.destinations])
+    finished = [_is_finished(shop, destination) for destination in shop.destinations]
+    return all(finished)
 
 
 def _is_finished(shop: Workshop, destination: LocalFolder) -> bool:
@@ -67,7 +68,7 @@ def _is_finished(shop: Workshop, destination: LocalFolder) -> bool:
     wanted, done = reconcile(shop.description, found, str(destination.root)), _finished_shards(destination)
     return (
         wanted.to_bytes() == found.to_bytes()
-        and destination.get(PREVIEW) is not None
+        and all(destination.get(path) is not None for path in (PREVIEW, PAIRING))
         and done.issuperset(range(wanted.shards))
     )
 

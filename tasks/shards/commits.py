@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import google_crc32c
 from pydantic import Field, ValidationError, model_validator
@@ -86,7 +86,7 @@ class _ReplacedRecord(Record):
 class _CommitRecord(Record):
     """What `Commit.to_bytes` wrote."""
 
-    layout: Annotated[Literal[1], Field(alias="schema")]
+    layout: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
     shard: Count
     rows: Count
     samples: Count

@@ -208,10 +208,10 @@ def overlapping(found: ListedPlaces, epsg: int) -> int:
 
 
 def gap(found: ListedPlaces, region: shapely.Geometry, epsg: int, side: int) -> shapely.Geometry:
-    """What is not covered further than a tile inside the region, without what is narrower than a tile; metres."""
+    """What is not covered further than a tile inside the region, without what is narrower than its diagonal; metres."""
     outlines = [metres(outline, epsg) for outline in found.patches.outlines()]
     inner = metres(region, epsg).buffer(-1.5 * side)
-    return inner.difference(shapely.union_all(outlines).buffer(1)).buffer(-side / 2)
+    return inner.difference(shapely.union_all(outlines).buffer(1)).buffer(-side / 2**0.5)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_parcels_that_touch_across_a_border_of_zones_are_one_polygon(tmp_path: P
         (shapely.box(20.0, 78.0, 22.0, 78.1), {32633, 32635}),
     ],
 )
-def test_a_larger_polygon_is_cut_along_the_border_without_overlap_and_with_gaps_narrower_than_a_tile(
+def test_a_larger_polygon_is_cut_along_the_border_without_overlap_and_with_gaps_narrower_than_its_diagonal(
     tmp_path: Path, region: shapely.Polygon, epsgs: set[int], pixels: int
 ) -> None:
     found = covered(saved(tmp_path, [region]), pixels=pixels)
