@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -20,22 +19,22 @@ _STOPPING = 3.0
 """Seconds a server has to end."""
 
 
-def start_server() -> Callable[[], None]:
-    """Start Prefect's server unless Prefect is set up to use another; what is returned waits until it answers.
+def ensure_server() -> None:
+    """Start Prefect's server, on SQLite in PREFECT_HOME, unless Prefect is set up to use another.
 
-    It runs until this process ends: Prefect's threads send logs and events until then. SQLite in PREFECT_HOME.
-    Waiting raises DeepSentinelError: it does not start.
+    It runs until this process ends: Prefect's threads send logs and events until then.
+    Raises DeepSentinelError: it does not start.
     """
     from prefect.settings import get_current_settings
 
     settings = get_current_settings()
     if settings.api.url or not settings.server.ephemeral.enabled:
-        return lambda: None
+        return
     from prefect.context import refresh_global_settings_context
 
     from flows.signals import before_hard_end
 
-    log = tempfile.TemporaryFile()  # noqa: SIM115: it is read when the server does not start
+    log = tempfile.TemporaryFile()  # noqa: SIM115 (the server writes to it as long as it runs)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         # From here on connections wait until the server accepts them, or are refused when it has ended.
@@ -70,7 +69,7 @@ def start_server() -> Callable[[], None]:
     before_hard_end(stop)
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     refresh_global_settings_context()
-    return lambda: _await(port, settings.server.ephemeral.startup_timeout_seconds, log)
+    _await(port, settings.server.ephemeral.startup_timeout_seconds, log)
 
 
 def _await(port: int, seconds: float, log: IO[bytes]) -> None:

@@ -1,11 +1,14 @@
 """How the command ends when it is asked to: Ctrl-C and SIGTERM."""
 
+import math
 import os
+import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -94,38 +97,41 @@ class _Ending:
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._writer)
 
-    def tell(self) -> bool:
-        """Write the message, unless it was written; whether it was not."""
-        if not self._told.acquire(blocking=False):
-            return False
-        sys.stdout.flush()
+    def tell(self) -> None:
+        """Write the message, unless it was written."""
         # Not through sys.stderr, whose lock a thread may hold that never lets go of it.
-        os.write(2, f"{_MESSAGE}\n".encode())
-        return True
+        if self._told.acquire(blocking=False):
+            with suppress(OSError):
+                os.write(2, f"{_MESSAGE}\n".encode())
 
     def _raise(self, number: int, _: FrameType | None) -> NoReturn:
         self.received = self.received or number
         raise Interrupted(number)
 
     def _watch(self) -> None:
-        deadline: threading.Timer | None = None
-        while read := os.read(self._reader, 1):
+        deadline = math.inf
+        while True:
+            left = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
+            if not select.select([self._reader], [], [], left)[0]:
+                self._end()
+            read = os.read(self._reader, 1)
+            if not read:
+                os.close(self._reader)
+                return
             number = read[0]
             if number not in self._before:
                 continue
-            if deadline is None:
+            if deadline == math.inf:
                 self.received = self.received or number
-                deadline = threading.Timer(_GRACE, self._end)
-                deadline.daemon = True
-                deadline.start()
+                deadline = time.monotonic() + _GRACE
             elif number == signal.SIGINT:  # Prefect repeats SIGTERM, only a person repeats SIGINT
                 self._end()
-        os.close(self._reader)
 
     def _end(self) -> NoReturn:
         """Not sys.exit: that waits for threads that fetch, and for Prefect's."""
         if os.isatty(1):
-            os.write(1, _SHOW_CURSOR)  # the progress bar hides it
+            with suppress(OSError):
+                os.write(1, _SHOW_CURSOR)  # the progress bar hides it
         self.tell()
         for step in _last_steps:
             step()

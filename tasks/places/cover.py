@@ -27,7 +27,7 @@ _SIMPLE_VERTICES, _SIMPLE_TILES = 256, 4_096
 """Below both, a polygon is not divided further: each tile on a polygon's border costs a walk along its vertices."""
 
 _BULGE = 2.0
-"""Metres added round a tile seen from another zone: its curved sides leave its outline by 1.5 m (`Patches.vertices`)."""
+"""Metres added round a tile seen from another zone: its sides are curves there, off its outline by up to 1.5 m."""
 
 Tiles = tuple[NDArray[np.int64], NDArray[np.int64]]
 """x and y of lower left corners in metres of EPSG 326xx, negative south of the equator."""
@@ -43,8 +43,8 @@ def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], s
     of it is inside.
 
     Where tiles of two zones meet, along a cut or between two polygons, one that overlaps any tile of a zone before it
-    (1 to 60) is dropped. So no two tiles ever overlap, and gaps along a cut are narrower than a tile. Order: by zone,
-    north to south, west to east.
+    (1 to 60) is dropped. So no two tiles ever overlap, and gaps along a cut are narrower than a tile's diagonal (the
+    lattices of two zones are turned against each other). Order: by zone, north to south, west to east.
     Raises PlacesError: unreadable, or no tile is more than half inside.
     """
     found = read_polygons(path)
@@ -57,10 +57,10 @@ def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], s
         if free.any():
             zones[zone] = x[free], y[free]
     if not zones:
+        why = "".join(f" ({note})" for note in zoned.notes)
         raise PlacesError(
-            f"places.cover: {path}: no tile of {side / 1000:g} km lies more than half inside its polygons"
-            f"{''.join(f' ({note})' for note in zoned.notes)}. Use smaller patches, larger polygons, or {{points: ...}} "
-            "with their centroids."
+            f"places.cover: {path}: no tile of {side / 1000:g} km lies more than half inside its polygons{why}. Use "
+            "smaller patches, larger polygons, or {points: ...} with their centroids."
         )
     patches = _patches(zones, pixels)
     preferred = instants_of_points(len(patches), seed, window)
@@ -135,8 +135,10 @@ def _tiles(parts: NDArray[np.object_], side: int, path: Path) -> Tiles:
 
 
 def _cells(parts: NDArray[np.object_], side: int) -> NDArray[np.int64]:
-    """(n, 4) first column, first row, last column and last row of the tiles that the parts' bounds touch."""
-    return np.floor(shapely.bounds(parts) / side).astype(np.int64)
+    """(n, 4) first column, first row, last column and last row of the tiles that the parts' bounds reach into."""
+    bounds = shapely.bounds(parts) / side
+    first = np.floor(bounds[:, :2])
+    return np.concatenate([first, np.maximum(np.ceil(bounds[:, 2:]) - 1, first)], axis=1).astype(np.int64)
 
 
 def _divided(parts: NDArray[np.object_], side: int) -> NDArray[np.object_]:
@@ -146,7 +148,7 @@ def _divided(parts: NDArray[np.object_], side: int) -> NDArray[np.object_]:
         west, south, east, north = _cells(parts, side).T
         wide, high = east - west + 1, north - south + 1
         small = (shapely.get_num_coordinates(parts) <= _SIMPLE_VERTICES) & (wide * high <= _SIMPLE_TILES)
-        small |= (wide == 1) & (high == 1)
+        small |= (wide <= 2) & (high <= 2)  # not 1, lest rounding across a line of the lattice halve without end
         simple.append(parts[small])
         parts, west, south, east, north = (each[~small] for each in (parts, west, south, east, north))
         along = wide[~small] >= high[~small]

@@ -73,7 +73,7 @@ def by_zone(polygons: Polygons) -> Zoned:
     if len(wide):
         notes.append(
             f"{len(wide)} of {len(united)} connected polygons are wider than a UTM zone allows and were cut along the "
-            "borders of zones; gaps there are narrower than a tile"
+            "borders of zones; gaps there are narrower than a tile's diagonal"
         )
     tree = shapely.STRtree(wide)
     for number, box in boxes:
@@ -114,7 +114,7 @@ def _connected(parts: Polygons) -> Polygons:
 
 
 def _moved(polygons: Polygons) -> Polygons:
-    return shapely.transform(polygons, lambda xy: xy + [360, 0])
+    return shapely.transform(polygons, lambda xy: xy + np.array([360.0, 0.0]))
 
 
 def _components(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -82,7 +82,7 @@ class TestLimits:
 
     def test_that_need_more_memory_than_there_is_are_wrong(self) -> None:
         found = examine_limits(
-            spec_with(shard_size=4000, size=4000, patch={"pixels": 1024}), Settings(shards_in_flight=64)
+            spec_with(shard_size=80, size=800, patch={"pixels": 1024}), Settings(shards_in_flight=64)
         )[-1]
         assert not found.ok and "DEEPSENTINEL_SHARDS_IN_FLIGHT" in found.remedy
 

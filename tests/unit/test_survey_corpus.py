@@ -14,7 +14,7 @@ from tasks.errors import CorpusError
 from tasks.prepare_corpus import describe_everywhere
 from tasks.shards.commits import Commit
 from tasks.shards.destinations import LocalFolder
-from tasks.shards.layout import PREVIEW, commit_object, run_object
+from tasks.shards.layout import PAIRING, PREVIEW, commit_object, run_object
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.survey_corpus import is_finished, survey, survey_corpus, without_pixels
 from tasks.workshop import Workshop
@@ -60,6 +60,7 @@ def corpus(shop: Workshop) -> LocalFolder:
     for shard in range(2):
         destination.put(commit_object(shard), commit(shard).to_bytes())
     destination.put(PREVIEW, b"png")
+    destination.put(PAIRING, b"{}")
     return destination
 
 

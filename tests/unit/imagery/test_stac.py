@@ -30,8 +30,10 @@ RULE = Rule(window=WINDOW, max_gap=3 * DAY, search=3_000 * DAY, max_cloud_cover=
 EVERYWHERE = (-180.0, -90.0, 180.0, 90.0)
 
 
-def opened_at(catalog: Path, *, rule: Rule = RULE, **source: Any) -> StacArchive:
-    return StacArchive(StacSource(catalog="", **source), str(catalog), rule=rule, bounds=EVERYWHERE, in_flight=4)
+def opened_at(catalog: Path, *, rule: Rule = RULE, patience: float = 300, **source: Any) -> StacArchive:
+    return StacArchive(
+        StacSource(catalog="", **source), str(catalog), rule=rule, bounds=EVERYWHERE, in_flight=4, patience=patience
+    )
 
 
 def opened(archive: Archive, **source: Any) -> StacArchive:

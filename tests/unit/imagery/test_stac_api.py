@@ -10,16 +10,17 @@ import numpy as np
 import pystac
 import pytest
 
-from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
+from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable
+from tasks.imagery import Traffic
 from tasks.imagery.catalogue import read_collections
-from tasks.imagery.cog import _ENVIRONMENT, read_onto
+from tasks.imagery.cog import read_onto
 from tasks.imagery.properties import sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.records import Records
 from tasks.places import Patch
 from tasks.scenes import DAY, Rule
 from tests.archive import EPSG, LEFT, TOP, Archive, item
 from tests.servers.stac_api import Files, StacApi, send, serving
-from tests.unit.imagery.test_stac import expected_s2, fetched, opened_at
+from tests.unit.imagery.test_stac import expected_s2, fetched, found_pair, opened_at
 
 RULE = Rule(
     window=(1_514_764_800_000_000, 1_546_300_800_000_000), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None
@@ -255,21 +256,32 @@ def test_a_scene_whose_file_is_gone_from_the_server_is_unavailable(archive: Arch
         fetched(platform)
 
 
-@pytest.mark.parametrize("code", [500, 403])
-def test_a_server_that_keeps_failing_fails_the_shard_in_words(
-    served: tuple[Files, str], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files, url = served
-    monkeypatch.setitem(_ENVIRONMENT, "GDAL_HTTP_RETRY_DELAY", 0.01)
-    monkeypatch.setitem(_ENVIRONMENT, "GDAL_HTTP_MAX_RETRY", 2)
-    files.failures = [code] * 100
-    with pytest.raises(PixelsError, match=f"code-{code}.tif"):
-        read_onto(f"{url}/code-{code}.tif", PATCH, fill=0, dtype=np.uint16)
-
-
 def test_a_server_that_fails_for_a_moment_is_asked_again(archive: Archive, served: tuple[Files, str]) -> None:
     files, url = served
-    files.failures = [503]
-    path = "sentinel-2-l2a/S2A_x/B08.tif"
-    local = read_onto(str(archive.root / path), PATCH, fill=0, dtype=np.uint16)
-    assert np.array_equal(read_onto(f"{url}/{path}", PATCH, fill=0, dtype=np.uint16), local)
+    write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson")
+    pair, traffic = found_pair(platform), Traffic()
+    files.failures = [503, 500] * 10
+    tiles = platform.fetch(PATCH, pair, traffic)
+    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert traffic.counts()["retries"] > 0
+
+
+def test_a_server_that_keeps_failing_fails_the_shard_in_words(archive: Archive, served: tuple[Files, str]) -> None:
+    files, url = served
+    write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson", patience=0.5)
+    pair = found_pair(platform)
+    files.failures = [503] * 1000
+    with pytest.raises(PixelsError, match=r"S2A_x: B01.tif: still failing after \d+ attempts"):
+        platform.fetch(PATCH, pair, Traffic())
+
+
+def test_a_server_that_refuses_to_serve_stops_the_run(archive: Archive, served: tuple[Files, str]) -> None:
+    files, url = served
+    write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson")
+    pair = found_pair(platform)
+    files.failures = [403] * 1000
+    with pytest.raises(CredentialsError, match=r"refuses to give B01.tif of S2A_x"):
+        platform.fetch(PATCH, pair, Traffic())

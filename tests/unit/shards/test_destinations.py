@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import DestinationError
+from tasks.errors import DestinationError, SpecError
 from tasks.shards.destinations import LocalFolder, open_destination
 
 
@@ -146,13 +146,13 @@ def test_a_home_folder_is_expanded() -> None:
 
 def test_a_file_url_with_a_host_is_refused() -> None:
     # file://data/corpus means the folder /corpus of the host `data`, which nobody who writes it wants.
-    with pytest.raises(DestinationError, match="file://data/corpus"):
+    with pytest.raises(SpecError, match="file://data/corpus"):
         open_destination("file://data/corpus")
 
 
 @pytest.mark.parametrize("location", ["gs://bucket/corpus", "az://a/b", "s3://b", "GS://bucket/corpus"])
 def test_a_store_that_cannot_be_written_is_refused(location: str) -> None:
-    with pytest.raises(DestinationError, match="expected a folder or a file:// URL"):
+    with pytest.raises(SpecError, match="expected a folder or a file:// URL"):
         open_destination(location)
 
 
