@@ -11,7 +11,7 @@ import pystac
 import pytest
 
 from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable
-from tasks.imagery import Traffic
+from tasks.imagery import Traffic, stac_api
 from tasks.imagery.catalogue import read_collections
 from tasks.imagery.cog import read_onto
 from tasks.imagery.properties import sentinel1_scenes, sentinel2_scenes
@@ -29,6 +29,12 @@ RULE = Rule(
 BOUNDS = (8.0, 44.0, 10.0, 46.0)
 PATCH = Patch(epsg=EPSG, xmin=LEFT + 130, ymax=TOP - 70, pixels=64)
 NAMES = ["sentinel-2-l2a", "sentinel-1-grd"]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same retries with short waits."""
+    monkeypatch.setattr(stac_api, "_RETRIES", stac_api._RETRIES.new(backoff_factor=0.01))
 
 
 def day(n: int) -> dt.datetime:
@@ -261,7 +267,7 @@ def test_a_server_that_fails_for_a_moment_is_asked_again(archive: Archive, serve
     write_items(archive, f"{url}/")
     platform = opened_at(archive.root / "items.geojson")
     pair, traffic = found_pair(platform), Traffic()
-    files.failures = [503, 500] * 10
+    files.failures = [503, 500, 503]
     tiles = platform.fetch(PATCH, pair, traffic)
     assert np.array_equal(tiles.s2, expected_s2(1))
     assert traffic.counts()["retries"] > 0
