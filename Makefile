@@ -18,7 +18,7 @@ test: .venv/ready ## Run the tests
 check: .venv/ready ## Run ruff and pyright
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
-	$(RUN)/pyright
+	$(RUN)/pyright --project pyproject.toml
 
 format: .venv/ready ## Format the code
 	$(RUN)/ruff check --fix .

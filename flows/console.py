@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from flows.build_corpus import build_corpus
+from flows.embedded_server import ensure_server
 from flows.progress import Progress, listening
 from tasks.corpus import need_description, read_description
 from tasks.errors import CorpusError, DeepSentinelError, DestinationError
@@ -46,6 +47,7 @@ def build_with_progress(spec: CorpusSpec, folder: Path) -> None:
         print(f"note: {note}")
     refuse_hopeless(shop, shop.description.shards)
     print(f"{spec.name}: {shards} shards of {spec.shard_size} samples; starting Prefect", flush=True)
+    ensure_server()
     with _bar(spec.name, shards) as (advance, tell):
         screen = _Screen(advance, tell)
         with listening(screen.show):
