@@ -1,13 +1,15 @@
 """What `deepsentinel doctor` prints."""
 
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.doctor import Finding, examine
+from tasks.doctor import Checks, Finding, examine
 from tasks.errors import CorpusError
+from tasks.examine_prefect import examine_prefect
 from tasks.settings import load_settings
 from tasks.spec import CorpusSpec
 
@@ -16,7 +18,8 @@ _COLUMNS = ("what", "state", "finding", "remedy")
 
 def show_findings(spec: CorpusSpec, folder: Path, *, deadline: float) -> None:
     """Examine a spec and print all that was found. Raises CorpusError: something is wrong; SettingsError."""
-    findings = examine(spec, folder, load_settings(), deadline=deadline)
+    also: Checks = {"prefect": partial(examine_prefect, deadline)}
+    findings = examine(spec, folder, load_settings(), deadline=deadline, also=also)
     console = Console()
     if console.is_terminal:
         console.print(_table(findings))

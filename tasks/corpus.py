@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tasks.errors import CorpusError, SpecError
 from tasks.imagery.platform import BANDS
+from tasks.locations import is_url
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import CORPUS, SCHEMA, ArrayKind, metadata_objects, sentinel1_array, sentinel2_array, to_json
 from tasks.shards.records import Record, damage
-from tasks.spec import CorpusSpec, PlatformName, is_url
+from tasks.spec import CorpusSpec, PlatformName
 
 _MODES = ("random", "cover", "points")
 

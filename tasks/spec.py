@@ -4,7 +4,6 @@ import datetime as dt
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from tasks.errors import SpecError
+from tasks.locations import is_url, without_secret
 from tasks.spec_errors import OTHER, TEXT, explain, tell
 from tasks.spec_file import read_spec_file
 
@@ -135,7 +135,7 @@ class StacSource(_Part):
     @field_validator("catalog")
     @classmethod
     def _no_secret(cls, catalog: str) -> str:
-        return _without_secret(catalog)
+        return without_secret(catalog)
 
 
 class Splits(_Part):
@@ -229,7 +229,7 @@ class CorpusSpec(_Part):
         for index, place in enumerate(places):
             if place in places[:index]:
                 raise ValueError(f"{destinations[index]!r} stands twice; every destination gets its own copy")
-        return tuple(_without_secret(item) for item in destinations)
+        return tuple(without_secret(item) for item in destinations)
 
     # Of validators that come before, the last one defined is the first to run: the others see lists.
     @field_validator("platforms", "destinations", "labels", mode="before")
@@ -297,30 +297,6 @@ def load_spec(path: str | Path) -> tuple[CorpusSpec, Path]:
         raise SpecError(explain(error, file, _keys())) from None
 
 
-def resolve_path(value: str, folder: Path, *, key: str) -> Path:
-    """Find a file the spec names: relative to the spec's own folder, else to the current one.
-
-    Raises SpecError: it is in neither.
-    """
-    path = Path(value).expanduser()
-    for candidate in (folder / path, Path.cwd() / path):
-        if candidate.exists():
-            return candidate.resolve()
-    where = f"{path}" if path.is_absolute() else f"{folder.resolve() / path} nor {Path.cwd() / path}"
-    raise SpecError(
-        f"{key}: no file {value!r}: found neither {where}. Correct the path; it is relative to the spec's folder."
-    )
-
-
-def is_url(value: str) -> bool:
-    """Whether a location is a URL rather than a path."""
-    return bool(re.match(r"^[a-z][a-z0-9+.-]*://", value, re.IGNORECASE))
-
-
-_SECRET = re.compile(r"(^|[&_-])(sig|signature|token|key|secret|password|credential)=", re.IGNORECASE)
-"""Parameters of signed URLs: Azure's sig, Amazon's X-Amz-Signature, Google's X-Goog-Signature, ..."""
-
-
 def _instant(value: Any) -> dt.datetime:
     if isinstance(value, str):
         try:
@@ -332,16 +308,6 @@ def _instant(value: Any) -> dt.datetime:
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     raise ValueError(f"{value!r} is not a date; expected one such as 2018-01-01")
-
-
-def _without_secret(location: Any) -> Any:
-    """Refuse a location that carries a credential: a spec is stored, logged and shown."""
-    if isinstance(location, str) and is_url(location):
-        parts = urlsplit(location)
-        if parts.username or parts.password or _SECRET.search(parts.query):
-            shown = f"{parts.scheme}://{parts.hostname}{parts.path}"
-            raise ValueError(f"the location {shown} carries a credential; take it out and give it as a setting")
-    return location
 
 
 def _keys() -> dict[str, list[str]]:

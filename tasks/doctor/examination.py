@@ -4,7 +4,6 @@ import contextvars
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
 from multiprocessing import TimeoutError as OutOfTime
 from multiprocessing.pool import AsyncResult, ThreadPool
 from pathlib import Path
@@ -12,28 +11,32 @@ from pathlib import Path
 from tasks.doctor.contents import Places, examine_label, examine_places, examine_window
 from tasks.doctor.destinations import bytes_stored, examine_destination
 from tasks.doctor.findings import Finding, public
+from tasks.doctor.limits import examine_limits
 from tasks.doctor.platforms import absent_package, examine_platform, hurried
-from tasks.doctor.surroundings import examine_limits, examine_prefect
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 
 DEADLINE = 60.0
 """Seconds that a check may take."""
 
+Checks = dict[str, Callable[[], Sequence[Finding]]]
+"""Checks by what they look at."""
 
-def examine(spec: CorpusSpec, folder: Path, settings: Settings, *, deadline: float = DEADLINE) -> list[Finding]:
+
+def examine(
+    spec: CorpusSpec, folder: Path, settings: Settings, *, deadline: float = DEADLINE, also: Checks | None = None
+) -> list[Finding]:
     """Examine all that a spec names, and never stop at what is wrong.
 
-    `folder` is where the spec lies. Each check may take `deadline` seconds; those of platforms, destinations and
-    Prefect run at the same time. Nothing stays behind at the destinations.
+    `folder` is where the spec lies. Each check may take `deadline` seconds; those of platforms and destinations and
+    those in `also` run at the same time. Nothing stays behind at the destinations.
     """
     opened: list[Places] = []
     absent = absent_package()
-    import_module("prefect.client.orchestration")  # seconds, which are not to count as waiting for an answer
     findings = [*run_within(deadline, {"places": lambda: examine_places(spec, folder, settings, opened)})]
     places = opened[0] if opened else None
     stored = bytes_stored(spec, places, settings) if places and not absent else None
-    checks: dict[str, Callable[[], Sequence[Finding]]] = {}
+    checks: Checks = {}
     for item, name in zip(spec.platforms, spec.platform_names, strict=True):
         one = spec.model_copy(update={"platforms": (item,)})
         what = f"platform {name}"
@@ -43,12 +46,12 @@ def examine(spec: CorpusSpec, folder: Path, settings: Settings, *, deadline: flo
     for location in dict.fromkeys(spec.destinations):
         what = f"destination {location}"
         checks[what] = partial(examine_destination, what, location, spec, None if absent else places, stored)
-    checks["prefect"] = partial(examine_prefect, deadline)
+    checks |= also or {}
     findings += [*examine_window(spec), *run_within(deadline, checks), *examine_limits(spec, settings)]
     return [public(one) for one in findings]
 
 
-def run_within(deadline: float, checks: dict[str, Callable[[], Sequence[Finding]]]) -> list[Finding]:
+def run_within(deadline: float, checks: Checks) -> list[Finding]:
     """What checks find, run side by side for `deadline` seconds together, in their order.
 
     A check that is not done by then is left running and told as a finding. Raises what a check raises.

@@ -8,9 +8,10 @@ from tasks.imagery.descarteslabs import open_descarteslabs
 from tasks.imagery.earthengine import EarthEngine
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
 from tasks.imagery.stac import StacArchive
+from tasks.locations import is_url, resolve_path
 from tasks.scenes import Rule, rule_of
 from tasks.settings import Settings
-from tasks.spec import CorpusSpec, StacSource, is_url, resolve_path
+from tasks.spec import CorpusSpec, StacSource
 
 __all__ = ["BANDS", "POLARIZATIONS", "Platform", "Tiles", "Traffic", "open_platforms"]
 

@@ -15,8 +15,8 @@ from tasks.errors import CatalogueError
 from tasks.imagery.footprint_table import is_table, read_table
 from tasks.imagery.records import Records, records_of_items
 from tasks.imagery.stac_api import api_io, is_api, search_api
+from tasks.locations import is_url
 from tasks.scenes import Rule
-from tasks.spec import is_url
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""

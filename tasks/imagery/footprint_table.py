@@ -15,7 +15,7 @@ from pystac.utils import make_absolute_href
 
 from tasks.errors import CatalogueError
 from tasks.imagery.records import Records
-from tasks.spec import is_url
+from tasks.locations import is_url
 
 _DEGREES = CRS.from_epsg(4326)
 

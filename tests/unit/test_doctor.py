@@ -14,7 +14,7 @@ from tasks.doctor.contents import examine_window
 from tasks.doctor.destinations import try_destination
 from tasks.doctor.examination import run_within
 from tasks.doctor.findings import without_secrets, wrong
-from tasks.doctor.surroundings import examine_limits
+from tasks.doctor.limits import examine_limits
 from tasks.errors import CatalogueError, CredentialsError
 from tasks.settings import Settings
 from tasks.shards.destinations import open_destination

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import SpecError
-from tasks.spec import CorpusSpec, is_url, load_spec, resolve_path
+from tasks.locations import is_url, resolve_path
+from tasks.spec import CorpusSpec, load_spec
 
 MINIMAL = """\
 name: tiny

@@ -1,4 +1,4 @@
-"""What a run meets on this machine: the Prefect API, the limits in force, and the memory that they lead to."""
+"""What a run meets on this machine: the limits in force, and the memory that they lead to."""
 
 import os
 from contextlib import suppress
@@ -11,40 +11,6 @@ from tasks.spec import CorpusSpec
 _BYTES_A_PIXEL = 45
 """Of memory, for each pixel, platform and shard in flight: 34 of data, and a third on top, as measured (0.7 GB a shard
 of 250 samples of 250 px from one platform, see the setting `shards_in_flight`)."""
-
-
-def examine_prefect(deadline: float) -> list[Finding]:
-    """Which Prefect API runs are told to, and whether it lets us in, within `deadline` seconds."""
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.settings import get_current_settings
-
-    settings, what = get_current_settings(), "prefect"
-    url = settings.api.url
-    if url is None:
-        if settings.server.ephemeral.enabled:
-            found = "embedded: no PREFECT_API_URL is set, so a server on SQLite runs as long as a build does"
-            return [Finding(what=what, ok=True, found=found)]
-        found = "no PREFECT_API_URL is set, and the embedded server is switched off"
-        remedy = "Set PREFECT_API_URL, or PREFECT_SERVER_ALLOW_EPHEMERAL_MODE=true."
-        return [Finding(what=what, ok=False, found=found, remedy=remedy)]
-    start = "Start it (`prefect server start`), correct PREFECT_API_URL, or unset it for the embedded server."
-    try:
-        with get_client(httpx_settings={"timeout": deadline / 3}, sync_client=True) as client:
-            # Unlike its health, this is told only to whoever may log in.
-            client.read_flows(limit=1)
-    except httpx.HTTPStatusError as error:
-        status = error.response.status_code
-        found = f"{url}: refused with status {status}"
-        if status in (401, 403):
-            start = "Set PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING to a valid login."
-        return [Finding(what=what, ok=False, found=found, remedy=start)]
-    except httpx.HTTPError as error:
-        return [Finding(what=what, ok=False, found=f"{url}: unreachable ({type(error).__name__})", remedy=start)]
-    except (httpx.InvalidURL, ValueError):
-        found = f"{url}: what answers is no Prefect API"
-        return [Finding(what=what, ok=False, found=found, remedy="Correct PREFECT_API_URL: it ends with /api.")]
-    return [Finding(what=what, ok=True, found=f"{url} answers")]
 
 
 def examine_limits(spec: CorpusSpec, settings: Settings) -> list[Finding]:
