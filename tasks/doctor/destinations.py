@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.doctor.contents import Places
 from tasks.doctor.findings import Finding, wrong
-from tasks.errors import DeepSentinelError, DestinationError
+from tasks.errors import DeepSentinelError, DestinationError, SpecError
 from tasks.settings import Settings
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.spec import CorpusSpec
@@ -90,7 +90,7 @@ def _room(what: str, destination: LocalFolder, spec: CorpusSpec, free: int, shar
 def _folders(spec: CorpusSpec) -> list[LocalFolder]:
     folders: list[LocalFolder] = []
     for location in dict.fromkeys(spec.destinations):
-        with suppress(DestinationError):  # said where it is examined itself
+        with suppress(SpecError):  # said where it is examined itself
             folders.append(open_destination(location))
     return folders
 
