@@ -141,7 +141,7 @@ class TestCatalogue:
         assert distance.max() <= RULE.search + 1000
         late = candidates.sentinel1.time[candidates.s1_scene] - draws.preferred[candidates.s1_draw]
         for furthest in (late.max(), -late.min()):
-            assert RULE.search < furthest <= RULE.search + RULE.max_gap + 1000
+            assert RULE.search < furthest <= RULE.search + RULE.reach + 1000
 
     def test_facts_of_a_scene(self, platform: EarthEngine, world: World, draws: Draws) -> None:
         found = paired(platform, draws)[0]

@@ -27,10 +27,11 @@ class Shard:
 
     candidates: Draws
     names = None
+    attempts = 1
     replaces = True
     capacity = 1
 
-    def draws(self, shard: int) -> Draws:
+    def draws(self, shard: int, attempt: int = 0) -> Draws:
         return self.candidates
 
 
