@@ -62,11 +62,8 @@ def build(spec: CorpusSpec, folder: Path, at_once: int = 2) -> list[ShardReport]
     """Build every shard of a corpus without Prefect, so many at once."""
     shop = open_workshop(spec, folder)
     shards = describe_everywhere(shop).shards
-    try:
-        with ThreadPoolExecutor(at_once) as threads:
-            return list(threads.map(lambda shard: make_shard(shop, shard), range(shards)))
-    finally:
-        shop.readers.shutdown()
+    with ThreadPoolExecutor(at_once) as threads:
+        return list(threads.map(lambda shard: make_shard(shop, shard), range(shards)))
 
 
 def rows_of(corpus: Path) -> pd.DataFrame:

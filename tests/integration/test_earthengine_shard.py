@@ -58,7 +58,6 @@ def fill(server: EarthEngineServer) -> tuple[Filling, Any, Any]:
     assert shop.rule == RULE
     filling = Filling(shop=shop, shard=0, traffic={"earthengine": Traffic()}, clock=lambda _: nullcontext())
     arrays = filling.fill()["earthengine"]
-    shop.readers.shutdown()
     return filling, *arrays
 
 
