@@ -456,8 +456,8 @@ class TestLimit:
         platform = open_at(server, descarteslabs_requests=3)
         with ThreadPoolExecutor(12) as threads:
             list(threads.map(lambda n: platform.fetch(patches[n], made[n][1], Traffic()), range(24)))
-        # The server counts a request until its thread is done with it, when the client may have sent the next one already:
-        # one more a slot at most, where 12 threads without a limit would be 12.
+        # The server counts a request until its thread is done with it, when the client may have sent the next one
+        # already: one more a slot at most, where 12 threads without a limit would be 12.
         assert 3 <= server.world.most_in_flight <= 6
         assert server.world.requests == {"token": 1, "bands": 2, "raster": 48}
 
