@@ -123,7 +123,7 @@ class TestInOrder:
 class TestPlatforms:
     def told(self, here: Here, write_spec: WriteSpec, name: str, *says: str) -> Ended:
         """The one thing that is wrong, and that it says so."""
-        ended = here("doctor", write_spec(platforms=f"[{name}]"), "--deadline", "4")
+        ended = here("doctor", write_spec(platforms=f"[{name}]"), "--deadline", "12")
         assert ended.code == 1 and wrongs(ended) == [f"platform {name}"], ended.output
         found = finding(ended, f"platform {name}")
         assert "remedy: " in found and all(text in found for text in says), found
