@@ -11,17 +11,17 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.progress import Progress, report
+from tasks.assembly.builder import open_workshop
 from tasks.build_shard import ShardReport, build_shard
 from tasks.draw_preview import draw_preview
 from tasks.errors import CredentialsError, DeepSentinelError, DestinationError
+from tasks.planning.feasibility import refuse_hopeless
 from tasks.prepare_corpus import prepare_corpus
-from tasks.probing import refuse_hopeless
 from tasks.report_pairing import report_pairing
 from tasks.settings import load_settings
+from tasks.shards.progress import Progress, report
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import survey_corpus
-from tasks.workshop import open_workshop
 
 _RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
 """What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""

@@ -15,8 +15,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from tasks.assembly.builder import Workshop, open_workshop
+from tasks.assembly.filling import Filling
 from tasks.errors import DeepSentinelError, DestinationError
-from tasks.filling import Filling
 from tasks.imagery import Traffic
 from tasks.shards.commits import Commit, StoredObject, write_shard
 from tasks.shards.encoding import encode_shard
@@ -24,7 +25,6 @@ from tasks.shards.layout import run_object, samples_object, to_json
 from tasks.shards.pairing_counts import kind_of_reason
 from tasks.shards.samples import encode_rows, sample_rows
 from tasks.spec import CorpusSpec
-from tasks.workshop import Workshop, open_workshop
 
 STAGES = ("catalogue", "read", "encode", "write")
 

@@ -9,9 +9,9 @@ import zarr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.corpus import Description, need_description
-from tasks.release.preview import Quicklook, backscatter_composite, contact_sheet, true_colour
+from tasks.release.quicklooks import Quicklook, backscatter_composite, contact_sheet, true_colour
 from tasks.shards.commits import committed_shards
+from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.shards.layout import CENTIBEL, PREVIEW, S1_NODATA, samples_object
 from tasks.shards.samples import read_samples

@@ -5,10 +5,10 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.corpus import Description, read_description, reconcile
+from tasks.assembly.builder import Workshop, open_workshop
+from tasks.shards.description import Description, read_description, reconcile
 from tasks.shards.layout import CORPUS
 from tasks.spec import CorpusSpec
-from tasks.workshop import Workshop, open_workshop
 
 
 @task(task_run_name="prepare", cache_policy=NO_CACHE, persist_result=False)

@@ -9,12 +9,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from tasks.corpus import Description, need_description, read_description, reconcile
+from tasks.assembly.builder import Workshop
 from tasks.shards.commits import Commit, read_commits
+from tasks.shards.description import Description, need_description, read_description, reconcile
 from tasks.shards.destinations import LocalFolder, open_destination
 from tasks.shards.layout import PAIRING, PREVIEW, run_object, shard_of
 from tasks.shards.pairing_counts import Count, PairingCounts
-from tasks.workshop import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)

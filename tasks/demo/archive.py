@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.demo.catalog import GRD, L1C, L2A, Json, optical_item, radar_item, write_catalog
 from tasks.demo.corine import write_corine
+from tasks.demo.items import GRD, L1C, L2A, Json, optical_item, radar_item, write_catalog
 from tasks.demo.landscape import Landscape, make_landscape
 from tasks.demo.osm import write_country, write_osm
 from tasks.demo.overview import write_overview

@@ -12,7 +12,7 @@ import rasterio.warp
 from affine import Affine
 from rasterio.enums import Resampling
 
-from tasks.demo.cover import CORINE, Cover
+from tasks.demo.land_cover import CORINE, Cover
 from tasks.demo.rasters import write_raster
 from tasks.demo.square import EPSG
 from tasks.demo.surface import Surface, covers_at

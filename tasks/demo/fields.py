@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from tasks.demo.cover import Cover
+from tasks.demo.land_cover import Cover
 from tasks.demo.noise import Field, enlarge, polygons_of, sample, stream
 from tasks.demo.square import Floats, Square
 from tasks.demo.terrain import Terrain

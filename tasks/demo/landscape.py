@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import shapely
 
-from tasks.demo.cover import OSM_TAGS, Cover
 from tasks.demo.fields import make_farmland
+from tasks.demo.land_cover import OSM_TAGS, Cover
 from tasks.demo.network import SURFACES, WIDTHS, make_network
 from tasks.demo.noise import Field, polygons_of
 from tasks.demo.settlements import Settlement, make_settlements

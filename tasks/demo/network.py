@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from tasks.demo.cover import Cover
+from tasks.demo.land_cover import Cover
 from tasks.demo.noise import stream
 from tasks.demo.settlements import Settlement
 from tasks.demo.square import Floats

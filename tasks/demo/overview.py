@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
-from tasks.demo.catalog import GRD, L2A
 from tasks.demo.corine import COLOURS
+from tasks.demo.items import GRD, L2A
 from tasks.demo.landscape import COUNTRY_NAME, Landscape
 from tasks.demo.scenes import OPTICAL, RADAR
 from tasks.demo.square import EPSG

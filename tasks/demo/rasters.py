@@ -10,7 +10,7 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 
-from tasks.demo.cover import SPECTRA
+from tasks.demo.land_cover import SPECTRA
 from tasks.demo.noise import enlarge, fractal, stream
 from tasks.demo.scenes import Edge, OpticalScene, RadarScene
 from tasks.demo.spectra import BANDS, DB_STEP, QUANTUM, backscatter_table, reflectance_table

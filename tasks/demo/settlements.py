@@ -9,7 +9,7 @@ import shapely
 from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
-from tasks.demo.cover import Cover
+from tasks.demo.land_cover import Cover
 from tasks.demo.noise import polygons_of, sample, stream
 from tasks.demo.square import Floats
 from tasks.demo.terrain import Terrain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tasks.demo.cover import BACKSCATTER, CROP_BACKSCATTER, FOREST, PHASES, SPECTRA, Cover
+from tasks.demo.land_cover import BACKSCATTER, CROP_BACKSCATTER, FOREST, PHASES, SPECTRA, Cover
 from tasks.demo.noise import stream
 from tasks.demo.surface import LEVELS, NOISES, SHADES, Units
 

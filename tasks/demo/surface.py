@@ -10,7 +10,7 @@ import rasterio.features
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from tasks.demo.cover import Cover
+from tasks.demo.land_cover import Cover
 from tasks.demo.landscape import Feature, Landscape
 from tasks.demo.noise import Field, enlarge, fractal, stream
 from tasks.demo.square import Square

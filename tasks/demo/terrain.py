@@ -12,7 +12,7 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from tasks.demo.cover import FOREST, Cover
+from tasks.demo.land_cover import FOREST, Cover
 from tasks.demo.noise import FIELD_RESOLUTION, Field, fractal, outlines, polygons_of, round_corners, stream
 from tasks.demo.square import Square
 

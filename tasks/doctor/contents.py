@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
-from tasks.locations import resolve_path
 from tasks.places import ListedPlaces, RandomPlaces, open_places
 from tasks.scenes import lifetime_notes
 from tasks.scenes.rule import FIRST_IMAGES
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
+from tasks.spec.locations import resolve_path
 
 Places = RandomPlaces | ListedPlaces
 """Whatever a spec draws from."""

@@ -26,7 +26,7 @@ def examine_destination(
         return [wrong(what, error, "Choose another destination, in the spec or with --to.")]
     if places is None:
         return findings
-    from tasks.corpus import describe, read_description, reconcile
+    from tasks.shards.description import describe, read_description, reconcile
 
     try:
         if held := read_description(destination):
@@ -40,7 +40,7 @@ def examine_destination(
 
 def bytes_stored(spec: CorpusSpec, places: Places, settings: Settings) -> int | None:
     """Bytes of the finished corpus; None where the places are too few for it."""
-    from tasks.estimate import estimate
+    from tasks.planning.estimate import estimate
 
     try:
         return estimate(spec, places, settings).bytes_stored

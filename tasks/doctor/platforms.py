@@ -13,11 +13,11 @@ import urllib3.exceptions
 from tasks.doctor.contents import Places
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import CatalogueError, DeepSentinelError, PixelsError, SceneUnavailable
-from tasks.locations import is_url
 from tasks.places import Draws
 from tasks.scenes import Outcome, ScenePair, pair, rule_of
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
+from tasks.spec.locations import is_url
 
 if TYPE_CHECKING:
     # Importing the platforms imports their clients, and whether those are there is for the doctor to find out.

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from tasks.errors import SpecError
-from tasks.imagery.catalogue import Bounds
 from tasks.imagery.descarteslabs import open_descarteslabs
 from tasks.imagery.earthengine import EarthEngine
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic
-from tasks.imagery.stac import StacArchive
-from tasks.locations import is_url, resolve_path
+from tasks.imagery.stac.catalogue import Bounds
+from tasks.imagery.stac.platform import StacArchive
 from tasks.scenes import Rule, rule_of
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec, StacSource
+from tasks.spec.locations import is_url, resolve_path
 
 __all__ = ["BANDS", "POLARIZATIONS", "Platform", "Tiles", "Traffic", "open_platforms"]
 

@@ -1,0 +1,1 @@
+"""WHAT IT IS: the layer protocol, and the layers."""

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from tasks.locations import resolve_path
-from tasks.places.cover import load_cover
 from tasks.places.draws import Draws, ListedPlaces, RandomPlaces, draw_region
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.places.points import load_points
 from tasks.places.regions import load_region
 from tasks.places.splits import split_of
+from tasks.places.tiling import load_cover
 from tasks.spec import CorpusSpec
+from tasks.spec.locations import resolve_path
 
 __all__ = ["PIXEL", "Draws", "ListedPlaces", "Patch", "Patches", "RandomPlaces", "open_places", "split_of"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.errors import PlacesError
 from tasks.places.draws import ListedPlaces, instants_of_points
-from tasks.places.files import read_features
+from tasks.places.features import read_features
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
 
 _NAMES = ("id", "place_id", "fid", "name")

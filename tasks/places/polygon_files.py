@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import PlacesError
 from tasks.places.antimeridian import MAX_SPAN, Polygons, crossing, cut, polygon_parts, valid_parts
-from tasks.places.files import read_features
+from tasks.places.features import read_features
 
 WGS84 = pyproj.CRS("EPSG:4326")
 

@@ -11,9 +11,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from tasks.errors import CorpusError
 from tasks.shards.destinations import LocalFolder
+from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import SCHEMA, commit_object, shard_of, to_json
 from tasks.shards.pairing_counts import Count, PairingCounts, PairingRecord
-from tasks.shards.records import Record, damage
 
 
 @dataclass(frozen=True, kw_only=True)

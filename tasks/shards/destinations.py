@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tasks.errors import DestinationError, SpecError
-from tasks.locations import is_url
+from tasks.spec.locations import is_url
 
 _PARTIAL = "runs/partial"
 """Where files are written before they are whole; `runs` is the one folder that is no part of a corpus' content."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tasks.scenes import DAY, REPORTED_GAPS
-from tasks.shards.records import Record
+from tasks.shards.json_record import Record
 
 LIMITS = REPORTED_GAPS
 """Days for which the match rate is kept."""

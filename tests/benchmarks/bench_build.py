@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.assembly.builder import Workshop, open_workshop
 from tasks.build_shard import STAGES, make_shard
 from tasks.demo import make_archive
 from tasks.prepare_corpus import describe_everywhere
 from tasks.spec import CorpusSpec
-from tasks.workshop import Workshop, open_workshop
 
 SHARDS, SHARD_SIZE = 4, 12
 

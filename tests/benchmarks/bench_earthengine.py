@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.imagery import Tiles, Traffic
 from tasks.imagery.earthengine import EarthEngine
-from tasks.imagery.earthengine.rows import EarthEngineScenes
+from tasks.imagery.earthengine.scenes import EarthEngineScenes
 from tasks.places import Patch
 from tasks.scenes import DAY, Rule, ScenePair, Sentinel1Scenes
 from tasks.settings import Settings

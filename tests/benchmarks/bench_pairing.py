@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.filling import pair_draws
+from tasks.assembly.builder import Workshop, open_workshop
+from tasks.assembly.filling import pair_draws
 from tasks.imagery import Traffic
 from tasks.scenes import Outcome
 from tasks.spec import CorpusSpec
-from tasks.workshop import Workshop, open_workshop
 from tests.benchmarks.planet import write_planet
 
 _shop: Workshop

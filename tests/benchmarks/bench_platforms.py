@@ -126,10 +126,10 @@ def run(given: dict[str, Any]) -> None:
         "DEEPSENTINEL_EARTHENGINE_CREDENTIALS": "anonymous", "DEEPSENTINEL_EARTHENGINE_PROJECT": "bench",
         "DEEPSENTINEL_EARTHENGINE_REQUESTS": str(given["requests"]),
     })  # fmt: skip
+    from tasks.assembly.builder import open_workshop
     from tasks.build_shard import STAGES, make_shard
     from tasks.prepare_corpus import describe_everywhere
     from tasks.spec import CorpusSpec
-    from tasks.workshop import open_workshop
 
     folder = Path(given["folder"])
     area = folder / "region.geojson"

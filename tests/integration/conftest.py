@@ -14,7 +14,7 @@ from textwrap import dedent
 
 import pytest
 
-from flows.cli import main
+from flows.command.cli import main
 from tasks.demo import make_archive
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ class Command:
     def start(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> "subprocess.Popen[str]":
         """Start, without waiting."""
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+            [sys.executable, "-m", "flows.command.cli", *map(str, arguments)],
             cwd=self.folder,
             env={**self.environment, **(environment or {})},
             stdout=subprocess.PIPE,

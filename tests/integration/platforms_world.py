@@ -13,12 +13,12 @@ import shapely
 import xarray
 from pyproj import Transformer
 
+from tasks.assembly.builder import open_workshop
 from tasks.build_shard import ShardReport, make_shard
 from tasks.imagery import BANDS, POLARIZATIONS
 from tasks.places import Patch
 from tasks.prepare_corpus import describe_everywhere
 from tasks.spec import CorpusSpec
-from tasks.workshop import open_workshop
 from tests.servers.both import Both
 from tests.servers.earthone import decibels, raw_values
 from tests.servers.world import L1C, L2A, Scene, World, world_over

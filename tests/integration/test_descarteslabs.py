@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import shapely
 
+from tasks.assembly.builder import open_workshop
 from tasks.build_shard import make_shard
 from tasks.errors import (
     CatalogueError,
@@ -32,7 +33,6 @@ from tasks.prepare_corpus import describe_everywhere
 from tasks.scenes import DAY, Candidates, Outcome, Rule, ScenePair, Sentinel1Scenes, Sentinel2Scenes, pair
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
-from tasks.workshop import open_workshop
 from tests.servers.earthone import (
     S2_BANDS,
     SENTINEL1,

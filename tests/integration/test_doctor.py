@@ -240,7 +240,7 @@ class Blocked:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Blocked())
 sys.argv = ["deepsentinel", "doctor", {str(write_spec(platforms="[descarteslabs]"))!r}]
-from flows.cli import main
+from flows.command.cli import main
 main()
 """
         ran = subprocess.run(
@@ -401,7 +401,7 @@ def test_a_check_that_hangs_does_not_hold_up_the_end(write_spec: WriteSpec, tmp_
             platforms=f"[{{stac: {{catalog: 'http://127.0.0.1:{silent.getsockname()[1]}/catalog.json'}}}}]"
         )
         ran = subprocess.run(
-            [sys.executable, "-m", "flows.cli", "doctor", spec, "--deadline", "2"], capture_output=True, text=True,
+            [sys.executable, "-m", "flows.command.cli", "doctor", spec, "--deadline", "2"], capture_output=True, text=True,
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
         )  # fmt: skip
     ended = Ended(ran.returncode, ran.stdout + ran.stderr)

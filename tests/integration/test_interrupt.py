@@ -29,7 +29,7 @@ class Builds:
     def start(self, spec: Path) -> "subprocess.Popen[str]":
         """Start, as a shell in a terminal does: its own process group, SIGINT not ignored."""
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "build", str(spec)],
+            [sys.executable, "-m", "flows.command.cli", "build", str(spec)],
             cwd=self._folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,

@@ -10,11 +10,11 @@ import rasterio
 import xarray
 from shapely.geometry import shape
 
+from tasks.assembly.builder import open_workshop
 from tasks.build_shard import make_shard
 from tasks.imagery import BANDS
 from tasks.prepare_corpus import describe_everywhere
 from tasks.spec import CorpusSpec
-from tasks.workshop import open_workshop
 from tests.integration.conftest import ROOT
 
 ARCHIVE = ROOT.parent / "shared" / "data" / "real-archive"

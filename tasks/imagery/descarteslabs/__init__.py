@@ -22,7 +22,7 @@ def open_descarteslabs(settings: Settings, rule: Rule) -> Platform:
         with warnings.catch_warnings():
             # The client tries whether SOCKS proxies can be had, and urllib3 warns whoever tries in vain.
             warnings.filterwarnings("ignore", "SOCKS support in urllib3")
-            from tasks.imagery.descarteslabs.archive import DescartesLabs
+            from tasks.imagery.descarteslabs.platform import DescartesLabs
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("earthdaily"):
             raise

@@ -10,7 +10,7 @@ from earthdaily.earthone.geo import AOI
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
-from tasks.imagery.descarteslabs.account import Gate, RasterService
+from tasks.imagery.descarteslabs.login import Gate, RasterService
 from tasks.imagery.descarteslabs.refusals import DamagedBody, explained
 from tasks.places import PIXEL, Patch
 

@@ -17,7 +17,7 @@ from earthdaily.earthone.exceptions import (
 )
 
 from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError, SettingsError
-from tasks.imagery.requests import Verdict
+from tasks.imagery.retries import Verdict
 
 LOGIN = (
     "Set DEEPSENTINEL_DESCARTESLABS_CLIENT_ID and DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET to those of an account that "

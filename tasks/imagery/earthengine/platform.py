@@ -10,7 +10,7 @@ from tasks.errors import SceneUnavailable, SpecError
 from tasks.imagery.earthengine.catalogue import Collections, Questions, look_up
 from tasks.imagery.earthengine.pixels import request_of, sample_image, tiles_of
 from tasks.imagery.earthengine.refusals import Refused
-from tasks.imagery.earthengine.rows import EarthEngineScenes, candidates_of
+from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of
 from tasks.imagery.earthengine.session import open_session
 from tasks.imagery.platform import BANDS, Tiles, Traffic
 from tasks.places import PIXEL, Draws, Patch, Patches

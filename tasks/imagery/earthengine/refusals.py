@@ -8,8 +8,8 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from googleapiclient.errors import HttpError, UnknownApiNameOrVersion
 
 from tasks.errors import CredentialsError, DeepSentinelError, SettingsError
-from tasks.imagery.earthengine.account import CREDENTIALS, PROJECT
-from tasks.imagery.requests import Verdict
+from tasks.imagery.earthengine.login import CREDENTIALS, PROJECT
+from tasks.imagery.retries import Verdict
 
 URL = "DEEPSENTINEL_EARTHENGINE_URL"
 
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 def judge(error: Exception) -> Verdict:
-    """For `tasks.imagery.requests.request`: of the exceptions that `translate` makes."""
+    """For `tasks.imagery.retries.request`: of the exceptions that `translate` makes."""
     if isinstance(error, Throttled):
         return Verdict.THROTTLED
     return Verdict.TRANSIENT if isinstance(error, Transient) else Verdict.FINAL

@@ -14,11 +14,11 @@ import googleapiclient.errors
 from ee import data
 
 from tasks.errors import CredentialsError, SettingsError
-from tasks.imagery.earthengine.account import PROJECT, load_credentials
+from tasks.imagery.earthengine.login import PROJECT, load_credentials
 from tasks.imagery.earthengine.refusals import URL, Refused, TimedOut, judge, translate
 from tasks.imagery.earthengine.transport import Transport
 from tasks.imagery.platform import Traffic
-from tasks.imagery.requests import Limit, request
+from tasks.imagery.retries import Limit, request
 from tasks.settings import Settings
 
 T = TypeVar("T")

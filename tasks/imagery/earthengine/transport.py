@@ -20,7 +20,7 @@ class Transport:
         """`connections` are kept open; `deadline` is in seconds, for connecting and between two parts of an answer."""
         self._deadline = deadline
         self._session = requests.Session()
-        # Retries are counted and limited in one place, `tasks.imagery.requests`.
+        # Retries are counted and limited in one place, `tasks.imagery.retries`.
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)

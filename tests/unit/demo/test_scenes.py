@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.demo.cover import BACKSCATTER, CORINE, PHASES, SPECTRA, Cover
+from tasks.demo.land_cover import BACKSCATTER, CORINE, PHASES, SPECTRA, Cover
 from tasks.demo.noise import stream
 from tasks.demo.rasters import valid_rows
 from tasks.demo.scenes import OPTICAL, RADAR, Edge, footprint

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.release.preview import VH_RANGE, VV_RANGE, Quicklook, backscatter_composite, contact_sheet, true_colour
+from tasks.release.quicklooks import VH_RANGE, VV_RANGE, Quicklook, backscatter_composite, contact_sheet, true_colour
 
 
 def look(shade: int = 100) -> Quicklook:

@@ -13,8 +13,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.imagery.properties import sentinel1_scenes, sentinel2_scenes
-from tasks.imagery.records import Records
+from tasks.imagery.stac.items import Records
+from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
 from tasks.places import Patches
 from tasks.places.patches import patches_around
 from tasks.scenes import DAY, Candidates, Outcome, Rule, Sentinel2Scenes, pair

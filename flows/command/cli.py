@@ -1,0 +1,133 @@
+"""The command `deepsentinel`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command.signals import ending_on_signals
+from tasks.errors import DeepSentinelError
+
+app = typer.Typer(
+    name="deepsentinel",
+    help="Build corpora of paired Sentinel-1 and Sentinel-2 imagery.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_PREFECT_DEFAULTS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # The embedded server takes 10 to 30 seconds to start on a laptop; Prefect gives it 20.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # The command speaks for itself; logs still reach the server and its UI.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+}
+
+SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file that describes the corpus.")]
+CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder of a corpus.")]
+SizeOption = Annotated[int | None, typer.Option(help="Samples, instead of the spec's size.", min=1)]
+Destinations = Annotated[
+    list[str] | None, typer.Option("--to", metavar="URL", help="Write here instead of the spec's destinations.")
+]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where archive and corpus go.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the invented country.", min=0)] = 2020,
+) -> None:
+    """Make the demo archive, build the demo corpus from it, and say where to look."""
+    from flows.command.demo import build_demo
+
+    build_demo(folder, seed)
+
+
+@app.command()
+def build(
+    spec: SpecArgument,
+    size: SizeOption = None,
+    to: Destinations = None,
+) -> None:
+    """Build a corpus; the same command resumes one that was interrupted, and grows one with a larger size."""
+    from flows.command.console import build_with_progress
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    build_with_progress(loaded.changed(size=size, destinations=to), folder)
+
+
+@app.command()
+def estimate(spec: SpecArgument, size: SizeOption = None) -> None:
+    """Say what a build takes before it runs: requests, bytes, hours, storage cost."""
+    from flows.command.console import show_estimate
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    show_estimate(loaded.changed(size=size), folder)
+
+
+@app.command()
+def doctor(
+    spec: SpecArgument,
+    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="What one check may take.", min=1)] = 60,
+) -> None:
+    """Say before a long run whether accounts, endpoints, destinations and limits are in order."""
+    from flows.command.doctor import show_findings
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    show_findings(loaded, folder, deadline=deadline)
+
+
+@app.command()
+def plan(
+    spec: SpecArgument,
+    shards: Annotated[str, typer.Option(metavar="FIRST:END", help="Which shards.")] = "0:1",
+    out: Annotated[Path | None, typer.Option(help="The GeoParquet file to write; default NAME-plan.parquet.")] = None,
+) -> None:
+    """Write draws and pairs of some shards without fetching anything, as GeoParquet that QGIS opens."""
+    from flows.command.console import write_plan
+    from tasks.spec import load_spec
+
+    loaded, folder = load_spec(spec)
+    write_plan(loaded, folder, shards, out or Path(f"{loaded.name}-plan.parquet"))
+
+
+@app.command()
+def status(corpus: CorpusArgument) -> None:
+    """Show what a corpus holds: shards and samples done, missing, failed, rate, size."""
+    from flows.command.console import show_status
+
+    show_status(corpus)
+
+
+@app.command()
+def verify(
+    corpus: CorpusArgument,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Withdraw damaged shards, so that the next build makes them again.")
+    ] = False,
+) -> None:
+    """Check every object of a corpus against its commit record."""
+    from flows.command.console import verify_with_progress
+
+    verify_with_progress(corpus, repair=repair)
+
+
+def main() -> None:
+    """Run the command; errors made on purpose are told in words, without a traceback, and so are interruptions."""
+    for name, value in _PREFECT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    with ending_on_signals():
+        try:
+            app()
+        except DeepSentinelError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

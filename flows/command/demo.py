@@ -1,0 +1,65 @@
+"""The embedded default: an invented country, and a corpus of it."""
+
+from pathlib import Path
+
+import yaml
+
+from flows.command.console import build_with_progress
+from tasks.demo import make_archive
+from tasks.errors import SpecError
+from tasks.spec import load_spec
+
+_HEADER = "# A corpus of an invented country: nothing in it is real.\n"
+
+
+def build_demo(folder: Path, seed: int) -> None:
+    """Make the archive and the corpus in `folder`, as far as they are not there.
+
+    Raises SpecError: the folder holds the demo of another seed, or other files where the archive should go.
+    """
+    path = folder / "demo.yaml"
+    if path.exists() and load_spec(path)[0].seed != seed:
+        raise SpecError(
+            f"{folder}: holds the demo of seed {load_spec(path)[0].seed}, not of {seed}. Name another folder, or use "
+            f"--seed {load_spec(path)[0].seed}."
+        )
+    print(f"making the demo archive in {folder / 'archive'} (an invented country, about a minute)", flush=True)
+    try:
+        make_archive(folder / "archive", seed=seed, progress=lambda step: print(f"  {step}", flush=True))
+    except FileExistsError as error:
+        raise SpecError(f"{error}. Name another folder.") from None
+    if not path.exists():
+        path.write_text(_HEADER + yaml.safe_dump(_spec(folder, seed), sort_keys=False), encoding="utf-8")
+    spec, where = load_spec(path)
+    build_with_progress(spec, where)
+    print(
+        f"\nLook at {folder / 'archive' / 'overview.png'} (the country, its labels) and\n"
+        f"{folder / 'corpus' / 'release' / 'preview.png'} (samples). Open the corpus with\n"
+        f"  xarray.open_zarr({str(folder / 'corpus')!r}, group='demo')\n"
+        f"  geopandas.read_parquet({str(folder / 'corpus' / 'samples')!r})"
+    )
+
+
+def _spec(folder: Path, seed: int) -> dict[str, object]:
+    return {
+        "name": "invented-country",
+        "seed": seed,
+        "size": 48,
+        "places": {"random": "archive/country.geojson"},
+        "window": ["2021-01-01", "2023-01-01"],
+        "pairing": {"max_gap_days": 3, "search_days": 400},
+        "patch": {"pixels": 250},
+        "platforms": [
+            {
+                "stac": {
+                    "name": "demo",
+                    "catalog": "archive/catalog.json",
+                    "sentinel2": "sentinel-2-l2a",
+                    "sentinel2_b10": "sentinel-2-l1c",
+                    "sentinel1": "sentinel-1-grd",
+                }
+            }
+        ],
+        "shard_size": 12,
+        "destinations": [str(folder.resolve() / "corpus")],
+    }

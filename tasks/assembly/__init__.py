@@ -1,0 +1,1 @@
+"""HOW A SHARD IS MADE: candidates, fetching, filling, encoding, committing."""

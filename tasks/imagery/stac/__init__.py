@@ -1,0 +1,1 @@
+"""The platform `stac`: any STAC archive of cloud-optimised GeoTIFFs."""

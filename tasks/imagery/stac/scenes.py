@@ -1,0 +1,162 @@
+"""Records to scenes: what each property is called by the archives there are."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from tasks.errors import CatalogueError
+from tasks.imagery.platform import POLARIZATIONS
+from tasks.imagery.stac.assets import EPSG_KEYS, keys_by_polarization
+from tasks.imagery.stac.items import Records
+from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.footprints import unwrap
+from tasks.scenes.products import SENTINEL2_PRODUCT
+
+_NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
+"""Properties that may hold the product name."""
+
+
+def offset_removed(records: Records) -> NDArray[np.object_]:
+    """What the archive says of the +1000 offset: (n,) True, False, or None where it says nothing."""
+    said = records.column("earthsearch:boa_offset_applied", "boa_offset_applied")
+    return np.array([None if value is None else bool(value) for value in said], dtype=object)
+
+
+def sentinel2_scenes(records: Records) -> Sentinel2Scenes:
+    """Records of a Sentinel-2 collection as scenes.
+
+    Raises CatalogueError: an item without a time, a geometry or a UTM zone; names it.
+    """
+    named = _named(records)
+    ids = records.column("id").astype(str)
+    time = _times(records)
+    tile = records.column("s2:mgrs_tile", "grid:code").fillna(named["tile"]).fillna("").astype(str)
+    # MGRS writes zone 5 as 5 or 05, products always as 05.
+    tile = (
+        tile.str.removeprefix("MGRS-")
+        .str.removeprefix("T")
+        .where(lambda text: text == "", lambda text: text.str.zfill(5))
+    )
+    # A datatake's name ends with the baseline, in which processings differ: GS2A_20180503T104021_014949_N02.06.
+    datatake = named["platform"].str.cat(named["datatake"], sep=" ")
+    datatake = datatake.fillna(
+        records.column("s2:datatake_id").astype("string").str.replace(r"_N[^_]*$", "", regex=True)
+    )
+    seconds = pd.Series(time // 1_000_000).astype("string")
+    by_time = records.column("platform").astype("string").str.cat(seconds, sep=" ").where(tile != "")
+    baseline = named["baseline"].str[:2].str.cat(named["baseline"].str[2:], sep=".")
+    processed = _instants(records.column("s2:generation_time", "created"))
+    from_name = _instants(named["processed"].astype(object))
+    return Sentinel2Scenes(
+        id=_shared(ids),
+        time=time,
+        footprint=_footprints(records),
+        orbit=_whole(records.column("sat:relative_orbit").fillna(named["orbit"])),
+        epsg=_zones(records),
+        tile=_shared(tile),
+        datatake=_shared(datatake.fillna(by_time).fillna(ids.astype("string"))),
+        baseline=_shared(records.column("s2:processing_baseline", "processing:version").fillna(baseline).fillna("")),
+        processed=np.where(processed == _NO_TIME, np.where(from_name == _NO_TIME, 0, from_name), processed),
+        cloud_cover=_numbers(records.column("eo:cloud_cover")),
+    )
+
+
+def sentinel1_scenes(records: Records) -> tuple[Records, Sentinel1Scenes]:
+    """Records of a Sentinel-1 collection as scenes, without those that are not IW with VV and VH; and those kept.
+
+    Raises CatalogueError: an item without a time or a geometry; names it.
+    """
+    kept = records.take(np.flatnonzero(_is_dual_iw(records)))
+    ids = kept.column("id").astype(str)
+    return kept, Sentinel1Scenes(
+        id=_shared(ids),
+        time=_times(kept),
+        footprint=_footprints(kept),
+        orbit=_whole(kept.column("sat:relative_orbit")),
+        product=_shared(kept.column("s1:source_product", "s1:product_id", "title").fillna(ids)),
+        direction=_shared(kept.column("sat:orbit_state").fillna("").astype(str).str.lower()),
+    )
+
+
+def _named(records: Records) -> pd.DataFrame:
+    """What product names tell, in columns platform, datatake, baseline, orbit, tile, processed."""
+    found: pd.DataFrame | None = None
+    for name in _NAMES:
+        if name in records.properties.columns:
+            parts = records.properties[name].astype("string").str.extract(SENTINEL2_PRODUCT.pattern)
+            found = parts if found is None else found.fillna(parts)
+    return found if found is not None else pd.DataFrame()
+
+
+def _is_dual_iw(records: Records) -> NDArray[np.bool_]:
+    is_iw = records.column("sar:instrument_mode").astype("string").eq("IW").fillna(False).to_numpy(bool)
+    given = records.column("sar:polarizations")
+    # Where the property is absent, the assets tell.
+    dual = [
+        set(POLARIZATIONS) <= {str(p).upper() for p in held}
+        if held is not None
+        else set(keys_by_polarization(records.hrefs(index))) == set(POLARIZATIONS)
+        for index, held in enumerate(given)
+    ]
+    return is_iw & np.array(dual, bool)
+
+
+def _times(records: Records) -> NDArray[np.int64]:
+    time = _instants(records.column("start_datetime", "datetime"))
+    _refuse(records, time == _NO_TIME, "has neither start_datetime nor datetime")
+    return time
+
+
+_NO_TIME = np.iinfo(np.int64).min
+
+
+def _instants(texts: Any) -> NDArray[np.int64]:
+    """Times as text or stamps to microseconds since 1970 UTC; the smallest integer where there is none."""
+    parsed = pd.to_datetime(pd.Series(texts), utc=True, errors="coerce", format="ISO8601")
+    values = parsed.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return np.where(np.isnat(values), _NO_TIME, values.astype(np.int64))
+
+
+def _footprints(records: Records) -> NDArray[np.object_]:
+    footprint = records.footprint
+    _refuse(records, shapely.is_missing(footprint), "has no geometry, so nothing tells what it covers")
+    kind = shapely.get_type_id(footprint)
+    polygonal = (kind == shapely.GeometryType.POLYGON) | (kind == shapely.GeometryType.MULTIPOLYGON)
+    _refuse(records, ~polygonal | shapely.is_empty(footprint), "has a geometry that is no polygon")
+    # Before validity: a ring that jumps across the map looks as if it crossed itself.
+    footprint = unwrap(footprint)
+    broken = np.flatnonzero(~shapely.is_valid(footprint))
+    if len(broken):
+        footprint = footprint.copy()
+        footprint[broken] = shapely.make_valid(footprint[broken], method="structure", keep_collapsed=False)
+    return footprint
+
+
+def _zones(records: Records) -> NDArray[np.int64]:
+    codes = _numbers(records.column(*EPSG_KEYS).astype("string").str.removeprefix("EPSG:"))
+    _refuse(records, np.isnan(codes), "tells no UTM zone in proj:code or proj:epsg")
+    return codes.astype(np.int64)
+
+
+def _refuse(records: Records, wrong: NDArray[np.bool_], what: str) -> None:
+    if wrong.any():
+        first = records.properties["id"].iloc[int(np.flatnonzero(wrong)[0])]
+        more = f" ({int(wrong.sum())} items of {len(records)})" if wrong.sum() > 1 else ""
+        raise CatalogueError(f"item {first}: {what}{more}. Correct the item or take it out.")
+
+
+def _whole(values: Any) -> NDArray[np.int64]:
+    return np.nan_to_num(_numbers(values)).astype(np.int64)
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    numbers: Any = pd.to_numeric(values, errors="coerce")
+    return np.asarray(numbers.astype("float64"))
+
+
+def _shared(values: Any) -> NDArray[np.object_]:
+    """Texts as objects, equal ones as one object: a million scenes have a few thousand tiles."""
+    return pd.Series(values).astype(str).astype("category").astype(object).to_numpy(dtype=object)

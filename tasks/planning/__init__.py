@@ -1,0 +1,1 @@
+"""WHAT IT WILL TAKE: estimate, plan, feasibility."""

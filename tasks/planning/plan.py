@@ -1,0 +1,35 @@
+"""A plan: draws and pairs of some shards, before a pixel is fetched."""
+
+import pandas as pd
+from geopandas import GeoDataFrame
+
+from tasks.assembly.builder import Workshop
+from tasks.assembly.filling import Filling
+from tasks.errors import SpecError
+from tasks.imagery import Traffic
+
+
+def plan(shop: Workshop, shards: range) -> GeoDataFrame:
+    """Candidates of some shards in the order in which they would be tried, until the shard is full.
+
+    The columns are those of a corpus' samples; `missing` says why a candidate has no pair, and would be replaced.
+    Raises SpecError: shards that the corpus does not have. CatalogueError.
+    """
+    last = shop.description.shards
+    if not 0 <= shards.start < shards.stop <= last:
+        raise SpecError(f"--shards {shards.start}:{shards.stop}: the corpus has shards 0:{last}; stay within.")
+    tables: list[GeoDataFrame] = []
+    for shard in shards:
+        traffic = {platform.name: Traffic() for platform in shop.platforms}
+        tables.append(Filling(shop=shop, shard=shard, traffic=traffic).plan())
+    return GeoDataFrame(pd.concat(tables, ignore_index=True), crs="EPSG:4326")
+
+
+def parse_shards(text: str) -> range:
+    """`0:4` are the shards 0 to 3, `7` is one. Raises SpecError."""
+    first, colon, end = text.partition(":")
+    try:
+        start = int(first) if first or not colon else 0
+        return range(start, int(end) if colon else start + 1)
+    except ValueError:
+        raise SpecError(f"--shards {text!r}: expected first:end, such as 0:4, or one number.") from None

@@ -1,0 +1,325 @@
+"""CorpusSpec: the one description of a corpus."""
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from tasks.errors import SpecError
+from tasks.spec.locations import is_url, without_secret
+from tasks.spec.messages import OTHER, TEXT, explain, tell
+from tasks.spec.yaml_file import read_spec_file
+
+_HELD = 45
+"""Bytes of memory a pixel of a sample and platform while its shard is built: 13 x 2 + 2 x 2 in arrays, half as much
+again while they are encoded (measured: 0.65 GB for 250 samples of 250 px)."""
+
+_MOST_HELD = 8e9
+
+NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
+RESERVED_NAMES = ("labels", "samples", "commits", "runs", "release")
+"""Folders of a corpus, which no platform may be called."""
+
+
+def _branch(value: Any) -> str:
+    return TEXT if isinstance(value, str) else OTHER
+
+
+PlatformName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Places(_Part):
+    """Where samples are drawn: exactly one of three modes."""
+
+    random: (
+        Annotated[Annotated[str, Tag(TEXT)] | Annotated[tuple[str, ...], Tag(OTHER)], Discriminator(_branch)] | None
+    ) = None
+    """`land`, ISO 3166 alpha-2 codes and groups such as `EU27`, or a file of polygons."""
+    cover: str | None = None
+    """A file of polygons, tiled without gaps."""
+    points: str | None = None
+    """A file of points, one sample centred on each."""
+
+    @field_validator("random", mode="before")
+    @classmethod
+    def _codes(cls, random: Any) -> Any:
+        if isinstance(random, list | tuple) and False in random:
+            raise ValueError("NO (Norway) without quotes is a truth value in YAML; write 'NO'")
+        if isinstance(random, str) and random != "land" and re.fullmatch(r"[A-Za-z]{2}|[A-Z0-9]{3,6}", random):
+            raise ValueError(f"{random!r} alone is taken for a file; write [{random.upper()}] for a country or group")
+        return random
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mode_and_source(cls, places: Any) -> Any:
+        if isinstance(places, str):
+            raise ValueError(f"expected a mode and its source, such as {{random: {places}}}")
+        return places
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Self:
+        given = [mode for mode in ("random", "cover", "points") if getattr(self, mode) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"expected exactly one of random, cover, points, found {' and '.join(given) or 'none'}; "
+                "for instance {random: land} or {points: sites.geojson}"
+            )
+        return self
+
+    @property
+    def mode(self) -> Literal["random", "cover", "points"]:
+        if self.random is not None:
+            return "random"
+        return "cover" if self.cover is not None else "points"
+
+    @property
+    def source(self) -> str | list[str]:
+        source = getattr(self, self.mode)
+        return source if isinstance(source, str) else list(source)
+
+
+class Pairing(_Part):
+    """Which Sentinel-2 and Sentinel-1 acquisitions make a pair."""
+
+    max_gap_days: float = Field(default=3.0, gt=0, le=30)
+    search_days: float = Field(default=30.0, gt=0, le=3660)
+    """How far from the preferred instant a Sentinel-2 scene may lie."""
+    max_cloud_cover: float | None = Field(default=None, ge=0, le=100)
+    """Percent, as the catalogue gives it for the scene; a scene without the figure does not qualify under a limit."""
+
+
+class PatchSize(_Part):
+    """The patch: a square of 10 m pixels."""
+
+    pixels: int = Field(default=250, ge=16, le=1024)
+
+
+class StacSource(_Part):
+    """A STAC archive: any API or static catalogue."""
+
+    catalog: str
+    """Path or URL of the catalogue."""
+    sentinel2: str = "sentinel-2-l2a"
+    """Collection of the Sentinel-2 scenes."""
+    sentinel2_b10: str | None = None
+    """Collection of their L1C twins, from which B10 is taken; Level-2A has none."""
+    sentinel1: str = "sentinel-1-grd"
+    """Collection of the Sentinel-1 scenes."""
+    backscatter: Literal["db", "power"] = "db"
+    """What the Sentinel-1 pixels hold: decibels or linear power."""
+    name: PlatformName = "stac"
+    """What the platform is called in the corpus."""
+
+    @field_validator("name")
+    @classmethod
+    def _free_name(cls, name: str) -> str:
+        if name in RESERVED_NAMES or name in ("earthengine", "descarteslabs"):
+            raise ValueError(f"the name {name!r} is taken by the layout of a corpus; choose another")
+        return name
+
+    @field_validator("catalog")
+    @classmethod
+    def _no_secret(cls, catalog: str) -> str:
+        return without_secret(catalog)
+
+
+class Splits(_Part):
+    """Shares of the samples for training, validation and test; they add up to 1."""
+
+    train: float = Field(default=0.7, ge=0, le=1)
+    validation: float = Field(default=0.1, ge=0, le=1)
+    test: float = Field(default=0.2, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = sum(self.shares.values())
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test add up to {total:g}, expected 1")
+        return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+class Sources(_Part):
+    """Files that labels are read from instead of a platform's own copy."""
+
+    corine: str | None = None
+
+
+class _StacItem(_Part):
+    stac: StacSource
+
+
+Platform = Annotated[Annotated[str, Tag(TEXT)] | Annotated[_StacItem, Tag(OTHER)], Discriminator(_branch)]
+
+
+class CorpusSpec(_Part):
+    """A corpus, described completely: with what the platforms hold, it determines every byte."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    size: int | None = Field(default=None, gt=0, le=1_000_000_000)
+    """Samples. A random corpus needs it; in the other modes the places say it."""
+    places: Places
+    window: tuple[dt.datetime, dt.datetime]
+    """Acquisition times, half open, UTC."""
+    pairing: Pairing = Pairing()
+    patch: PatchSize = PatchSize()
+    platforms: tuple[Platform, ...] = Field(default=("demo",), min_length=1)
+    labels: tuple[Literal["corine", "osm"], ...] = ()
+    sources: Sources = Sources()
+    splits: Splits = Splits()
+    shard_size: int = Field(default=250, ge=1, le=4096)
+    destinations: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _instants(cls, window: Any) -> Any:
+        if not isinstance(window, list | tuple) or len(window) != 2:
+            raise ValueError("expected two dates, the first day and the day after the last: [2018-01-01, 2021-01-01]")
+        return tuple(_instant(value) for value in window)
+
+    @field_validator("window")
+    @classmethod
+    def _forward(cls, window: tuple[dt.datetime, dt.datetime]) -> tuple[dt.datetime, dt.datetime]:
+        first, end = window
+        if first >= end:
+            raise ValueError(
+                f"the window is half open and must run forward, but it begins {first:%Y-%m-%d %H:%M} "
+                f"and ends {end:%Y-%m-%d %H:%M}; swap the two dates"
+            )
+        return window
+
+    @field_validator("platforms", mode="before")
+    @classmethod
+    def _known_platforms(cls, platforms: Any) -> Any:
+        for item in platforms if isinstance(platforms, list | tuple) else ():
+            if isinstance(item, str) and item not in NAMED_PLATFORMS:
+                raise ValueError(
+                    f"unknown platform {item!r}; expected {', '.join(NAMED_PLATFORMS)} or "
+                    "{stac: {catalog: path or URL}}"
+                )
+        return platforms
+
+    @field_validator("destinations", mode="before")
+    @classmethod
+    def _usable_destinations(cls, destinations: Any) -> Any:
+        if not isinstance(destinations, list | tuple):
+            return destinations
+        places = [
+            str(Path(item).absolute()) if isinstance(item, str) and not is_url(item) else item for item in destinations
+        ]
+        for index, place in enumerate(places):
+            if place in places[:index]:
+                raise ValueError(f"{destinations[index]!r} stands twice; every destination gets its own copy")
+        return tuple(without_secret(item) for item in destinations)
+
+    # Of validators that come before, the last one defined is the first to run: the others see lists.
+    @field_validator("platforms", "destinations", "labels", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = self.platform_names
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"platforms: the name {name!r} stands twice; give each stac item a `name` of its own")
+        held = self.shard_size * self.patch.pixels**2 * _HELD * len(self.platforms)
+        if held > _MOST_HELD:
+            fits = max(1, int(_MOST_HELD / (self.patch.pixels**2 * _HELD * len(self.platforms))))
+            raise ValueError(
+                f"shard_size: {self.shard_size} samples of {self.patch.pixels} px would take {held / 1e9:.1f} GB of "
+                f"memory while they are built, {_MOST_HELD / 1e9:g} GB at most; use shard_size: {fits} or less"
+            )
+        if self.places.mode == "random":
+            if self.size is None:
+                raise ValueError("size: a random corpus needs the number of samples, for instance `size: 1_000`")
+            if self.size % self.shard_size:
+                below = self.size // self.shard_size * self.shard_size
+                nearest = f"{below} or {below + self.shard_size}" if below else str(self.shard_size)
+                raise ValueError(
+                    f"size: {self.size} is not a multiple of shard_size {self.shard_size}, and a random corpus has "
+                    f"whole shards; use {nearest}, or another shard_size"
+                )
+        return self
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The window in microseconds since 1970 UTC, half open."""
+        first, end = (round(instant.timestamp() * 1_000_000) for instant in self.window)
+        return first, end
+
+    def changed(self, *, size: int | None = None, destinations: list[str] | None = None) -> "CorpusSpec":
+        """The spec with another size or other destinations. Raises SpecError: it is none with them."""
+        content = self.model_dump()
+        content |= {"size": size} if size is not None else {}
+        content |= {"destinations": destinations} if destinations else {}
+        try:
+            return CorpusSpec.model_validate(content)
+        except ValidationError as error:
+            raise SpecError(tell(error.errors()[0])) from None
+
+    @property
+    def platform_names(self) -> list[str]:
+        """Names of the platforms as arrays and columns bear them, in the spec's order."""
+        return [item if isinstance(item, str) else item.stac.name for item in self.platforms]
+
+
+def load_spec(path: str | Path) -> tuple[CorpusSpec, Path]:
+    """Read a spec from a YAML file.
+
+    Returns the spec and the folder against which its relative paths are resolved first.
+    Raises SpecError: unreadable, not YAML, an unknown key or a wrong value; names key, value, expectation and line.
+    """
+    file = read_spec_file(Path(path))
+    try:
+        return CorpusSpec.model_validate(file.content), file.path.parent
+    except ValidationError as error:
+        raise SpecError(explain(error, file, _keys())) from None
+
+
+def _instant(value: Any) -> dt.datetime:
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a date; expected one such as 2018-01-01") from None
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    if isinstance(value, dt.date):
+        return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+    raise ValueError(f"{value!r} is not a date; expected one such as 2018-01-01")
+
+
+def _keys() -> dict[str, list[str]]:
+    """Allowed keys by the key they stand under."""
+    parts: dict[str, type[BaseModel]] = {
+        "": CorpusSpec,
+        "places": Places,
+        "pairing": Pairing,
+        "patch": PatchSize,
+        "platforms": _StacItem,
+        "stac": StacSource,
+        "sources": Sources,
+        "splits": Splits,
+    }
+    return {name: list(part.model_fields) for name, part in parts.items()}

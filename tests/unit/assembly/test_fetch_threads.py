@@ -1,0 +1,53 @@
+"""The pool of threads that fetch samples."""
+
+import threading
+import time
+
+import pytest
+
+from tasks.assembly.fetch_threads import Readers
+
+
+def test_results_and_errors_come_back() -> None:
+    readers = Readers(2)
+    assert readers.submit(0, lambda x, y=0: x + y, 1, y=2).result(5) == 3
+    with pytest.raises(ValueError, match="no"):
+        readers.submit(0, int, "no").result(5)
+
+
+def test_as_many_run_at_once_as_there_are_threads_and_no_more() -> None:
+    readers, lock, running, most = Readers(5), threading.Lock(), 0, 0
+
+    def work() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+
+    for future in [readers.submit(0, work) for _ in range(40)]:
+        future.result(5)
+    assert most == 5
+
+
+def test_the_shard_that_began_first_is_served_first() -> None:
+    readers, gate, order = Readers(1), threading.Event(), []
+    first = readers.submit(0, gate.wait)
+    futures = [readers.submit(turn, order.append, turn) for turn in (3, 1, 2, 1)]
+    gate.set()
+    first.result(5)
+    for future in futures:
+        future.result(5)
+    assert order == [1, 1, 2, 3]
+
+
+def test_what_has_not_begun_can_be_cancelled() -> None:
+    readers, gate = Readers(1), threading.Event()
+    first = readers.submit(0, gate.wait)
+    second = readers.submit(0, pytest.fail, "it was cancelled")
+    assert second.cancel()
+    gate.set()
+    first.result(5)
+    readers.submit(0, lambda: None).result(5)

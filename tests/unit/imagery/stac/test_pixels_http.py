@@ -1,0 +1,125 @@
+"""Windows of remote files: what a server's answers mean."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from tasks.errors import PixelsError
+from tasks.imagery.stac.pixels import TooManyRequests, read_onto
+from tasks.places import Patch
+
+PATCH = Patch(epsg=32632, xmin=500_000, ymax=5_200_000, pixels=32)
+
+
+class Files(ThreadingHTTPServer):
+    """Serves one file by ranges, after as many failures as it is told."""
+
+    content = b""
+    failures: list[int]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Any
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, *, body: bool) -> None:
+        if self.server.failures:
+            self.send_response(self.server.failures.pop(0))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content, status = self.server.content, 200
+        if given := self.headers.get("Range"):
+            first, _, last = given.removeprefix("bytes=").partition("-")
+            content, status = content[int(first) : int(last or len(content)) + 1], 206
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Accept-Ranges", "bytes")
+        if status == 206:
+            self.send_header(
+                "Content-Range", f"bytes {first}-{int(first) + len(content) - 1}/{len(self.server.content)}"
+            )
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    values = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) + 1
+    profile = {"driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint16", "crs": "EPSG:32632"}
+    with rasterio.open(tmp_path / "a.tif", "w", transform=from_origin(500_000, 5_200_000, 10, 10), **profile) as file:
+        file.write(values, 1)
+    server = Files(("127.0.0.1", 0), _Handler)
+    server.content, server.failures = (tmp_path / "a.tif").read_bytes(), []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def read(files: Files, query: str = "") -> Any:
+    return read_onto(f"http://127.0.0.1:{files.server_port}/a.tif{query}", PATCH, fill=0, dtype=np.uint16)
+
+
+def test_a_remote_file_is_read(files: Files) -> None:
+    assert read(files)[0, :3].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (404, FileNotFoundError),
+        (410, FileNotFoundError),
+        (401, PermissionError),
+        (403, PermissionError),
+        (429, TooManyRequests),
+        (500, ConnectionError),
+        (503, ConnectionError),
+    ],
+)
+def test_each_refusal_is_told_apart_and_no_signature_is_shown(
+    files: Files, status: int, expected: type[Exception]
+) -> None:
+    files.failures = [status] * 20
+    with pytest.raises(expected) as refused:
+        read(files, "?sig=SECRET")
+    assert "SECRET" not in str(refused.value)
+
+
+def test_a_failure_is_not_remembered(files: Files) -> None:
+    files.failures = [503] * 8
+    with pytest.raises(ConnectionError):
+        read(files)
+    files.failures = []
+    assert read(files).any()
+
+
+def test_a_server_that_is_gone_may_come_back(files: Files) -> None:
+    port = files.server_port
+    files.shutdown()
+    files.server_close()
+    with pytest.raises(ConnectionError):
+        read_onto(f"http://127.0.0.1:{port}/a.tif", PATCH, fill=0, dtype=np.uint16)
+
+
+def test_a_damaged_remote_file_is_told_without_its_signature(files: Files) -> None:
+    files.content = b"no raster" * 100
+    with pytest.raises(PixelsError) as refused:
+        read(files, "?sig=SECRET")
+    assert "SECRET" not in str(refused.value)

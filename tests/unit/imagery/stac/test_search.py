@@ -1,0 +1,293 @@
+"""Catalogues over HTTP: a STAC API through its real client, item collections, and pixels."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pystac
+import pytest
+
+from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable
+from tasks.imagery import Traffic, stac_api
+from tasks.imagery.stac.catalogue import read_collections
+from tasks.imagery.stac.items import Records
+from tasks.imagery.stac.pixels import read_onto
+from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
+from tasks.places import Patch
+from tasks.scenes import DAY, Rule
+from tests.archive import EPSG, LEFT, TOP, Archive, item
+from tests.servers.stac_api import Files, StacApi, send, serving
+from tests.unit.imagery.stac.test_platform import expected_s2, fetched, found_pair, opened_at
+
+RULE = Rule(
+    window=(1_514_764_800_000_000, 1_546_300_800_000_000), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None
+)
+"""2018."""
+BOUNDS = (8.0, 44.0, 10.0, 46.0)
+PATCH = Patch(epsg=EPSG, xmin=LEFT + 130, ymax=TOP - 70, pixels=64)
+NAMES = ["sentinel-2-l2a", "sentinel-1-grd"]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same retries with short waits."""
+    monkeypatch.setattr(stac_api, "_RETRIES", stac_api._RETRIES.new(backoff_factor=0.01))
+
+
+def day(n: int) -> dt.datetime:
+    """Every 30 days; the 8th is 2017-12-30, in the three days before the window."""
+    return dt.datetime(2017, 6, 3, 10, tzinfo=dt.UTC) + dt.timedelta(days=30 * n)
+
+
+WITHIN = [n for n in range(24) if dt.date(2017, 12, 29) <= day(n).date() < dt.date(2019, 1, 4)]
+
+
+def many(archive: Archive) -> dict[str, list[dict[str, Any]]]:
+    """Items of two collections without files, from the middle of 2017 to the middle of 2019."""
+    for n in range(24):
+        when = day(n).isoformat()
+        archive.add("sentinel-2-l2a", item(f"s2-{n}", when, **{"proj:code": f"EPSG:{EPSG}"}))
+        iw = {"sar:instrument_mode": "IW", "sar:polarizations": ["VV", "VH"]}
+        archive.add("sentinel-1-grd", item(f"s1-{n}", when, **iw))
+    return as_dicts(archive)
+
+
+def as_dicts(archive: Archive, root: str = "") -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for name, items in archive.collections.items():
+        found[name] = [one.to_dict(include_self_link=False) | {"collection": name} for one in items]
+        for one in found[name]:
+            for asset in one["assets"].values():
+                asset["href"] = asset["href"].replace(f"{archive.root}/", root)
+    return found
+
+
+def ids(records: Records) -> list[str]:
+    return records.column("id").tolist()
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> StacApi:
+    return StacApi(many(Archive(tmp_path)))
+
+
+# An API
+
+
+def test_pages_are_followed_to_the_end(api: StacApi) -> None:
+    api.page = 2
+    with api.running() as url:
+        found = read_collections(url, NAMES, RULE, BOUNDS)
+    assert ids(found["sentinel-2-l2a"])[-12:] == [f"s2-{n}" for n in WITHIN][-12:]
+    assert set(ids(found["sentinel-1-grd"])) >= {f"s1-{n}" for n in WITHIN}
+    assert len(api.searches) >= 12
+    assert len(ids(found["sentinel-2-l2a"])) < 16, "and not those of other years"
+
+
+def test_an_api_is_asked_for_the_collection_the_bounds_and_the_window_with_its_gap(api: StacApi) -> None:
+    with api.running() as url:
+        read_collections(url, NAMES, RULE, BOUNDS)
+    assert [search["collections"] for search in api.searches][:1] == [["sentinel-2-l2a"]]
+    assert {tuple(search["collections"]) for search in api.searches} == {("sentinel-2-l2a",), ("sentinel-1-grd",)}
+    for search in api.searches:
+        assert search["bbox"] == list(BOUNDS)
+        assert search["limit"] >= 100
+        first, end = (dt.datetime.fromisoformat(text) for text in search["datetime"].split("/"))
+        assert first <= dt.datetime(2017, 12, 29, tzinfo=dt.UTC)
+        assert end >= dt.datetime(2019, 1, 4, tzinfo=dt.UTC)
+        assert end - first < dt.timedelta(days=365 + 30), "and not for much more"
+
+
+def test_items_elsewhere_are_not_asked_for(api: StacApi) -> None:
+    with api.running() as url:
+        found = read_collections(url, NAMES, RULE, (-80.0, -10.0, -70.0, 0.0))
+    assert [len(records) for records in found.values()] == [0, 0]
+
+
+def test_scenes_of_an_api_are_those_of_the_same_items_in_a_file(api: StacApi, tmp_path: Path) -> None:
+    with api.running() as url:
+        over_api = read_collections(url, NAMES, RULE, BOUNDS)
+    path = tmp_path / "items.json"
+    everything = [one for items in api.collections.values() for one in items]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": everything}))
+    of_file = read_collections(str(path), NAMES, RULE, BOUNDS)
+    first, second = (sentinel2_scenes(found["sentinel-2-l2a"]) for found in (over_api, of_file))
+    common = np.isin(second.id, first.id)
+    assert 12 <= len(first) < len(second) == 24
+    for name in ("id", "time", "epsg", "tile", "orbit", "datatake"):
+        assert getattr(first, name).tolist() == getattr(second, name)[common].tolist()
+    assert len(sentinel1_scenes(over_api["sentinel-1-grd"])[1]) == len(first)
+
+
+def test_a_collection_that_an_api_does_not_have_is_refused_with_those_it_has(api: StacApi) -> None:
+    with api.running() as url, pytest.raises(CatalogueError) as caught:
+        read_collections(url, ["sentinel-2-c1-l2a"], RULE, BOUNDS)
+    assert "has no collection 'sentinel-2-c1-l2a'" in str(caught.value)
+    assert "sentinel-1-grd, sentinel-2-l2a" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/", "/collections", "/search"])
+@pytest.mark.parametrize("code", [500, 404, 403])
+def test_an_api_that_keeps_failing_is_told_in_words(api: StacApi, path: str, code: int) -> None:
+    api.failures[path] = [code] * 100
+    with api.running() as url, pytest.raises(CatalogueError) as caught:
+        read_collections(url, NAMES, RULE, BOUNDS)
+    assert url.rstrip("/") in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/", "/collections", "/search"])
+@pytest.mark.parametrize("code", [503, 429])
+def test_an_api_that_fails_for_a_moment_is_asked_again(api: StacApi, path: str, code: int) -> None:
+    api.failures[path] = [code]
+    with api.running() as url:
+        assert len(read_collections(url, NAMES, RULE, BOUNDS)["sentinel-2-l2a"]) > 5
+
+
+def test_a_page_that_fails_for_a_moment_loses_nothing(api: StacApi) -> None:
+    api.page = 2
+    with api.running() as url:
+        whole = ids(read_collections(url, NAMES, RULE, BOUNDS)["sentinel-2-l2a"])
+        api.failures["/search"] = [502]
+        assert ids(read_collections(url, NAMES, RULE, BOUNDS)["sentinel-2-l2a"]) == whole
+
+
+@pytest.mark.parametrize("content", [b"<html>hello</html>", b"{}", b"[1]", b'{"type": "Feature"}', b"\xff\xfe"])
+def test_a_page_that_is_no_api_is_refused(content: bytes) -> None:
+    with serving(lambda handler: send(handler, content)) as url, pytest.raises(CatalogueError, match="not a STAC"):
+        read_collections(f"{url}/", NAMES, RULE, BOUNDS)
+
+
+def test_a_server_that_is_not_there_is_told_in_words() -> None:
+    with serving(lambda handler: send(handler, b"")) as url:
+        pass
+    with pytest.raises(CatalogueError, match=r"127\.0\.0\.1"):
+        read_collections(f"{url}/", NAMES, RULE, BOUNDS)
+
+
+# Item collections
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    archive = Archive(tmp_path)
+    archive.sentinel2("S2A_x")
+    archive.sentinel1("S1A_y")
+    return archive
+
+
+def write_items(archive: Archive, root: str) -> Path:
+    features = [one for items in as_dicts(archive, root).values() for one in items]
+    path = archive.root / "items.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_pixels_of_an_item_collection_lie_beside_it(archive: Archive) -> None:
+    tiles = fetched(opened_at(write_items(archive, "./")))
+    assert np.array_equal(tiles.s2, expected_s2(1))
+
+
+def test_an_item_collection_without_items_of_a_collection_is_refused(archive: Archive) -> None:
+    path = write_items(archive, "./")
+    with pytest.raises(CatalogueError, match="has no items of collection 'other'; it has sentinel-1-grd, sentinel-2"):
+        read_collections(str(path), ["other"], RULE, BOUNDS)
+
+
+@pytest.mark.parametrize("features", [[{"type": "Feature"}], [7], None, "x", [{"type": "Feature", "id": "a"}]])
+def test_an_item_collection_that_is_none_is_refused_by_name(tmp_path: Path, features: Any) -> None:
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    with pytest.raises(CatalogueError, match=r"items\.json"):
+        read_collections(str(path), NAMES, RULE, BOUNDS)
+
+
+@pytest.fixture
+def served(archive: Archive) -> Iterator[tuple[Files, str]]:
+    files = Files(archive.root)
+    with serving(files) as url:
+        yield files, url
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_an_item_collection_and_its_pixels_are_read_over_http(
+    archive: Archive, served: tuple[Files, str], relative: bool
+) -> None:
+    files, url = served
+    write_items(archive, "./" if relative else f"{url}/")
+    tiles = fetched(opened_at(f"{url}/items.geojson"))
+    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert any(path.endswith("B04.tif") for _, path, _ in files.requests)
+
+
+def test_a_static_catalogue_and_its_pixels_are_read_over_http(archive: Archive, served: tuple[Files, str]) -> None:
+    catalog = pystac.Catalog.from_file(archive.save())
+    catalog.make_all_asset_hrefs_relative()
+    catalog.save(pystac.CatalogType.SELF_CONTAINED)
+    assert np.array_equal(fetched(opened_at(f"{served[1]}/catalog.json")).s2, expected_s2(1))
+
+
+def test_items_of_an_api_are_fetched_over_http(archive: Archive, served: tuple[Files, str]) -> None:
+    api = StacApi(as_dicts(archive, f"{served[1]}/"))
+    with api.running() as url:
+        tiles = fetched(opened_at(url))
+    assert np.array_equal(tiles.s2, expected_s2(1))
+
+
+# Pixels over HTTP
+
+
+def test_a_raster_is_read_in_ranges(archive: Archive, served: tuple[Files, str]) -> None:
+    files, url = served
+    path = "sentinel-2-l2a/S2A_x/B04.tif"
+    local = read_onto(str(archive.root / path), PATCH, fill=0, dtype=np.uint16)
+    files.requests.clear()
+    assert np.array_equal(read_onto(f"{url}/{path}", PATCH, fill=0, dtype=np.uint16), local)
+    assert all(asked == f"/{path}" for _, asked, _ in files.requests), "no sidecar and no listing is asked for"
+    assert any(wanted for *_, wanted in files.requests)
+
+
+def test_a_file_that_a_server_does_not_have_is_just_not_there(served: tuple[Files, str]) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_onto(f"{served[1]}/sentinel-2-l2a/none.tif", PATCH, fill=0, dtype=np.uint16)
+
+
+def test_a_scene_whose_file_is_gone_from_the_server_is_unavailable(archive: Archive, served: tuple[Files, str]) -> None:
+    write_items(archive, f"{served[1]}/")
+    platform = opened_at(archive.root / "items.geojson")
+    (archive.root / "sentinel-2-l2a/S2A_x/B05.tif").unlink()
+    with pytest.raises(SceneUnavailable, match=r"S2A_x: the archive has no file B05.tif"):
+        fetched(platform)
+
+
+def test_a_server_that_fails_for_a_moment_is_asked_again(archive: Archive, served: tuple[Files, str]) -> None:
+    files, url = served
+    write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson")
+    pair, traffic = found_pair(platform), Traffic()
+    files.failures = [503, 500, 503]
+    tiles = platform.fetch(PATCH, pair, traffic)
+    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert traffic.counts()["retries"] > 0
+
+
+def test_a_server_that_keeps_failing_fails_the_shard_in_words(archive: Archive, served: tuple[Files, str]) -> None:
+    files, url = served
+    write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson", patience=0.5)
+    pair = found_pair(platform)
+    files.failures = [503] * 1000
+    with pytest.raises(PixelsError, match=r"S2A_x: B01.tif: still failing after \d+ attempts"):
+        platform.fetch(PATCH, pair, Traffic())
+
+
+def test_a_server_that_refuses_to_serve_stops_the_run(archive: Archive, served: tuple[Files, str]) -> None:
+    files, url = served
+    write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson")
+    pair = found_pair(platform)
+    files.failures = [403] * 1000
+    with pytest.raises(CredentialsError, match=r"refuses to give B01.tif of S2A_x"):
+        platform.fetch(PATCH, pair, Traffic())

@@ -1,0 +1,151 @@
+"""An estimate: what a build takes, from nothing but spec, places and settings."""
+
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.errors import PlacesError
+from tasks.imagery.costs import cost_of
+from tasks.places import ListedPlaces, draw_region, open_places
+from tasks.places.patches import patches_around
+from tasks.places.regions import load_region
+from tasks.planning.estimate import LABELS_STORED, STORED, Estimate, estimate
+from tasks.settings import Settings
+from tasks.spec import CorpusSpec
+
+SETTINGS = Settings(price_gs=0.02, price_az=0.01, stac_reads=4)
+
+
+def spec(**changes: Any) -> CorpusSpec:
+    return CorpusSpec.model_validate(
+        {
+            "name": "tiny", "size": 1000, "places": {"random": ["LU"]}, "window": ["2018-01-01", "2021-01-01"],
+            "patch": {"pixels": 64}, "shard_size": 250, "destinations": ["out"],
+        }
+        | changes
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def places() -> Any:
+    """Luxembourg, in cells of 1.28 km: some 1,580."""
+    return draw_region(load_region(["LU"]), pixels=64, seed=0, window=(0, 10**15), shard_size=250)
+
+
+def estimated(places: Any, settings: Settings = SETTINGS, **changes: Any) -> Estimate:
+    return estimate(spec(**changes), places, settings)
+
+
+def test_a_random_corpus_has_its_size_in_whole_shards(places: Any) -> None:
+    found = estimated(places)
+    assert (found.samples, found.shards) == (1000, 4)
+    assert found.capacity == places.capacity * 250 >= 1000
+
+
+def test_more_than_the_region_holds_is_refused_with_what_fits(places: Any) -> None:
+    fits = places.capacity * 250
+    assert estimated(places, size=fits).samples == fits
+    with pytest.raises(PlacesError, match=f"Use size: {fits} or less"):
+        estimated(places, size=fits + 250)
+
+
+@pytest.mark.parametrize("platform", ["demo", "earthengine", "descarteslabs"])
+def test_requests_bytes_and_hours_follow_from_the_cost_of_the_platform(places: Any, platform: str) -> None:
+    (found,) = estimated(places, platforms=[platform]).platforms
+    cost = cost_of(platform, SETTINGS)
+    requests = 1000 * cost.requests_a_sample + 4 * cost.requests_a_shard
+    assert found.name == platform
+    assert found.requests == pytest.approx(requests, abs=1)
+    assert found.hours == pytest.approx(requests * cost.seconds_a_request / cost.in_flight / 3600)
+    assert found.bytes_moved == 1000 * 64 * 64 * (13 * 2 + 2 * 4)
+    assert f"{cost.in_flight} in flight" in found.limit
+
+
+def test_a_stac_platform_costs_a_request_a_file_under_its_own_name(places: Any) -> None:
+    (found,) = estimated(places, platforms=[{"stac": {"catalog": "a", "name": "archive"}}]).platforms
+    assert (found.name, found.requests) == ("archive", 15_000)
+
+
+def test_more_requests_in_flight_take_less_time(places: Any) -> None:
+    slow, fast = (estimated(places, SETTINGS.model_copy(update={"stac_reads": n})).hours for n in (2, 8))
+    assert slow == pytest.approx(4 * fast)
+
+
+def test_platforms_are_asked_at_the_same_time_so_the_slowest_counts(places: Any) -> None:
+    found = estimated(places, platforms=["demo", "earthengine"])
+    assert found.hours == max(platform.hours for platform in found.platforms)
+    assert [platform.name for platform in found.platforms] == ["demo", "earthengine"]
+
+
+def test_a_sample_of_250_pixels_is_stored_in_less_than_0_8_mb_a_platform() -> None:
+    whole = draw_region(load_region(["LU", "BE"]), pixels=250, seed=0, window=(0, 10**15), shard_size=250)
+    found = estimated(whole, size=250, patch={"pixels": 250}, platforms=["demo", "earthengine"])
+    assert found.bytes_stored / 250 / 2 == pytest.approx(780_000, rel=0.001)
+
+
+@pytest.mark.parametrize("labels", [[], ["corine"], ["osm"], ["corine", "osm"]])
+def test_labels_come_on_top_of_the_pixels_of_each_platform(places: Any, labels: list[str]) -> None:
+    found = estimated(places, labels=labels, platforms=["demo", "earthengine"])
+    pixels = 1000 * 64 * 64
+    assert found.bytes_stored == round(pixels * (2 * STORED + sum(LABELS_STORED[label] for label in labels)))
+
+
+def test_prices_are_those_of_the_settings_for_each_destination_that_bills(places: Any) -> None:
+    where = ["gs://bucket/a", "az://container/a", "out", "file:///data"]
+    found = estimated(places, destinations=where)
+    gigabytes = found.bytes_stored / 1e9
+    assert [name for name, _ in found.prices] == where
+    gs, az, folder, file = (price for _, price in found.prices)
+    assert gs == pytest.approx(0.02 * gigabytes)
+    assert az == pytest.approx(0.01 * gigabytes)
+    assert (folder, file) == (None, None)
+
+
+@given(st.integers(1, 4), st.sampled_from([10, 50, 250]))
+def test_an_estimate_is_linear_in_the_size(shards: int, shard_size: int) -> None:
+    places = draw_region(load_region(["LU"]), pixels=64, seed=0, window=(0, 10**15), shard_size=shard_size)
+    one, many = (
+        estimated(places, size=n * shard_size, shard_size=shard_size, platforms=["earthengine"]) for n in (1, shards)
+    )
+    assert (many.samples, many.shards) == (shards * one.samples, shards * one.shards)
+    assert many.bytes_stored == pytest.approx(shards * one.bytes_stored, abs=shards)
+    assert many.platforms[0].requests == pytest.approx(shards * one.platforms[0].requests, abs=shards)
+    assert many.hours == pytest.approx(shards * one.hours)
+
+
+# Listed places
+
+
+def listed(count: int) -> ListedPlaces:
+    return ListedPlaces(
+        patches=patches_around(np.linspace(8, 9, count), np.full(count, 45.0), 64),
+        preferred=np.zeros(count, np.int64),
+        shard_size=250,
+        digest="x",
+    )
+
+
+@pytest.mark.parametrize(("count", "shards"), [(1, 1), (250, 1), (251, 2), (777, 4)])
+def test_listed_places_are_as_many_as_the_file_lists(count: int, shards: int) -> None:
+    found = estimate(spec(places={"points": "sites.gpkg"}, size=None), listed(count), SETTINGS)
+    assert (found.samples, found.shards, found.capacity) == (count, shards, count)
+    assert found.platforms[0].requests == 15 * count
+
+
+def test_a_size_that_is_not_the_number_of_places_is_refused() -> None:
+    with pytest.raises(PlacesError):
+        estimate(spec(places={"points": "sites.gpkg"}, size=5), listed(6), SETTINGS)
+
+
+def test_an_estimate_of_a_cover_counts_its_tiles(tmp_path: Path) -> None:
+    gpd.GeoDataFrame(geometry=[shapely.box(640 * 785, 640 * 7810, 640 * 795, 640 * 7811)], crs=32632).to_file(
+        tmp_path / "farm.gpkg"
+    )
+    wanted = spec(places={"cover": "farm.gpkg"}, size=None)
+    assert estimate(wanted, open_places(wanted, tmp_path), SETTINGS).samples == 10
