@@ -40,6 +40,15 @@ class PixelsError(DeepSentinelError):
 class SceneUnavailable(DeepSentinelError):
     """A platform will never serve this scene on this patch. The candidate is replaced by the next one."""
 
+    def __init__(self, reason: str, scene: str, said: str = "") -> None:
+        """`reason` is a code of `tasks.scenes.Reason`, `scene` the platform's id; `said` is for people only."""
+        super().__init__(f"{scene}: {said or reason}")
+        self.reason, self.scene = reason, scene
+
+
+class PlatformUnreachable(DeepSentinelError):
+    """A platform did not answer for its whole patience. The run stops: every other shard would wait as long."""
+
 
 class CredentialsError(DeepSentinelError):
     """A platform refuses the login, or there is none to try. The run stops: every further request would be refused."""
@@ -51,3 +60,7 @@ class DestinationError(DeepSentinelError):
 
 class CorpusError(DeepSentinelError):
     """A corpus is absent, incomplete or damaged, or cannot be completed."""
+
+
+class CandidatesExhausted(CorpusError):
+    """A shard has no candidates left. It fails the same way every time: only another spec helps."""

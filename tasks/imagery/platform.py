@@ -1,14 +1,15 @@
 """What every platform can do, whoever runs it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.places import Draws, Patch, Patches
-from tasks.scenes import Candidates, ScenePair
+from tasks.scenes import Acquisitions, Candidates, Rejection
 
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 """Sentinel-2 bands in the order in which every array holds them."""
@@ -17,16 +18,30 @@ POLARIZATIONS = ("VV", "VH")
 """Sentinel-1 polarizations in the order in which every array holds them."""
 
 
+def array_path(platform: str, role: str) -> str:
+    """Where a corpus keeps what a platform holds of a role, e.g. stac/s2."""
+    return f"{platform}/{role}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
-    """The pixels of one sample from one platform."""
+    """The pixels of one sample from one platform, by the path of the array that they are for."""
 
-    s2: NDArray[np.uint16]
-    """(13, height, width): reflectance x 10,000, 0 = nodata or absent band."""
-    s1: NDArray[np.float32]
-    """(2, height, width): backscatter in dB, NaN = nodata."""
-    absent: tuple[str, ...] = ()
+    arrays: Mapping[str, NDArray[Any]]
+    """Sentinel-2 roles: (13, height, width) uint16, reflectance x 10,000, 0 = nodata or absent band. Sentinel-1 roles:
+    (2, height, width) float32, backscatter in dB, NaN = nodata. Layers: as the layer says."""
+    absent_bands: tuple[str, ...] = ()
     """Bands that this sample lacks although the platform has them elsewhere."""
+
+
+def nodata_fraction(values: NDArray[Any]) -> float:
+    """Share of the pixels of (channels, height, width) that hold nothing.
+
+    Reflectance: every band is 0; backscatter: a polarization is NaN.
+    """
+    if np.issubdtype(values.dtype, np.floating):
+        return float(np.isnan(values).any(axis=0).mean())
+    return float((~values.any(axis=0)).mean())
 
 
 @dataclass(kw_only=True)
@@ -53,7 +68,7 @@ class Traffic:
 
 
 class Platform(Protocol):
-    """A platform: its catalogue and its pixels."""
+    """A platform: its catalogue and its pixels. Safe to use from many threads."""
 
     name: str
     """As arrays and columns bear it."""
@@ -63,20 +78,34 @@ class Platform(Protocol):
     """Samples that may be fetched at once in this process."""
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
-        """Scenes near each draw, in few requests. Raises CatalogueError."""
+        """Scenes near each draw by role, in few requests. Raises CatalogueError, PlatformUnreachable."""
         ...
 
-    def resolve(self, pairs: list[ScenePair], patches: Patches, traffic: Traffic) -> list[ScenePair | str]:
-        """The same acquisitions in this platform's own catalogue, in few requests: own pairs, or why there is none.
+    def resolve(
+        self, wanted: Sequence[Acquisitions], patches: Patches, traffic: Traffic
+    ) -> list[Acquisitions | Rejection]:
+        """The same acquisitions in this platform's own catalogue, in few requests: its own, or which one is not there.
 
-        The same Sentinel-2 datatake and tile, the same Sentinel-1 product; `pairs` may be of another platform.
-        Raises CatalogueError.
+        The same Sentinel-2 datatake and tile, the same Sentinel-1 product; `wanted` may be of another platform.
+        Raises CatalogueError, PlatformUnreachable.
         """
         ...
 
-    def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:
-        """The pixels of both scenes on the patch.
+    def fetch(self, patch: Patch, acquisitions: Acquisitions, traffic: Traffic) -> Tiles:
+        """The pixels of all acquisitions on the patch.
 
-        Raises SceneUnavailable: never to be had, replace the candidate; PixelsError: damaged, the shard fails.
+        Raises SceneUnavailable: never to be had, replace the candidate; PixelsError: damaged, the shard fails;
+        PlatformUnreachable: no answer for the whole patience, the run stops.
         """
+        ...
+
+    def check(self, draws: Draws | None) -> str:
+        """Log in and ask for a little, of the first of `draws` if it takes any: what is in order, as text.
+
+        Raises DeepSentinelError: what is not, and what to do.
+        """
+        ...
+
+    def close(self) -> None:
+        """End connections and forget the login; what is asked for afterwards opens them again."""
         ...

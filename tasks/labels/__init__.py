@@ -1,1 +1,5 @@
 """WHAT IT IS: the layer protocol, and the layers."""
+
+from tasks.labels.layer import Layer
+
+__all__ = ["Layer"]

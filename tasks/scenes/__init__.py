@@ -1,25 +1,41 @@
-"""WHEN: scenes and the three-day rule."""
+"""WHEN: scenes, their roles, and the rule that pairs them."""
 
 from tasks.scenes.index import SceneIndex
 from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.resolving import Resolver
-from tasks.scenes.rule import DAY, REPORTED_GAPS, Rule, lifetime_notes, rule_of
-from tasks.scenes.scenes import Candidates, ScenePair, Scenes, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.roles import DAY, REPORTED_GAPS, Role, Rule, lifetime_notes, roles_of, rule_of, sensor_of
+from tasks.scenes.scenes import (
+    Acquisition,
+    Acquisitions,
+    Candidates,
+    Nearby,
+    Scenes,
+    Sentinel1Scenes,
+    Sentinel2Scenes,
+)
 
 __all__ = [
     "DAY",
     "REPORTED_GAPS",
+    "Acquisition",
+    "Acquisitions",
     "Candidates",
+    "Nearby",
     "Outcome",
     "Pairs",
+    "Reason",
+    "Rejection",
     "Resolver",
+    "Role",
     "Rule",
     "SceneIndex",
-    "ScenePair",
     "Scenes",
     "Sentinel1Scenes",
     "Sentinel2Scenes",
     "lifetime_notes",
     "pair",
+    "roles_of",
     "rule_of",
+    "sensor_of",
 ]

@@ -1,4 +1,4 @@
-"""The pairing rule: which Sentinel-2 and which Sentinel-1 acquisition a draw gets. One pure function."""
+"""The pairing rule, with its three days: which acquisition of each role a draw gets. One pure function."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from tasks.places.patches import PIXEL, Patches
 from tasks.scenes.footprints import covers
-from tasks.scenes.rule import Rule
-from tasks.scenes.scenes import Candidates
+from tasks.scenes.reasons import Reason
+from tasks.scenes.roles import Rule
+from tasks.scenes.scenes import Acquisition, Candidates, Nearby, Sentinel2Scenes
 
 
 class Outcome(IntEnum):
@@ -25,20 +26,19 @@ class Outcome(IntEnum):
     PAIRED = 7
 
     @property
-    def reason(self) -> str:
-        """In words, for records and messages."""
+    def reason(self) -> Reason:
+        """Why there is no pair. Raises KeyError: there is one."""
         return _REASONS[self]
 
 
 _REASONS = {
-    Outcome.NO_SENTINEL2: "no Sentinel-2 scene near the patch",
-    Outcome.NOT_COVERED: "no Sentinel-2 scene covers the patch",
-    Outcome.OTHER_ZONE: "Sentinel-2 only in another UTM zone",
-    Outcome.OUTSIDE_WINDOW: "no Sentinel-2 scene within the window",
-    Outcome.CLOUDY: "every Sentinel-2 scene above the cloud limit",
-    Outcome.TOO_FAR: "no Sentinel-2 scene within search_days of the preferred instant",
-    Outcome.NO_SENTINEL1: "no Sentinel-1 scene within max_gap_days of a Sentinel-2 scene",
-    Outcome.PAIRED: "paired",
+    Outcome.NO_SENTINEL2: Reason.NO_SENTINEL2,
+    Outcome.NOT_COVERED: Reason.NOT_COVERED,
+    Outcome.OTHER_ZONE: Reason.OTHER_ZONE,
+    Outcome.OUTSIDE_WINDOW: Reason.OUTSIDE_WINDOW,
+    Outcome.CLOUDY: Reason.TOO_CLOUDY,
+    Outcome.TOO_FAR: Reason.TOO_FAR,
+    Outcome.NO_SENTINEL1: Reason.NO_SENTINEL1,
 }
 
 
@@ -48,13 +48,18 @@ class Pairs:
 
     outcome: NDArray[np.int8]
     """Values of Outcome."""
-    s2_scene: NDArray[np.int64]
-    """Position in the candidates' Sentinel-2 scenes, -1 without a pair."""
-    s1_scene: NDArray[np.int64]
-    """Position in the candidates' Sentinel-1 scenes, -1 without a pair."""
+    scene: dict[str, NDArray[np.int64]]
+    """By role the position in the candidates' scenes, -1 without a pair."""
     smallest_gap: NDArray[np.int64]
     """Between any Sentinel-2 scene that qualifies and the Sentinel-1 scene nearest to it, microseconds, whatever the
     limit; the largest integer where there is none. What the match rate under other limits follows from."""
+
+    def acquisitions(self, candidates: Candidates, draw: int) -> dict[str, Acquisition]:
+        """The acquisitions of a draw that has them, by role; `candidates` are those that were paired."""
+        return {
+            role: Acquisition(scenes=candidates[role].scenes, scene=int(scene[draw]))
+            for role, scene in self.scene.items()
+        }
 
 
 def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates, rule: Rule) -> Pairs:
@@ -67,44 +72,48 @@ def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates,
     # A footprint covers a patch if it covers the centres of its outermost pixels: footprints are rounded, and a scene
     # that ends exactly where the patch does still has all of its pixels.
     outlines = patches.vertices(inset=PIXEL / 2)
-    s1 = candidates.sentinel1
-    s1_covers = covers(s1.footprint[candidates.s1_scene], outlines[candidates.s1_draw], s1.convex[candidates.s1_scene])
-    nearest = _Nearest.of(candidates, np.flatnonzero(s1_covers))
+    root, leaf = rule.roles
+    limits, gap_limit = rule.roles[root], rule.roles[leaf].reach
+    near_s1 = candidates[leaf]
+    s1 = near_s1.scenes
+    s1_covers = covers(s1.footprint[near_s1.scene], outlines[near_s1.draw], s1.convex[near_s1.scene])
+    nearest = _Nearest.of(near_s1, np.flatnonzero(s1_covers))
 
-    s2, draw, scene = candidates.sentinel2, candidates.s2_draw, candidates.s2_scene
+    s2, draw, scene = candidates[root].scenes, candidates[root].draw, candidates[root].scene
+    if not isinstance(s2, Sentinel2Scenes):
+        raise TypeError(f"the root {root!r} is to be a Sentinel-2 role")
     best = np.zeros(len(patches), np.int8)
     s2_covers = covers(s2.footprint[scene], outlines[draw], s2.convex[scene])
     rows = np.flatnonzero(_advance(best, draw, s2_covers, Outcome.NOT_COVERED))
     time = s2.time[scene]
     distance = np.abs(time - preferred[draw])
     cloud = s2.cloud_cover[scene]
-    clear = np.ones(len(scene), bool) if rule.max_cloud_cover is None else cloud <= rule.max_cloud_cover
+    clear = np.ones(len(scene), bool) if limits.max_cloud_cover is None else cloud <= limits.max_cloud_cover
     for passes, otherwise in (
         (s2.epsg[scene] == patches.epsg[draw], Outcome.OTHER_ZONE),
         ((time >= rule.window[0]) & (time < rule.window[1]), Outcome.OUTSIDE_WINDOW),
     ):
         rows = rows[_advance(best, draw[rows], passes[rows], otherwise)]
     rows = _newest(rows, draw, s2.acquisition[scene], s2.newness[scene])
-    for passes, otherwise in ((clear, Outcome.CLOUDY), (distance <= rule.search, Outcome.TOO_FAR)):
+    for passes, otherwise in ((clear, Outcome.CLOUDY), (distance <= limits.reach, Outcome.TOO_FAR)):
         rows = rows[_advance(best, draw[rows], passes[rows], otherwise)]
     s1_scene, gap = nearest.to(draw[rows], time[rows])
     smallest_gap = np.full(len(patches), np.iinfo(np.int64).max, np.int64)
     np.minimum.at(smallest_gap, draw[rows], gap)
-    near = _advance(best, draw[rows], gap <= rule.max_gap, Outcome.NO_SENTINEL1)
+    near = _advance(best, draw[rows], gap <= gap_limit, Outcome.NO_SENTINEL1)
     rows, s1_scene = rows[near], s1_scene[near]
 
     order = np.lexsort((s2.rank[scene[rows]], distance[rows], draw[rows]))
     first = order[np.unique(draw[rows][order], return_index=True)[1]]
     pairs = Pairs(
         outcome=best,
-        s2_scene=np.full(len(patches), -1, np.int64),
-        s1_scene=np.full(len(patches), -1, np.int64),
+        scene={role: np.full(len(patches), -1, np.int64) for role in (root, leaf)},
         smallest_gap=smallest_gap,
     )
     winners = draw[rows][first]
     pairs.outcome[winners] = Outcome.PAIRED
-    pairs.s2_scene[winners] = scene[rows][first]
-    pairs.s1_scene[winners] = s1_scene[first]
+    pairs.scene[root][winners] = scene[rows][first]
+    pairs.scene[leaf][winners] = s1_scene[first]
     return pairs
 
 
@@ -138,9 +147,9 @@ class _Nearest:
     rank: NDArray[np.int64]
 
     @classmethod
-    def of(cls, candidates: Candidates, rows: NDArray[np.int64]) -> "_Nearest":
-        draw, scene = candidates.s1_draw[rows], candidates.s1_scene[rows]
-        time, rank = candidates.sentinel1.time[scene], candidates.sentinel1.rank[scene]
+    def of(cls, nearby: Nearby, rows: NDArray[np.int64]) -> "_Nearest":
+        draw, scene = nearby.draw[rows], nearby.scene[rows]
+        time, rank = nearby.scenes.time[scene], nearby.scenes.rank[scene]
         order = np.lexsort((rank, time, draw))
         # Of scenes of one draw and one instant only the smallest id can be chosen.
         draw, time, scene, rank = draw[order], time[order], scene[order], rank[order]

@@ -1,5 +1,6 @@
 """Scenes as columns: what is known of many acquisitions before a pixel is read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,45 +83,44 @@ class Sentinel1Scenes(Scenes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidates:
-    """Scenes that may serve draws: rows (draw, scene) for each mission.
+class Nearby:
+    """Scenes of one role that may serve draws, as rows (draw, scene).
 
-    A row says only that the two are near each other; whether the scene qualifies is `pair`'s to decide.
+    A row says only that the two are near each other; whether the scene qualifies is the rule's to decide.
     """
 
-    sentinel2: Sentinel2Scenes
-    s2_draw: NDArray[np.int64]
+    scenes: Scenes
+    draw: NDArray[np.int64]
     """Position of the draw, (m,)."""
-    s2_scene: NDArray[np.int64]
-    """Position of the scene in `sentinel2`, (m,)."""
-    sentinel1: Sentinel1Scenes
-    s1_draw: NDArray[np.int64]
-    s1_scene: NDArray[np.int64]
+    scene: NDArray[np.int64]
+    """Position of the scene in `scenes`, (m,)."""
+
+
+Candidates = Mapping[str, Nearby]
+"""What a catalogue has for some draws, by role."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScenePair:
-    """The two acquisitions of one sample, with all that the row of the sample says of them."""
+class Acquisition:
+    """One acquisition of a sample, with all that the row of the sample says of it."""
 
-    s2: Sentinel2Scenes
-    s2_scene: int
-    """Position in `s2`."""
-    s1: Sentinel1Scenes
-    s1_scene: int
-    """Position in `s1`."""
+    scenes: Scenes
+    scene: int
+    """Position in `scenes`."""
 
     @property
-    def s2_id(self) -> str:
-        return str(self.s2.id[self.s2_scene])
+    def id(self) -> str:
+        """The platform's own identifier."""
+        return str(self.scenes.id[self.scene])
 
     @property
-    def s1_id(self) -> str:
-        return str(self.s1.id[self.s1_scene])
+    def time(self) -> int:
+        """Start, microseconds since 1970 UTC."""
+        return int(self.scenes.time[self.scene])
 
-    @property
-    def gap(self) -> int:
-        """Sentinel-1 minus Sentinel-2 acquisition start, microseconds."""
-        return int(self.s1.time[self.s1_scene]) - int(self.s2.time[self.s2_scene])
+
+Acquisitions = Mapping[str, Acquisition]
+"""The acquisitions of one sample, by role."""
 
 
 def _baseline(text: Any) -> float:

@@ -1,4 +1,4 @@
-"""Pixels to the bytes of a shard."""
+"""Pixels to the bytes of a shard, and back."""
 
 from typing import Any
 
@@ -7,24 +7,21 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
-from tasks.shards.layout import CENTIBEL, S1_NODATA, ArrayKind, create_array, shard_object
-
-
-def backscatter_to_steps(db: NDArray[np.float32]) -> NDArray[np.int16]:
-    """dB to steps of 0.01 dB, any shape; NaN becomes -32768, what is beyond +-327.67 dB the nearest step."""
-    steps = np.round(db.astype(np.float64) / CENTIBEL)
-    return np.where(np.isnan(steps), S1_NODATA, np.clip(steps, -32767, 32767)).astype(np.int16)
+from tasks.shards.array_kinds import ArrayKind
+from tasks.shards.layout import shard_object
+from tasks.shards.zarr_metadata import create_array
 
 
 def encode_shard(kind: ArrayKind, values: NDArray[Any], shard: int) -> tuple[str, bytes]:
-    """Encode all samples of a shard, (shard size, channels, height, width): the object's path and its bytes.
+    """Encode all samples of a shard, (shard size, *kind.shape): the object's path and its bytes.
 
     The bytes are those of a Zarr shard, which do not depend on where in the array it lies.
     """
+    if values.shape[1:] != kind.shape or values.dtype != np.dtype(kind.dtype):
+        raise ValueError(f"{kind.path}: got {values.shape} of {values.dtype}, expected (n, *{kind.shape}) {kind.dtype}")
     store = MemoryStore()
     group = zarr.create_group(store)
-    samples, _, _, pixels = values.shape
-    array = create_array(group, kind, samples=samples, shard_size=samples, pixels=pixels)
+    array = create_array(group, kind, samples=len(values), shard_size=len(values))
     array[:] = values
-    encoded = store._store_dict[shard_object(kind.path.rpartition("/")[2], 0)]  # pyright: ignore[reportPrivateUsage] a MemoryStore is read only by coroutines
-    return shard_object(kind.path, shard), encoded.to_bytes()
+    encoded = store._store_dict[shard_object(kind.name, 0, values.ndim)]  # pyright: ignore[reportPrivateUsage] a MemoryStore is read only by coroutines
+    return shard_object(kind.path, shard, values.ndim), encoded.to_bytes()

@@ -13,7 +13,7 @@ from pyproj import Transformer
 from shapely import Polygon
 
 from tasks.errors import PlacesError
-from tasks.places import cover as module
+from tasks.places import tiling as module
 from tasks.places import open_places
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.patches import utm_epsg

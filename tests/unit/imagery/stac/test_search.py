@@ -11,7 +11,8 @@ import pystac
 import pytest
 
 from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable
-from tasks.imagery import Traffic, stac_api
+from tasks.imagery import Traffic
+from tasks.imagery.stac import search as stac_api
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.pixels import read_onto

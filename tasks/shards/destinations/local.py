@@ -1,4 +1,4 @@
-"""Where objects are put: folders."""
+"""Folders of this machine."""
 
 import errno
 import os
@@ -9,7 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tasks.errors import DestinationError, SpecError
+from zarr.storage import LocalStore
+
+from tasks.errors import DestinationError
+from tasks.shards.destinations.destination import Stored
 from tasks.spec.locations import is_url
 
 _PARTIAL = "runs/partial"
@@ -29,11 +32,13 @@ _REMEDIES = {
 
 
 class LocalFolder:
-    """A folder of this machine. Every object appears whole or not at all. Safe to use from many threads."""
+    """A folder. Its file system must have hard links, by which of two writers of one record exactly one wins."""
 
     def __init__(self, location: str) -> None:
-        self.location = location
-        self.root = Path(unquote(urlsplit(location).path) if is_url(location) else location).expanduser()
+        """`location` is a path or a file:// URL; a relative path starts at the current folder."""
+        path = Path(unquote(urlsplit(location).path) if is_url(location) else location).expanduser()
+        self._root = Path(os.path.abspath(path))  # noqa: PTH100 resolve() would follow links
+        self.location = str(self._root)
 
     def prepare(self) -> None:
         """Make the folder, see that it can be written, and drop what killed runs left.
@@ -41,7 +46,7 @@ class LocalFolder:
         Raises DestinationError.
         """
         with self._explained("cannot be written"):
-            folder = self.root / _PARTIAL
+            folder = self._root / _PARTIAL
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # its writer has just finished
@@ -53,18 +58,20 @@ class LocalFolder:
                 os.link(probe, probe.with_suffix(".link"))
             except OSError as error:
                 raise DestinationError(
-                    f"{self.root}: its file system has no hard links ({error.strerror}), which keep two builds from "
+                    f"{self._root}: its file system has no hard links ({error.strerror}), which keep two builds from "
                     "committing one shard twice. Build on another file system and copy the corpus there."
                 ) from None
             finally:
                 probe.unlink()
                 probe.with_suffix(".link").unlink(missing_ok=True)
 
-    def put(self, path: str, content: bytes) -> None:
-        """Write an object, replacing what is there. Raises DestinationError."""
-        with self._explained(f"{path} cannot be written"), self._written(content) as partial:
-            target = self._target(path)
-            partial.replace(target)
+    def put(self, path: str, content: bytes) -> Stored:
+        """Write an object, replacing what is there; says what reading it back gives. Raises DestinationError."""
+        with self._explained(f"{path} cannot be written"):
+            with self._written(content) as partial:
+                target = self._target(path)
+                partial.replace(target)
+            return Stored.of(target.read_bytes())
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one; says whether it was written. Raises DestinationError."""
@@ -79,32 +86,36 @@ class LocalFolder:
         """Read an object; None where there is none. Raises DestinationError."""
         with self._explained(f"{path} cannot be read"):
             try:
-                return (self.root / path).read_bytes()
+                return (self._root / path).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def delete(self, path: str) -> None:
         """Remove an object, if there is one. Raises DestinationError."""
         with self._explained(f"{path} cannot be removed"):
-            (self.root / path).unlink(missing_ok=True)
+            (self._root / path).unlink(missing_ok=True)
 
     def names(self, folder: str) -> list[str]:
         """File names in a folder, sorted; none where it does not exist. Raises DestinationError."""
         with self._explained(f"{folder} cannot be listed"):
             try:
-                return sorted(path.name for path in (self.root / folder).iterdir() if path.is_file())
+                return sorted(path.name for path in (self._root / folder).iterdir() if path.is_file())
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
+    def store(self) -> LocalStore:
+        """The corpus as zarr-python reads it."""
+        return LocalStore(self._root, read_only=True)
+
     def _target(self, path: str) -> Path:
-        target = self.root / path
+        target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
     @contextmanager
     def _written(self, content: bytes) -> Generator[Path]:
         """A whole copy of `content` on the same file system, which is gone afterwards."""
-        partial = self.root / _PARTIAL / uuid.uuid4().hex
+        partial = self._root / _PARTIAL / uuid.uuid4().hex
         partial.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -123,21 +134,6 @@ class LocalFolder:
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0, "Check the folder, or build elsewhere with --to")
             raise DestinationError(
-                f"{self.root}: {what}: {error.strerror or error}. {remedy}; then run the same command, "
+                f"{self._root}: {what}: {error.strerror or error}. {remedy}; then run the same command, "
                 "it goes on where it stopped."
             ) from None
-
-
-def open_destination(location: str) -> LocalFolder:
-    """A destination from its path or URL. Raises SpecError: of a kind that cannot be used."""
-    if is_url(location):
-        parts = urlsplit(location)
-        if parts.scheme != "file":
-            raise SpecError(
-                f"{location}: expected a folder or a file:// URL; other stores cannot be used by this version."
-            )
-        if parts.netloc not in ("", "localhost"):
-            raise SpecError(
-                f"{location}: {parts.netloc!r} would be another machine; use file:///{parts.netloc}{parts.path}"
-            )
-    return LocalFolder(location)

@@ -1,0 +1,110 @@
+"""Roles: what is looked for at a place, and within which limits. Today's corpora have two, `s2` and `s1`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.spec import CorpusSpec
+
+DAY = 86_400_000_000
+"""Microseconds."""
+
+DATATAKE = 3_600_000_000
+"""Microseconds by which catalogues may differ over the start of one Sentinel-2 acquisition: some give the datatake's
+start for every tile of it, and a datatake lasts up to 50 minutes (ESA, Sentinel-2 mission guide). Which scene it is,
+its name decides."""
+
+REPORTED_GAPS = (1, 2, 3, 5)
+"""Days for which the match rate is told (asked for in ESA-PhiLab/Major-TOM#6)."""
+
+FIRST_IMAGES = {
+    "Sentinel-1": dt.datetime(2014, 10, 3, tzinfo=dt.UTC),
+    "Sentinel-2": dt.datetime(2015, 6, 27, tzinfo=dt.UTC),
+}
+"""First public Sentinel-1A and first Sentinel-2A acquisitions (ESA)."""
+
+Sensor = Literal["sentinel2", "sentinel1"]
+
+
+def sensor_of(role: str) -> Sensor:
+    """The sensor of a role, by the start of its name: s2, s2_cloudy, s1, ..."""
+    if role.startswith("s2"):
+        return "sentinel2"
+    if role.startswith("s1"):
+        return "sentinel1"
+    raise ValueError(f"the role {role!r} begins with neither s2 nor s1, so nothing tells its sensor")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """What one role asks of an acquisition."""
+
+    near: str | None
+    """The role whose acquisition it is to be near; None: the root, near the preferred instant."""
+    reach: int
+    """How far from that acquisition or instant it may start, microseconds, inclusive."""
+    max_cloud_cover: float | None = None
+    """Percent, inclusive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The limits of all roles."""
+
+    window: tuple[int, int]
+    """Acquisition times of the root, microseconds since 1970 UTC, half open."""
+    roles: Mapping[str, Role]
+    """Root first, every other one after the role that it is near."""
+
+    @property
+    def root(self) -> str:
+        """The role that is near no other."""
+        return next(iter(self.roles))
+
+    @property
+    def search(self) -> int:
+        """How far from the preferred instant the root may start, microseconds, inclusive."""
+        return self.roles[self.root].reach
+
+    def reach(self, role: str) -> int:
+        """How far from the preferred instant scenes of a role are looked for, microseconds.
+
+        For Sentinel-1 near the root that is the gap, or the largest limit for which a match rate is told.
+        """
+        near = self.roles[role].near
+        if near is None:
+            return self.roles[role].reach
+        return self.reach(near) + max(self.roles[role].reach, REPORTED_GAPS[-1] * DAY)
+
+    def margin(self, role: str) -> int:
+        """How far before and after the window scenes of a role are looked for, microseconds."""
+        return self.reach(role) - self.search
+
+
+def roles_of(spec: CorpusSpec) -> dict[str, Role]:
+    """The roles of a spec, root first."""
+    pairing = spec.pairing
+    return {
+        "s2": Role(near=None, reach=round(pairing.search_days * DAY), max_cloud_cover=pairing.max_cloud_cover),
+        "s1": Role(near="s2", reach=round(pairing.max_gap_days * DAY)),
+    }
+
+
+def rule_of(spec: CorpusSpec) -> Rule:
+    """The spec's pairing rule."""
+    return Rule(window=spec.span, roles=roles_of(spec))
+
+
+def lifetime_notes(spec: CorpusSpec) -> tuple[str, ...]:
+    """What of the spec's window lies before the missions' first images, in words."""
+    first, end = spec.window
+    notes: list[str] = []
+    for mission, since in FIRST_IMAGES.items():
+        if first < since:
+            share = min(1.0, (since - first) / (end - first))
+            notes.append(
+                f"{100 * share:.0f} % of the window lies before {mission}'s first images ({since:%Y-%m-%d}): draws "
+                "that prefer an instant there get later scenes or none"
+            )
+    return tuple(notes)

@@ -1,0 +1,66 @@
+"""What every destination can do, wherever it is."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import google_crc32c
+from zarr.abc.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What a store says of an object that it holds."""
+
+    size: int
+    """Bytes."""
+    crc32c: str | None
+    """Base64 of the big-endian checksum, as Google Cloud Storage gives it; None: the store does not tell."""
+    md5: str | None
+    """Base64, as Azure Blob Storage gives it; None: the store does not tell."""
+
+    @classmethod
+    def of(cls, content: bytes) -> "Stored":
+        """What there is to say of some bytes."""
+        crc = google_crc32c.value(content).to_bytes(4, "big")
+        md5 = hashlib.md5(content, usedforsecurity=False).digest()
+        return cls(size=len(content), crc32c=base64.b64encode(crc).decode(), md5=base64.b64encode(md5).decode())
+
+
+class Destination(Protocol):
+    """A place that holds a corpus. Every object appears whole or not at all. Safe to use from many threads.
+
+    Paths of objects are relative, with slashes. Every method raises DestinationError: no right, no space, no answer.
+    """
+
+    location: str
+    """Absolute path or URL."""
+
+    def prepare(self) -> None:
+        """See that it can be written, and drop what killed runs left. Nothing stays behind."""
+        ...
+
+    def put(self, path: str, content: bytes) -> Stored:
+        """Write an object, replacing what is there; says what the store holds now."""
+        ...
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write an object unless there is one; says whether it was written. Of many at once exactly one does."""
+        ...
+
+    def get(self, path: str) -> bytes | None:
+        """Read an object; None where there is none."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the objects directly in a folder, sorted; none where it does not exist. One listing."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove an object, if there is one."""
+        ...
+
+    def store(self) -> Store:
+        """The corpus as zarr-python reads it, part by part."""
+        ...
