@@ -19,7 +19,7 @@ class Verdict(Enum):
     TRANSIENT = "transient"
     """Try again: 5xx, damaged body."""
     UNREACHABLE = "unreachable"
-    """Try again: nobody answers (refused, reset, timed out). If it stays so, every other request would fare the same."""
+    """Try again: nobody answers (refused, reset, timed out). If it stays so, all other requests would fare the same."""
     THROTTLED = "throttled"
     """Try again, and send fewer at once: 429."""
     FINAL = "final"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -136,6 +137,18 @@ class StacSource(_Part):
     @classmethod
     def _no_secret(cls, catalog: str) -> str:
         return without_secret(catalog)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformItem:
+    """One item of `platforms`, in whichever way it was written."""
+
+    kind: str
+    """earthengine, descarteslabs, stac or demo."""
+    name: str
+    """What it is called in the corpus."""
+    stac: StacSource | None = None
+    """With `stac`."""
 
 
 class Splits(_Part):
@@ -279,9 +292,19 @@ class CorpusSpec(_Part):
             raise SpecError(tell(error.errors()[0])) from None
 
     @property
+    def platform_items(self) -> tuple[PlatformItem, ...]:
+        """The platforms in the spec's order, each with its kind and the name that arrays and columns bear."""
+        return tuple(
+            PlatformItem(kind=item, name=item)
+            if isinstance(item, str)
+            else PlatformItem(kind="stac", name=item.stac.name, stac=item.stac)
+            for item in self.platforms
+        )
+
+    @property
     def platform_names(self) -> list[str]:
         """Names of the platforms as arrays and columns bear them, in the spec's order."""
-        return [item if isinstance(item, str) else item.stac.name for item in self.platforms]
+        return [item.name for item in self.platform_items]
 
 
 def load_spec(path: str | Path) -> tuple[CorpusSpec, Path]:

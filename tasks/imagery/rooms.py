@@ -1,0 +1,88 @@
+"""The platforms there are. Each lives in a folder of its own, which is imported only for a spec that names it.
+
+To add a platform: a folder with the file names of the others, and one line in `_FOLDERS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from tasks.imagery.platform import Platform
+from tasks.scenes import Rule, rule_of
+from tasks.settings import PlatformSettings, load
+from tasks.spec import CorpusSpec, PlatformItem
+
+_FOLDERS = {
+    "earthengine": "tasks.imagery.earthengine",
+    "descarteslabs": "tasks.imagery.descarteslabs",
+    "stac": "tasks.imagery.stac",
+    "demo": "tasks.imagery.stac",
+}
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a platform is asked for, and how fast it answers, as far as that can be told before."""
+
+    requests_a_sample: float
+    requests_a_shard: float
+    in_flight: int
+    seconds_a_request: float
+    origin: str
+    """Where the seconds come from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a platform is opened with."""
+
+    item: PlatformItem
+    rule: Rule
+    bounds: Bounds
+    """Of all places of the corpus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What can be known of a platform without its client, and how it is opened."""
+
+    settings: type[PlatformSettings]
+    cost: Callable[[Any, CorpusSpec], Cost]
+    """Of a spec under the settings."""
+    limits: Callable[[Any], str]
+    """The limits in force under the settings, in words."""
+    open: Callable[[Opening, Any], Platform]
+    """Open it under the settings. Raises CatalogueError, CredentialsError, SettingsError, SpecError."""
+    is_remote: Callable[[PlatformItem], bool]
+    """Whether opening it asks a server."""
+
+
+def room_of(kind: str) -> Room:
+    """The room of a platform."""
+    return import_module(_FOLDERS[kind]).ROOM
+
+
+def rooms() -> Mapping[str, Room]:
+    """All rooms, by the kind that a spec names."""
+    return {kind: room_of(kind) for kind in _FOLDERS}
+
+
+def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:
+    """The settings of the spec's platforms, in its order, from the environment. Raises SettingsError."""
+    return tuple(load(room_of(item.kind).settings) for item in spec.platform_items)
+
+
+def open_platforms(spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...]) -> list[Platform]:
+    """Open the platforms of a spec, in its order, for places within `bounds`; `settings` are in the same order.
+
+    Raises CatalogueError, CredentialsError, PlatformUnreachable, SettingsError, SpecError.
+    """
+    rule = rule_of(spec)
+    return [
+        room_of(item.kind).open(Opening(item=item, rule=rule, bounds=bounds), own)
+        for item, own in zip(spec.platform_items, settings, strict=True)
+    ]

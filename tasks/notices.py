@@ -1,0 +1,37 @@
+"""What is said while something takes long: through the logger `deepsentinel`, which the command and the flows show."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+logger = logging.getLogger("deepsentinel")
+
+FIRST, NEXT = 2.0, 10.0
+"""Seconds of silence before something slow is named, and between two lines about it."""
+
+
+@contextmanager
+def told_if_slow(what: str) -> Generator[Callable[[int, int], None]]:
+    """Name what is being done if it takes longer than two seconds, and then how far it is every ten.
+
+    Gives a function that takes how much is done and how much there is; calling it is optional and cheap.
+    """
+    began = time.monotonic()
+    last = began
+    timer = threading.Timer(FIRST, lambda: logger.info("%s ...", what))
+    timer.daemon = True
+    timer.start()
+
+    def say(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= NEXT:
+            last = now
+            logger.info("%s: %s of %s, %.0f s", what, f"{done:,}", f"{total:,}", now - began)
+
+    try:
+        yield say
+    finally:
+        timer.cancel()
