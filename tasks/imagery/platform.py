@@ -77,6 +77,11 @@ class Platform(Protocol):
     in_flight: int
     """Samples that may be fetched at once in this process."""
 
+    @property
+    def reach(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north of all its scenes in degrees, where it knows them all; None elsewhere."""
+        ...
+
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
         """Scenes near each draw by role, in few requests. Raises CatalogueError, PlatformUnreachable."""
         ...

@@ -45,9 +45,7 @@ class StoredObject:
     def differs(self, stored: Stored) -> bool:
         """Whether what a store holds is another object, as far as the store tells."""
         return (
-            stored.size != self.size
-            or stored.crc32c not in (None, self.crc32c)
-            or stored.md5 not in (None, self.md5)
+            stored.size != self.size or stored.crc32c not in (None, self.crc32c) or stored.md5 not in (None, self.md5)
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.errors import CorpusError, SpecError
+from tasks.errors import CorpusError, DamagedDescription, SpecError
 from tasks.imagery.platform import BANDS
 from tasks.scenes import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
@@ -94,7 +94,7 @@ class Description:
         return metadata_objects(self.arrays, attributes=attributes, shards=self.shards, shard_size=self.shard_size)
 
     def objects(self) -> dict[str, bytes]:
-        """Everything that only the coordinator writes, by path; the description last: where it stands, the rest does."""
+        """All that only the coordinator writes, by path; the description last: where it stands, the rest does."""
         return {**self.metadata(), CORPUS: self.to_bytes()}
 
     def to_bytes(self) -> bytes:
@@ -138,7 +138,7 @@ def describe(
 def read_description(destination: Destination) -> Description | None:
     """What a corpus says of itself, from either of the two places; None where there is no corpus.
 
-    Raises CorpusError: damaged in both, or of a layout this version does not know.
+    Raises DamagedDescription: damaged in both; CorpusError: of a layout this version does not know.
     """
     content = destination.get(CORPUS)
     found = f"{CORPUS} is absent" if content is None else parse_description(content, destination.location)
@@ -150,7 +150,7 @@ def read_description(destination: Destination) -> Description | None:
         return restored
     if content is None and copy is None:
         return None
-    raise CorpusError(
+    raise DamagedDescription(
         f"{destination.location}/{CORPUS}: is damaged ({found}), and so is its copy in {ROOT_METADATA}. `deepsentinel "
         "build` with the corpus' spec writes both anew; the shards stay."
     )

@@ -76,7 +76,6 @@ class _LayerRecord(Record):
     facts: dict[str, Any]
 
 
-
 class DescriptionRecord(Record):
     """What `Description.to_bytes` wrote."""
 

@@ -75,4 +75,3 @@ class PairingRecord(Record):
     def counts(self) -> PairingCounts:
         """The counts."""
         return PairingCounts(tried=self.tried, within=Counter(self.within_days), gaps=Counter(self.gap_hours))
-

@@ -1,7 +1,8 @@
 """How far a build is: by what is committed, whoever built it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tasks.shards.destinations import Destination
@@ -77,3 +78,25 @@ def duration(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
     shown = [f"{value} {unit}" for value, unit in parts if value][:2]
     return " ".join(shown) or "0 s"
+
+
+Listener = Callable[[Progress], None]
+
+_listeners: list[Listener] = []
+"""A flow's parameters are stored and shown, so a listener cannot be one of them."""
+
+
+@contextmanager
+def listening(listener: Listener) -> Generator[None]:
+    """Have `listener` called at every step of builds that run in this process."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def report(progress: Progress) -> None:
+    """Tell those who listen."""
+    for listener in _listeners:
+        listener(progress)

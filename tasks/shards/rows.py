@@ -105,7 +105,9 @@ def sample_rows(
             columns[f"{platform}_{role}_id"] = _texts([one.ids.get(role) if one else None for one in facts])
         for role in roles:
             columns[f"{platform}_{role}_nodata"] = _floats([one.nodata.get(role) if one else None for one in facts])
-        columns[f"{platform}_absent_bands"] = _texts([" ".join(one.absent_bands) or None if one else None for one in facts])
+        columns[f"{platform}_absent_bands"] = _texts(
+            [" ".join(one.absent_bands) or None if one else None for one in facts]
+        )
     columns |= layers or {}
     columns["split"] = _texts(list(split_of(lon, lat, spec.seed, spec.splits)))
     columns["place_id"] = _texts([sample.place_id for sample in samples])

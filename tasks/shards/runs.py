@@ -1,4 +1,4 @@
-"""Run records: how each shard was built, or what kept it from being built. For display; no part of a corpus' content."""
+"""Run records: how each shard was built, or what kept it from being built. Display; no part of a corpus' content."""
 
 import datetime as dt
 import os
