@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from flows.command.console import build_with_progress
+from flows.command.build import build_with_progress
 from tasks.demo import make_archive
 from tasks.errors import SpecError
 from tasks.spec import load_spec
