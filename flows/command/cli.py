@@ -99,7 +99,7 @@ def plan(
     spec: SpecArgument,
     shards: Annotated[str, typer.Option(metavar="FIRST:END", help="Which shards.")] = "0:1",
     out: Annotated[
-        Path | None, typer.Option(help="The file to write: .parquet, .gpkg, .geojson, .fgb; default NAME-plan.parquet.")
+        Path | None, typer.Option(help="File: .parquet, .gpkg, .geojson or .fgb; default NAME-plan.parquet.")
     ] = None,
 ) -> None:
     """Write draws and pairs of some shards without fetching anything, as a file that QGIS opens."""
