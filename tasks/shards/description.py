@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tasks.errors import CorpusError, DamagedDescription, SpecError
-from tasks.imagery.platform import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.scenes import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header
