@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import shapely
 
+from tasks.assembly.builder import close_builders, open_builder
+from tasks.assembly.shard import make_shard
 from tasks.errors import (
     CatalogueError,
     CredentialsError,
@@ -30,7 +32,7 @@ from tasks.errors import (
 )
 from tasks.imagery import BANDS, Opening, Platform, Tiles, Traffic, open_platforms, room_of
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.places import PIXEL, Draws, Patch, open_places
+from tasks.places import PIXEL, Draws, Patch
 from tasks.places.patches import patches_around
 from tasks.scenes import (
     DAY,
@@ -46,7 +48,9 @@ from tasks.scenes import (
     Sentinel2Scenes,
     pair,
 )
+from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec, PlatformItem
+from tests.integration.conftest import tree
 from tests.servers.earthone import (
     S2_BANDS,
     SENTINEL1,
@@ -102,6 +106,7 @@ _opened: list[Platform] = []
 def closed() -> Iterator[None]:
     """What a test opens ends with it."""
     yield
+    close_builders()
     while _opened:
         _opened.pop().close()
 
@@ -827,45 +832,27 @@ SPEC = {
 
 
 class TestBuild:
-    def build(self, folder: Path, spec: CorpusSpec, server: Server) -> dict[str, bytes]:
-        """Build shard 0; gives everything that is a function of spec and platform, by path."""
-        from tasks.assembly.builder import open_workshop
-        from tasks.build_shard import make_shard
-        from tasks.prepare_corpus import describe_everywhere
-
-        shop = open_workshop(spec, folder)
-        describe_everywhere(shop)
-        make_shard(shop, 0)
-        out = folder / "out"
-        files = (path for path in out.rglob("*") if path.is_file() and "runs" not in path.parts)
-        return {str(path.relative_to(out)): path.read_bytes() for path in files}
-
     def test_of_a_shard_gives_the_same_bytes_whatever_goes_wrong_on_the_way(
         self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings = settings_for(server)
-        for name in ("url", "iam_url", "client_id"):
-            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name.upper()}", getattr(settings, f"descarteslabs_{name}"))
-        # The workshop keeps the settings; as text their secrets would be stars.
-        monkeypatch.setenv("DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET", server.world.client[1])
-        spec = CorpusSpec.model_validate(
-            SPEC | {"window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": 64}, "destinations": ["out"]}
-        )
-        draws = open_places(spec, tmp_path).draws(0)
-        server.world.scenes, _, _ = world_over(draws)
+        for name in ("URL", "IAM_URL"):
+            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name}", server.url)
+        for name, value in zip(("CLIENT_ID", "CLIENT_SECRET"), server.world.client, strict=True):
+            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name}", value)
+        common = SPEC | {"window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": 64}}
         built: list[dict[str, bytes]] = []
         for disturbed in (False, True):
-            folder = tmp_path / str(disturbed)
-            folder.mkdir()
+            corpus = tmp_path / str(disturbed)
+            builder = open_builder(CorpusSpec.model_validate(common | {"destinations": [str(corpus)]}))
+            server.world.scenes, _, _ = world_over(builder.places.draws(0))
             server.world.fault = some_faults if disturbed else lambda *_: None
-            own = spec.model_copy(update={"destinations": (str(folder / "out"),)})
-            built.append(self.build(folder, own, server))
+            describe_everywhere(builder.destinations, builder.description)
+            make_shard(builder, 0)
+            built.append(tree(corpus))
         assert "descarteslabs/s2/c/0/0/0/0" in built[0]
         assert server.world.problems == []
-        assert built[0].keys() == built[1].keys()
-        same = {path: built[0][path] == built[1][path] for path in built[0] if path != "corpus.json"}
-        assert all(same.values()), same
-        for held in (*built[0].values(), *built[1].values()):
+        assert built[0] == built[1]
+        for held in built[0].values():
             assert server.world.client[1].encode() not in held
 
 
