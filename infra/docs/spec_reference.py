@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from tasks.spec.loading import PARTS
-from tasks.spec.messages import PATTERNS
+from tasks.spec.wording import PATTERNS
 
 PAGE = Path(__file__).parents[2] / "deployments" / "corpora" / "README.md"
 
-COMMAND = ".venv/bin/python infra/docs/spec_reference.py"
+COMMAND = "make docs"
 
 EXAMPLE = """\
 name: unlabelled-1m

@@ -8,9 +8,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from tasks.errors import SpecError
 from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
-from tasks.spec.messages import NAME, tell
+from tasks.spec.messages import tell
 from tasks.spec.parts import Pairing, Part, PatchSize, Places, Sources, Splits
 from tasks.spec.platforms import PlatformItem, WrittenPlatform, known_platforms, platform_item
+from tasks.spec.wording import NAME
 
 
 class CorpusSpec(Part):
@@ -77,13 +78,13 @@ class CorpusSpec(Part):
     @classmethod
     def _absolute(cls, destinations: tuple[str, ...]) -> tuple[str, ...]:
         locations = tuple(destination_location(item) for item in destinations)
-        places = [canonical(location) for location in locations]
-        for index, item in enumerate(places):
-            if item in places[:index]:
-                first = destinations[places.index(item)]
+        written: dict[str, str] = {}
+        for location, item in zip(map(canonical, locations), destinations, strict=True):
+            if location in written:
                 raise ValueError(
-                    f"{destinations[index]!r} stands twice, first as {first!r}; every destination gets its own copy"
+                    f"{item!r} stands twice, first as {written[location]!r}; every destination gets its own copy"
                 )
+            written[location] = item
         return locations
 
     # Of validators that come before, the last one defined is the first to run: the others see lists.

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from tasks.spec.locations import source_location
-from tasks.spec.messages import COLUMN, OTHER, TEXT
+from tasks.spec.messages import OTHER, TEXT
 from tasks.spec.parts import Part, branch
+from tasks.spec.wording import COLUMN
 
 NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
 """Platforms that a spec names by a word."""

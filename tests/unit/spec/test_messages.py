@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_a_value_that_is_long_is_shown_in_part(tmp_path: Path) -> None:
     message = refusal(tmp_path, replaced(f"seed: {'x' * 1_000}"))
     assert "expected a whole number, found 'xxx" in message
     assert len(message) < 300
+
+
+def test_of_many_things_wrong_the_first_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    began = time.process_time()
+    message = refusal(tmp_path, MINIMAL + "".join(f"key{number}: 1\n" for number in range(4_000)))
+    assert len(message.splitlines()) == 21
+    assert message.endswith("and 3980 more")
+    assert time.process_time() - began < 5
 
 
 # Words of libraries

@@ -156,6 +156,7 @@ def test_a_random_size_that_is_no_multiple_of_the_shard_is_refused_with_the_near
     tmp_path: Path, size: int, nearest: str
 ) -> None:
     message = refusal(tmp_path, replaced(f"size: {size}"))
+    assert "line 5: size: " in message
     assert f"{size} is not a multiple of shard_size 250" in message
     assert f"use {nearest}, or" in message
 
