@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from tasks.imagery.platform import Platform
+from tasks.imagery.platform import Bounds, Platform
 from tasks.scenes import Rule, rule_of
 from tasks.settings import PlatformSettings, load
 from tasks.spec import CorpusSpec, PlatformItem
@@ -19,9 +19,6 @@ _FOLDERS = {
     "stac": "tasks.imagery.stac",
     "demo": "tasks.imagery.stac",
 }
-
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees."""
 
 
 @dataclass(frozen=True, kw_only=True)
