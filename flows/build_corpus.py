@@ -1,7 +1,5 @@
 """The flow `build-corpus`: survey, build the missing shards, show the result."""
 
-import time
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -11,77 +9,104 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.assembly.builder import open_workshop
-from tasks.build_shard import ShardReport, build_shard
+from tasks.build_shard import build_shard
 from tasks.draw_preview import draw_preview
-from tasks.errors import CredentialsError, DeepSentinelError, DestinationError
-from tasks.planning.feasibility import refuse_hopeless
+from tasks.errors import (
+    CandidatesExhausted,
+    CredentialsError,
+    DeepSentinelError,
+    DestinationError,
+    PlatformUnreachable,
+    SettingsError,
+)
 from tasks.prepare_corpus import prepare_corpus
 from tasks.report_pairing import report_pairing
 from tasks.settings import load_settings
-from tasks.shards.progress import Progress, report
+from tasks.shards.commits import read_commits
+from tasks.shards.destinations import open_destination
+from tasks.shards.progress import Watch, report
+from tasks.shards.runs import ShardReport
+from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import survey_corpus
 
 _RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
 """What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""
 
+STOPPING = (DestinationError, CredentialsError, PlatformUnreachable, SettingsError)
+"""Every other shard would fail the same way, after hours of fetching or of waiting for an answer."""
 
-@flow(
-    name="build-corpus",
-    flow_run_name="build {spec.name}",
-    task_runner=_RUNNER,
-    persist_result=False,
-)
-def build_corpus(spec: CorpusSpec, folder: Path = Path()) -> State[None]:
-    """Build what a corpus lacks; the same call resumes and grows it.
+_SHOWN = 5
+"""Reasons of failed shards that the final message tells."""
 
-    `folder` is where the spec's relative paths start. Ends `Failed` if shards are missing.
-    """
+
+@flow(name="build-corpus", flow_run_name="build {spec.name}", task_runner=_RUNNER, persist_result=False)
+def build_corpus(spec: CorpusSpec) -> State[None]:
+    """Build what a corpus lacks; the same call resumes and grows it. Ends `Failed` if shards are missing."""
     logger = get_run_logger()
     # Errors in spec, places, catalogues and destinations come out here, before any pixel is fetched.
-    shards = prepare_corpus(spec, folder)
-    missing = survey_corpus(spec.destinations)
-    progress = Progress(corpus=spec.name, shards=shards, done=shards - len(missing), shard_size=spec.shard_size)
-    logger.info(f"{spec.name}: {progress.done} of {shards} shards are there, {len(missing)} to build")
-    report(progress)
-    if missing:
-        refuse_hopeless(open_workshop(spec, folder), shards)
-    started = time.monotonic()
-    waiting = list(missing)
+    description = prepare_corpus(spec).description
+    shards = description.shards
+    waiting = survey_corpus(spec.destinations, shards)
+    to_build = len(waiting)
+    logger.info(f"{spec.name}: {shards - to_build} of {shards} shards are there, {to_build} to build")
+    destinations = tuple(map(open_destination, spec.destinations))
+    watch = Watch(destinations, corpus=spec.name, shards=shards, shard_size=spec.shard_size)
+    report(watch.look())
     running: dict[PrefectFuture[ShardReport], int] = {}
+    errors: dict[int, BaseException] = {}
     stop: DeepSentinelError | None = None
     while running or (waiting and stop is None):
         while waiting and stop is None and len(running) < load_settings().shards_in_flight:
             shard = waiting.pop(0)
-            running[build_shard.submit(spec, folder, shard)] = shard
+            running[build_shard.submit(spec, shard)] = shard
         future = next(iter(as_completed(list(running))))
         shard = running.pop(future)
         future.wait()  # a future learns its state only when asked for it
-        if future.state.is_completed():
-            progress = progress.with_shard(future.result(), time.monotonic() - started)
-            logger.info(progress.line())
-        else:
-            error = _error_of(future)
-            progress = progress.with_failure(shard, error)
+        if not future.state.is_completed():
+            errors[shard] = error = _error_of(future)
+            watch.fail(shard, str(error))
             logger.error(f"shard {shard} failed: {error}")
-            if isinstance(error, DestinationError | CredentialsError):
-                # Every other shard would fail the same way, the former after hours of fetching.
+            if isinstance(error, STOPPING):
                 stop = error
+        progress = watch.look()
+        logger.info(progress.line())
         report(progress)
-    if stop is None:
-        # Also when no shard was missing: an earlier run may have been killed before it came to this.
-        draw_preview(spec.destinations)
-        report_pairing(spec.destinations)
-    still = survey_corpus(spec.destinations)
+    if stop is not None:
+        raise stop
+    # Also when no shard was missing: an earlier run may have been killed before it came to this.
+    draw_preview(spec.destinations)
+    report_pairing(spec.destinations)
+    still = len(survey_corpus(spec.destinations, shards))
     if still:
-        reasons = list(dict.fromkeys(str(error) for error in progress.failures.values()))
-        return Failed(
-            message=f"{spec.name}: {len(still)} of {shards} shards are missing.\n" + "\n".join(reasons[:5])
-            + (f"\n... and {len(reasons) - 5} more" if len(reasons) > 5 else "")
-        )  # fmt: skip
-    before = "" if missing else " already, nothing to do but the release"
+        return Failed(message=_missing(spec, still, shards, errors))
+    if description.listed and (empty := _without_any_pixels(spec)):
+        return Failed(message=f"{spec.name}: all {shards} shards are there, but no place has pixels: {empty}")
+    before = "" if to_build else " already, nothing to do but the release"
     return Completed(message=f"{spec.name}: all {shards} shards are there{before}")
+
+
+def _missing(spec: CorpusSpec, still: int, shards: int, errors: dict[int, BaseException]) -> str:
+    """What is missing and why, and whether building again helps."""
+    reasons = list(dict.fromkeys(str(error) for error in errors.values()))
+    lines = [f"{spec.name}: {still} of {shards} shards are missing.", *reasons[:_SHOWN]]
+    if len(reasons) > _SHOWN:
+        lines.append(f"... and {len(reasons) - _SHOWN} more reasons")
+    exhausted = sum(isinstance(error, CandidatesExhausted) for error in errors.values())
+    if exhausted:
+        lines.append(f"{exhausted} shards have no candidates left: building again fails the same way.")
+    if still > exhausted:
+        lines.append("The same command builds what is missing; what is done stays.")
+    return "\n".join(lines)
+
+
+def _without_any_pixels(spec: CorpusSpec) -> str:
+    """Why a corpus of listed places has no pixels at all, in words; empty if it has some."""
+    first = open_destination(spec.destinations[0])
+    lacking = without_pixels(first)
+    if sum(lacking.values()) < sum(commit.rows for commit in read_commits(first)):
+        return ""
+    return "; ".join(f"{count} {reason.words}" for reason, count in lacking.items())
 
 
 def _error_of(future: PrefectFuture[ShardReport]) -> BaseException:

@@ -1,80 +1,18 @@
-"""Draw the preview of a corpus: `release/preview.png`."""
+"""Task: draw the preview of a corpus, `release/preview.png`."""
 
-import warnings
-from typing import Any
-
-import numpy as np
-import pandas as pd
-import zarr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.release.quicklooks import Quicklook, backscatter_composite, contact_sheet, true_colour
-from tasks.shards.commits import committed_shards
-from tasks.shards.description import Description, need_description
-from tasks.shards.destinations import LocalFolder, open_destination
-from tasks.shards.layout import CENTIBEL, PREVIEW, S1_NODATA, samples_object
-from tasks.shards.samples import read_samples
-
-SHOWN = 12
-"""Samples on the sheet."""
+from tasks.release.preview import preview
+from tasks.shards.destinations import open_destination
+from tasks.shards.layout import PREVIEW
 
 
 @task(task_run_name="preview", cache_policy=NO_CACHE, persist_result=False)
 def draw_preview(destinations: tuple[str, ...]) -> None:
-    """Prefect's unit of work: draw the sheet once and put it everywhere."""
+    """Draw the sheet once and put it everywhere."""
     opened = [open_destination(location) for location in destinations]
     content = preview(opened[0])
     for destination in opened:
         if content is not None and destination.get(PREVIEW) != content:
             destination.put(PREVIEW, content)
-
-
-def preview(destination: LocalFolder) -> bytes | None:
-    """The contact sheet of a corpus as PNG; None while it has no samples. The same corpus gives the same bytes."""
-    description = need_description(destination)
-    rows = _rows(destination)
-    if rows.empty:
-        return None
-    shown = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, SHOWN).round().astype(int))]
-    platform = next(iter(description.bands))
-    s2, s1 = (zarr.open_array(destination.root, mode="r", path=f"{platform}/{kind}") for kind in ("s2", "s1"))
-    looks = [_look(s2, s1, row, description) for row in shown.to_dict("records")]
-    gaps = rows["gap_hours"].abs()
-    subtitle = (
-        f"{len(rows):,} of {description.shards * description.shard_size:,} samples in the shards shown, {platform}; "
-        "left Sentinel-2 true colour, right Sentinel-1 VV / VH / ratio; "
-        f"acquisitions {gaps.median():.0f} h apart (median), {gaps.max():.0f} h at most"
-    )
-    return contact_sheet(description.name, subtitle, looks)
-
-
-def _rows(destination: LocalFolder, most_shards: int = SHOWN) -> pd.DataFrame:
-    """Rows with pixels from a few shards spread over the corpus: a preview must not read a million rows."""
-    done = np.array(sorted(committed_shards(destination)))
-    if not len(done):
-        return pd.DataFrame()
-    chosen = done[np.unique(np.linspace(0, len(done) - 1, most_shards).round().astype(int))]
-    tables = [read_samples(content) for shard in chosen if (content := destination.get(samples_object(int(shard))))]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # pandas: columns that are all null in one shard
-        rows = pd.concat([pd.DataFrame(table.drop(columns="geometry")) for table in tables], ignore_index=True)
-    return rows.loc[rows["missing"].isna()]
-
-
-def _look(s2: zarr.Array[Any], s1: zarr.Array[Any], row: dict[Any, Any], description: Description) -> Quicklook:
-    sample = int(row["shard"]) * description.shard_size + int(row["row"])
-    steps = np.asarray(s1[sample])
-    db = np.where(steps == S1_NODATA, np.nan, steps * CENTIBEL).astype(np.float32)
-    return Quicklook(
-        true_colour=true_colour(np.asarray(s2[sample])),
-        backscatter=backscatter_composite(db),
-        captions=(
-            f"S2 {row['s2_time']:%Y-%m-%d %H:%M}   S1 {row['s1_time']:%Y-%m-%d %H:%M}   {row['gap_hours']:+.1f} h",
-            f"{row['sample_id']}   {_degrees(row['lat'], 'NS')} {_degrees(row['lon'], 'EW')}   {row['crs']}",
-        ),
-    )
-
-
-def _degrees(value: float, names: str) -> str:
-    return f"{abs(value):.3f}\N{DEGREE SIGN}{names[value < 0]}"

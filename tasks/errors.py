@@ -62,5 +62,9 @@ class CorpusError(DeepSentinelError):
     """A corpus is absent, incomplete or damaged, or cannot be completed."""
 
 
+class DamagedDescription(CorpusError):
+    """What a corpus says of itself is damaged in both places where it stands."""
+
+
 class CandidatesExhausted(CorpusError):
     """A shard has no candidates left. It fails the same way every time: only another spec helps."""

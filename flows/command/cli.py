@@ -55,8 +55,8 @@ def build(
     from flows.command.console import build_with_progress
     from tasks.spec import load_spec
 
-    loaded, folder = load_spec(spec)
-    build_with_progress(loaded.changed(size=size, destinations=to), folder)
+    loaded = load_spec(spec)
+    build_with_progress(loaded.changed(size=size, destinations=to), spec.parent)
 
 
 @app.command()
@@ -65,8 +65,8 @@ def estimate(spec: SpecArgument, size: SizeOption = None) -> None:
     from flows.command.console import show_estimate
     from tasks.spec import load_spec
 
-    loaded, folder = load_spec(spec)
-    show_estimate(loaded.changed(size=size), folder)
+    loaded = load_spec(spec)
+    show_estimate(loaded.changed(size=size), spec.parent)
 
 
 @app.command()
@@ -78,8 +78,8 @@ def doctor(
     from flows.command.doctor import show_findings
     from tasks.spec import load_spec
 
-    loaded, folder = load_spec(spec)
-    show_findings(loaded, folder, deadline=deadline)
+    loaded = load_spec(spec)
+    show_findings(loaded, spec.parent, deadline=deadline)
 
 
 @app.command()
@@ -92,8 +92,8 @@ def plan(
     from flows.command.console import write_plan
     from tasks.spec import load_spec
 
-    loaded, folder = load_spec(spec)
-    write_plan(loaded, folder, shards, out or Path(f"{loaded.name}-plan.parquet"))
+    loaded = load_spec(spec)
+    write_plan(loaded, spec.parent, shards, out or Path(f"{loaded.name}-plan.parquet"))
 
 
 @app.command()

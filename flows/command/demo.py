@@ -18,10 +18,10 @@ def build_demo(folder: Path, seed: int) -> None:
     Raises SpecError: the folder holds the demo of another seed, or other files where the archive should go.
     """
     path = folder / "demo.yaml"
-    if path.exists() and load_spec(path)[0].seed != seed:
+    if path.exists() and load_spec(path).seed != seed:
         raise SpecError(
-            f"{folder}: holds the demo of seed {load_spec(path)[0].seed}, not of {seed}. Name another folder, or use "
-            f"--seed {load_spec(path)[0].seed}."
+            f"{folder}: holds the demo of seed {load_spec(path).seed}, not of {seed}. Name another folder, or use "
+            f"--seed {load_spec(path).seed}."
         )
     print(f"making the demo archive in {folder / 'archive'} (an invented country, about a minute)", flush=True)
     try:
@@ -30,8 +30,7 @@ def build_demo(folder: Path, seed: int) -> None:
         raise SpecError(f"{error}. Name another folder.") from None
     if not path.exists():
         path.write_text(_HEADER + yaml.safe_dump(_spec(folder, seed), sort_keys=False), encoding="utf-8")
-    spec, where = load_spec(path)
-    build_with_progress(spec, where)
+    build_with_progress(load_spec(path), folder)
     print(
         f"\nLook at {folder / 'archive' / 'overview.png'} (the country, its labels) and\n"
         f"{folder / 'corpus' / 'release' / 'preview.png'} (samples). Open the corpus with\n"

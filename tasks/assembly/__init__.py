@@ -1,1 +1,1 @@
-"""HOW A SHARD IS MADE: candidates, fetching, filling, encoding, committing."""
+"""HOW A SHARD IS MADE: candidates, fetching, filling, layers, encoding, committing."""

@@ -1,39 +1,40 @@
-"""What a process opens once to build shards of a corpus: places, platforms, destinations, and threads."""
+"""What a process opens once to build shards of a corpus: places, platforms, layers, destinations, and threads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import count
-from pathlib import Path
 from threading import Lock
 
-from tasks.assembly.fetch_threads import Readers
-from tasks.errors import SpecError
-from tasks.imagery import Platform, open_platforms
+from tasks.assembly.fetch_threads import FetchThreads
+from tasks.imagery import Platform, Traffic, open_platforms, platform_settings
+from tasks.labels import Layer, open_layers
 from tasks.places import ListedPlaces, RandomPlaces, open_places
 from tasks.scenes import Rule, lifetime_notes, rule_of
-from tasks.settings import Settings, load_settings
-from tasks.shards.description import Description, describe
-from tasks.shards.destinations import LocalFolder, open_destination
+from tasks.settings import PlatformSettings, Settings, load_settings
+from tasks.shards.array_kinds import ArrayKind
+from tasks.shards.description import Description, LayerDescription, describe
+from tasks.shards.destinations import Destination, open_destination
 from tasks.spec import CorpusSpec
 
 
-@dataclass(frozen=True)
-class Workshop:
+@dataclass(frozen=True, eq=False)
+class Builder:
     """Everything a shard needs but its number. Safe to use from many threads."""
 
     spec: CorpusSpec
     settings: Settings
     places: RandomPlaces | ListedPlaces
     platforms: tuple[Platform, ...]
-    destinations: tuple[LocalFolder, ...]
-    readers: Readers = field(init=False)
-    """Threads that fetch samples, shared by all shards of the process: as many as the platforms admit."""
+    destinations: tuple[Destination, ...]
+    layers: tuple[Layer, ...] = ()
+    threads: FetchThreads = field(init=False)
+    """Fetch samples for all shards of the process: as many as the platforms admit."""
     turns: Iterator[int] = field(init=False, default_factory=count)
     """Numbers for shards in the order in which they begin."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "readers", Readers(sum(platform.in_flight for platform in self.platforms)))
+        object.__setattr__(self, "threads", FetchThreads(sum(platform.in_flight for platform in self.platforms)))
 
     @cached_property
     def description(self) -> Description:
@@ -44,7 +45,13 @@ class Workshop:
             shards=self.places.shards(self.spec.size),
             capacity=self.places.capacity,
             bands={platform.name: platform.bands for platform in self.platforms},
+            layers={layer.name: LayerDescription(arrays=layer.arrays, facts=layer.describe()) for layer in self.layers},
         )
+
+    @cached_property
+    def kinds(self) -> dict[str, ArrayKind]:
+        """The corpus' arrays by path."""
+        return {kind.path: kind for kind in self.description.arrays}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -56,27 +63,48 @@ class Workshop:
         """The spec's pairing rule."""
         return rule_of(self.spec)
 
+    def traffic(self) -> dict[str, Traffic]:
+        """Fresh counters, by platform."""
+        return {platform.name: Traffic() for platform in self.platforms}
+
+    def close(self) -> None:
+        """End threads, connections and logins."""
+        self.threads.close()
+        for platform in self.platforms:
+            platform.close()
+
 
 _opening = Lock()
+_opened: list[Builder] = []
 
 
-def open_workshop(spec: CorpusSpec, folder: Path) -> Workshop:
+def open_builder(spec: CorpusSpec) -> Builder:
     """Open what a spec names; a process does it once.
 
-    `folder` is where the spec lies. Raises SpecError, PlacesError, CatalogueError, DestinationError, SettingsError.
+    Raises SpecError, PlacesError, CatalogueError, CredentialsError, PlatformUnreachable, DestinationError,
+    SettingsError.
     """
     with _opening:
-        return _open(spec.model_dump_json(), folder, load_settings())  # pyright: ignore[reportArgumentType] hashable: frozen
+        # The settings are part of the key as they are: as text they would have lost their secrets.
+        return _open(spec.model_dump_json(), load_settings(), platform_settings(spec))
+
+
+def close_builders() -> None:
+    """Close all that this process has opened."""
+    with _opening:
+        _open.cache_clear()
+        while _opened:
+            _opened.pop().close()
 
 
 @lru_cache(maxsize=4)
-def _open(spec_text: str, folder: Path, settings: Settings) -> Workshop:
-    # The settings are the key themselves: as text they would have lost their secrets.
+def _open(spec_text: str, settings: Settings, of_platforms: tuple[PlatformSettings, ...]) -> Builder:
     spec = CorpusSpec.model_validate_json(spec_text)
-    if spec.labels:
-        raise SpecError(f"labels: [{', '.join(spec.labels)}]: labels cannot be made by this version. Use labels: [].")
-    # What is cheap to find wrong comes first.
+    # What is cheap to find wrong comes first: a folder that cannot be written before a catalogue that is read.
     destinations = tuple(open_destination(location) for location in spec.destinations)
-    places = open_places(spec, folder, settings.cache)
-    platforms = tuple(open_platforms(spec, places.bounds, folder, settings))
-    return Workshop(spec, settings, places, platforms, destinations)
+    layers = open_layers(spec)
+    places = open_places(spec, settings.cache)
+    platforms = tuple(open_platforms(spec, places.bounds, of_platforms))
+    builder = Builder(spec, settings, places, platforms, destinations, layers)
+    _opened.append(builder)
+    return builder

@@ -11,12 +11,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Readers:
+class FetchThreads:
     """A pool of threads that serves the shard that began first before the others.
 
     Served by turns, shards would read at the same time and encode at the same time, and the platform would wait while
-    they do. Threads start when they are first needed and live as long as the process: clients keep connections by
-    thread.
+    they do. Threads start when they are first needed and live until `close`: clients keep connections by thread.
     """
 
     def __init__(self, threads: int) -> None:
@@ -26,6 +25,7 @@ class Readers:
         self._order = count()
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._changed = Condition()
+        self._closed = False
 
     def submit(self, turn: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a thread make a call; of those that wait, the lowest `turn` comes first, then the oldest."""
@@ -47,12 +47,22 @@ class Readers:
             self._changed.notify()
         return future
 
+    def close(self) -> None:
+        """Let the threads end once they have served what waits; later calls start new ones."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def _serve(self) -> None:
         while True:
             with self._changed:
                 self._idle += 1
-                self._changed.wait_for(lambda: bool(self._waiting))
+                self._changed.wait_for(lambda: bool(self._waiting) or self._closed)
                 self._idle -= 1
+                if not self._waiting:
+                    self._threads -= 1
+                    self._closed = self._threads > 0
+                    return
                 run: Any = heapq.heappop(self._waiting)[2]
             run()
             del run  # a future's pixels must not live until the next one

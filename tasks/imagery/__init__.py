@@ -1,16 +1,7 @@
 """FROM WHOM: platforms behind one protocol."""
 
-from tasks.imagery.platform import (
-    BANDS,
-    POLARIZATIONS,
-    Bounds,
-    Platform,
-    Tiles,
-    Traffic,
-    array_path,
-    nodata_fraction,
-)
-from tasks.imagery.rooms import Cost, Opening, Room, open_platforms, platform_settings, room_of, rooms
+from tasks.imagery.platform import BANDS, POLARIZATIONS, Platform, Tiles, Traffic, array_path, nodata_fraction
+from tasks.imagery.rooms import Bounds, Cost, Opening, Room, open_platforms, platform_settings, room_of, rooms
 
 __all__ = [
     "BANDS",

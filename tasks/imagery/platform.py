@@ -17,9 +17,6 @@ BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "
 POLARIZATIONS = ("VV", "VH")
 """Sentinel-1 polarizations in the order in which every array holds them."""
 
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees."""
-
 
 def array_path(platform: str, role: str) -> str:
     """Where a corpus keeps what a platform holds of a role, e.g. stac/s2."""
@@ -81,11 +78,8 @@ class Platform(Protocol):
     """Samples that may be fetched at once in this process."""
 
     @property
-    def reach(self) -> Bounds | None:
-        """What the scenes of the root role cover altogether, where the platform knows them all; None where it does not.
-
-        East may lie beyond 180. So that a region outside can be told as that.
-        """
+    def reach(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north of all its scenes in degrees, where it knows them all; None elsewhere."""
         ...
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from tasks.imagery.platform import Bounds, Platform
+from tasks.imagery.platform import Platform
 from tasks.scenes import Rule, rule_of
-from tasks.settings import PlatformSettings, load
+from tasks.settings import PlatformSettings, load, refuse_unknown
 from tasks.spec import CorpusSpec, PlatformItem
 
 _FOLDERS = {
@@ -19,6 +19,9 @@ _FOLDERS = {
     "stac": "tasks.imagery.stac",
     "demo": "tasks.imagery.stac",
 }
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,11 @@ def room_of(kind: str) -> Room:
 def rooms() -> Mapping[str, Room]:
     """All rooms, by the kind that a spec names."""
     return {kind: room_of(kind) for kind in _FOLDERS}
+
+
+def refuse_unknown_settings() -> None:
+    """See that every `DEEPSENTINEL_...` variable is a setting of the package or of a platform. Raises SettingsError."""
+    refuse_unknown(room.settings for room in rooms().values())
 
 
 def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:

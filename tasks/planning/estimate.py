@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from tasks.imagery.costs import cost_of
+from tasks.imagery import room_of
 from tasks.places import ListedPlaces, RandomPlaces
-from tasks.settings import Settings
+from tasks.settings import PlatformSettings, Settings
 from tasks.spec import CorpusSpec
 
 STORED = 780_000 / 250**2
@@ -52,19 +52,27 @@ class Estimate:
         return max(platform.hours for platform in self.platforms)
 
 
-def estimate(spec: CorpusSpec, places: RandomPlaces | ListedPlaces, settings: Settings) -> Estimate:
-    """Estimate a build from its spec, its places and the limits in force. Raises PlacesError: too large."""
+def estimate(
+    spec: CorpusSpec,
+    places: RandomPlaces | ListedPlaces,
+    settings: Settings,
+    of_platforms: tuple[PlatformSettings, ...],
+) -> Estimate:
+    """Estimate a build from its spec, its places and the limits in force.
+
+    `of_platforms` are the settings of the spec's platforms, in its order. Raises PlacesError: too large.
+    """
     shards = places.shards(spec.size)
     samples = min(shards * spec.shard_size, len(places.patches)) if isinstance(places, ListedPlaces) else spec.size or 0
     pixels = samples * spec.patch.pixels**2
     stored = round(pixels * (STORED * len(spec.platforms) + sum(LABELS_STORED[label] for label in spec.labels)))
     platforms: list[PlatformEstimate] = []
-    for item, name in zip(spec.platforms, spec.platform_names, strict=True):
-        cost = cost_of(item if isinstance(item, str) else "stac", settings)
+    for item, own in zip(spec.platform_items, of_platforms, strict=True):
+        cost = room_of(item.kind).cost(own, spec)
         requests = samples * cost.requests_a_sample + shards * cost.requests_a_shard
         platforms.append(
             PlatformEstimate(
-                name=name,
+                name=item.name,
                 requests=round(requests),
                 bytes_moved=pixels * MOVED,
                 hours=requests * cost.seconds_a_request / cost.in_flight / 3600,

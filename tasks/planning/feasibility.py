@@ -1,30 +1,60 @@
 """Whether a corpus has any hope, before a build begins."""
 
 from collections import Counter
+from functools import lru_cache
 
-from tasks.assembly.builder import Workshop
-from tasks.assembly.filling import REMEDY, best_alternatives, counted, pair_draws
+from tasks.assembly.builder import Builder
+from tasks.assembly.candidates import best_alternatives, pair_draws, rejection_of
+from tasks.assembly.filling import REMEDY, counted
 from tasks.errors import CorpusError
-from tasks.imagery import Traffic
+from tasks.imagery import Bounds
+from tasks.notices import told_if_slow
 from tasks.scenes import Outcome
 
 _SHARDS, _DRAWS = 20, 100
 """What is paired of a random corpus. Of listed places all are, until one has a pair: each may be the only one."""
 
 
-def refuse_hopeless(shop: Workshop, shards: int) -> None:
+@lru_cache(maxsize=4)
+def refuse_hopeless(builder: Builder, shards: int) -> None:
     """See whether anything pairs at all: a corpus without hope should not fail shard by shard, or come out empty.
 
-    Raises CorpusError: no candidate pairs; counts them by reason. CatalogueError, CredentialsError.
+    Raises CorpusError: the first platform's archive lies elsewhere, or no candidate pairs (counts them by reason);
+    CatalogueError, CredentialsError, PlatformUnreachable.
     """
+    _refuse_elsewhere(builder)
     tried: Counter[str] = Counter()
-    random = shop.places.replaces
-    for shard in range(min(shards, _SHARDS) if random else shards):
-        draws = shop.places.draws(shard)
-        draws = draws.take(slice(0, _DRAWS)) if random else draws
-        _, pairs = pair_draws(shop, draws, {platform.name: Traffic() for platform in shop.platforms})
-        if (pairs.outcome == Outcome.PAIRED).any():
-            return
-        best = best_alternatives(pairs, draws.alternatives)
-        tried.update(Outcome(int(outcome)).reason for outcome in pairs.outcome[best])
+    random = builder.places.replaces
+    looked_at = min(shards, _SHARDS) if random else shards
+    with told_if_slow(f"{builder.spec.name}: looking for a first pair") as say:
+        for shard in range(looked_at):
+            draws = builder.places.draws(shard)
+            draws = draws.take(slice(0, _DRAWS)) if random else draws
+            _, pairs = pair_draws(builder, draws, builder.traffic())
+            if (pairs.outcome == Outcome.PAIRED).any():
+                return
+            best = best_alternatives(pairs, draws.alternatives)
+            tried.update(rejection_of(pairs, draws, index).reason.words for index in best)
+            say(shard + 1, looked_at)
     raise CorpusError(f"nothing pairs: {tried.total()} candidates were tried: {counted(tried)}. {REMEDY}")
+
+
+def _refuse_elsewhere(builder: Builder) -> None:
+    first, places = builder.platforms[0], builder.places.bounds
+    if first.reach is not None and not _meet(first.reach, places):
+        raise CorpusError(
+            f"the scenes of {first.name} lie at {_told(first.reach)}, the places at {_told(places)}: they do not meet. "
+            "Use places that the archive covers, or another archive."
+        )
+
+
+def _meet(one: Bounds, other: Bounds) -> bool:
+    """Whether two boxes share a point. Longitudes may run beyond 180: the boxes are tried a turn apart too."""
+    if one[3] < other[1] or other[3] < one[1]:
+        return False
+    return any(one[0] + turn <= other[2] and other[0] <= one[2] + turn for turn in (-360, 0, 360))
+
+
+def _told(bounds: Bounds) -> str:
+    west, south, east, north = bounds
+    return f"{west:.2f}..{east:.2f} E, {south:.2f}..{north:.2f} N"

@@ -3,25 +3,26 @@
 import pandas as pd
 from geopandas import GeoDataFrame
 
-from tasks.assembly.builder import Workshop
+from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
 from tasks.errors import SpecError
-from tasks.imagery import Traffic
+from tasks.notices import told_if_slow
 
 
-def plan(shop: Workshop, shards: range) -> GeoDataFrame:
+def plan(builder: Builder, shards: range) -> GeoDataFrame:
     """Candidates of some shards in the order in which they would be tried, until the shard is full.
 
     The columns are those of a corpus' samples; `missing` says why a candidate has no pair, and would be replaced.
-    Raises SpecError: shards that the corpus does not have. CatalogueError.
+    Raises SpecError: shards that the corpus does not have. CatalogueError, PlatformUnreachable, CredentialsError.
     """
-    last = shop.description.shards
+    last = builder.description.shards
     if not 0 <= shards.start < shards.stop <= last:
         raise SpecError(f"--shards {shards.start}:{shards.stop}: the corpus has shards 0:{last}; stay within.")
     tables: list[GeoDataFrame] = []
-    for shard in shards:
-        traffic = {platform.name: Traffic() for platform in shop.platforms}
-        tables.append(Filling(shop=shop, shard=shard, traffic=traffic).plan())
+    with told_if_slow(f"{builder.spec.name}: planning") as say:
+        for shard in shards:
+            tables.append(Filling(builder=builder, shard=shard, traffic=builder.traffic()).plan())
+            say(len(tables), len(shards))
     return GeoDataFrame(pd.concat(tables, ignore_index=True), crs="EPSG:4326")
 
 

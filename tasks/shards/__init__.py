@@ -1,1 +1,1 @@
-"""HOW IT IS KEPT: layout, encoding, destinations, commit records, verification."""
+"""HOW IT IS KEPT: layout, encoding, destinations, commit records, description, survey, verification, repair."""

@@ -1,19 +1,27 @@
 """Commit records: a shard exists if its record does."""
 
-import base64
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Annotated, Self
 
-import google_crc32c
 from pydantic import Field, ValidationError, model_validator
 
 from tasks.errors import CorpusError
-from tasks.shards.destinations import LocalFolder
+from tasks.notices import told_if_slow
+from tasks.scenes import Reason, Rejection
+from tasks.shards.destinations import Destination, Stored
 from tasks.shards.json_record import Record, damage
-from tasks.shards.layout import SCHEMA, commit_object, shard_of, to_json
+from tasks.shards.layout import COMMITS, SCHEMA, commit_object, shard_of, to_json
 from tasks.shards.pairing_counts import Count, PairingCounts, PairingRecord
+
+_AT_ONCE = 32
+"""Records read at once: a request to a store takes tens of milliseconds, nearly all of it waiting."""
+
+_PORTION = 1024
+"""Records asked for before the first of them is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,28 +39,47 @@ class StoredObject:
     @classmethod
     def of(cls, path: str, content: bytes) -> "StoredObject":
         """Describe an object."""
-        crc = google_crc32c.value(content).to_bytes(4, "big")
-        md5 = hashlib.md5(content, usedforsecurity=False).digest()
-        return cls(
-            path=path, size=len(content), crc32c=base64.b64encode(crc).decode(), md5=base64.b64encode(md5).decode()
+        stored = Stored.of(content)
+        return cls(path=path, size=stored.size, crc32c=stored.crc32c or "", md5=stored.md5 or "")
+
+    def differs(self, stored: Stored) -> bool:
+        """Whether what a store holds is another object, as far as the store tells."""
+        return (
+            stored.size != self.size or stored.crc32c not in (None, self.crc32c) or stored.md5 not in (None, self.md5)
         )
 
 
 @dataclass(frozen=True, kw_only=True)
+class RejectedCell:
+    """A candidate without pixels: its cell or place, and why."""
+
+    cell: int
+    why: Rejection
+
+
+@dataclass(frozen=True, kw_only=True)
 class Commit:
-    """What a finished shard consists of."""
+    """What a finished shard consists of. A function of spec, index and platforms: no clock, host or server's text."""
 
     shard: int
     rows: int
     """Rows of `samples`; those after the last listed place are none."""
-    samples: int
-    """Rows with pixels."""
-    missing: dict[str, int]
-    """Rows without pixels by the kind of reason; a random corpus has none."""
     objects: tuple[StoredObject, ...]
-    replaced: tuple[tuple[int, str], ...]
-    """Cells of the candidates that could not be served, in the order tried, and why."""
+    replaced: tuple[RejectedCell, ...]
+    """Candidates that could not be served and gave way to the next one, in the order tried."""
+    missing: tuple[RejectedCell, ...]
+    """Listed places that keep their row without pixels, in order; a random corpus has none."""
     pairing: PairingCounts
+
+    @property
+    def samples(self) -> int:
+        """Rows with pixels."""
+        return self.rows - len(self.missing)
+
+    @property
+    def bytes(self) -> int:
+        """Of all objects."""
+        return sum(item.size for item in self.objects)
 
     def to_bytes(self) -> bytes:
         """As stored."""
@@ -62,12 +89,16 @@ class Commit:
                 "shard": self.shard,
                 "rows": self.rows,
                 "samples": self.samples,
-                "missing": self.missing,
                 "objects": [asdict(item) for item in self.objects],
-                "replaced": [{"cell": cell, "reason": reason} for cell, reason in self.replaced],
+                "replaced": [_flat(item) for item in self.replaced],
+                "missing": [_flat(item) for item in self.missing],
                 "pairing": self.pairing.to_json(),
             }
         )
+
+
+def _flat(item: RejectedCell) -> dict[str, str | int | None]:
+    return {"cell": item.cell, **asdict(item.why)}
 
 
 class _ObjectRecord(Record):
@@ -78,9 +109,15 @@ class _ObjectRecord(Record):
     md5: str
 
 
-class _ReplacedRecord(Record):
+class _RejectedRecord(Record):
     cell: Count
-    reason: str
+    reason: Annotated[Reason, Field(strict=False)]
+    platform: str | None
+    scene: str | None
+
+    def cell_of(self) -> RejectedCell:
+        why = Rejection(reason=self.reason, platform=self.platform, scene=self.scene)
+        return RejectedCell(cell=self.cell, why=why)
 
 
 class _CommitRecord(Record):
@@ -90,15 +127,15 @@ class _CommitRecord(Record):
     shard: Count
     rows: Count
     samples: Count
-    missing: dict[str, Count]
     objects: tuple[_ObjectRecord, ...]
-    replaced: tuple[_ReplacedRecord, ...]
+    replaced: tuple[_RejectedRecord, ...]
+    missing: tuple[_RejectedRecord, ...]
     pairing: PairingRecord
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if self.samples + sum(self.missing.values()) != self.rows:
-            raise ValueError(f"{self.samples} samples and {sum(self.missing.values())} missing in {self.rows} rows")
+        if self.samples + len(self.missing) != self.rows:
+            raise ValueError(f"{self.samples} samples and {len(self.missing)} missing in {self.rows} rows")
         return self
 
 
@@ -113,71 +150,69 @@ def parse_commit(content: bytes, shard: int) -> Commit | str:
     return Commit(
         shard=record.shard,
         rows=record.rows,
-        samples=record.samples,
-        missing=record.missing,
         objects=tuple(
             StoredObject(path=item.path, size=item.size, crc32c=item.crc32c, md5=item.md5) for item in record.objects
         ),
-        replaced=tuple((item.cell, item.reason) for item in record.replaced),
+        replaced=tuple(item.cell_of() for item in record.replaced),
+        missing=tuple(item.cell_of() for item in record.missing),
         pairing=record.pairing.counts(),
     )
 
 
-def committed_shards(destination: LocalFolder) -> set[int]:
-    """Shards that have a file of a commit record, whatever is in it."""
-    return {shard for name in destination.names("commits") if (shard := shard_of(name)) is not None}
+def committed_shards(destination: Destination) -> set[int]:
+    """Shards that are done: those with a commit record, whatever is in it. One listing."""
+    return {shard for name in destination.names(COMMITS) if (shard := shard_of(name)) is not None}
 
 
-def read_commit(destination: LocalFolder, shard: int) -> Commit | None:
+def read_commit(destination: Destination, shard: int) -> Commit | None:
     """The record of a shard, None where there is none. Raises CorpusError: damaged."""
-    path = commit_object(shard)
-    content = destination.get(path)
-    if content is None:
-        return None
-    commit = parse_commit(content, shard)
-    if isinstance(commit, str):
-        raise CorpusError(
-            f"{destination.root / path}: {commit}. `deepsentinel verify --repair {destination.root}` withdraws the "
-            "shard, and the next build makes it again."
-        )
-    return commit
+    content = destination.get(commit_object(shard))
+    return None if content is None else _sound(destination, shard, content)
 
 
-def read_commits(destination: LocalFolder) -> Iterator[Commit]:
-    """The records of all shards that are done, in order. Raises CorpusError: one is damaged."""
-    for shard in sorted(committed_shards(destination)):
-        if commit := read_commit(destination, shard):
-            yield commit
+def read_commits(destination: Destination, shards: Iterable[int] | None = None) -> Iterator[Commit]:
+    """The records of all shards that are done, or of those given, in order; read in parallel.
+
+    Raises CorpusError: one is damaged.
+    """
+    for shard, content in record_bytes(destination, shards):
+        yield _sound(destination, shard, content)
 
 
-def corpus_digest(destination: LocalFolder) -> str:
+def record_bytes(destination: Destination, shards: Iterable[int] | None = None) -> Iterator[tuple[int, bytes]]:
+    """Shards and the bytes of their records, in order; read in parallel, a bounded number ahead."""
+    wanted = sorted(committed_shards(destination) if shards is None else shards)
+    with (
+        ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="records") as threads,
+        told_if_slow(f"reading commit records of {destination.location}") as say,
+    ):
+        for start in range(0, len(wanted), _PORTION):
+            some = wanted[start : start + _PORTION]
+            contents = threads.map(lambda shard: destination.get(commit_object(shard)), some)
+            for shard, content in zip(some, contents, strict=True):
+                if content is not None:
+                    yield shard, content
+            say(start + len(some), len(wanted))
+
+
+def corpus_digest(destination: Destination) -> str:
     """Digest of a corpus: SHA-256 over its commit records in order."""
     digest = hashlib.sha256()
-    for shard in sorted(committed_shards(destination)):
-        digest.update(destination.get(commit_object(shard)) or b"")
+    for _, content in record_bytes(destination):
+        digest.update(content)
     return digest.hexdigest()
 
 
-def write_shard(destination: LocalFolder, commit: Commit, contents: dict[str, bytes]) -> bool:
-    """Put a shard's objects, read them back, and commit it; says whether this call was the one that did.
+def reasons_of(rejected: Iterable[RejectedCell]) -> Counter[Reason]:
+    """How often each reason stands in a list."""
+    return Counter(item.why.reason for item in rejected)
 
-    A shard that somebody else has committed meanwhile is left as it is.
-    Raises DestinationError; CorpusError: what was put came back different, or the other's record differs.
-    """
-    record, path = commit.to_bytes(), commit_object(commit.shard)
-    if (other := destination.get(path)) is None:
-        for item in commit.objects:
-            destination.put(item.path, contents[item.path])
-            if StoredObject.of(item.path, destination.get(item.path) or b"") != item:
-                raise CorpusError(
-                    f"{destination.root / item.path}: came back different from what was written. Check the disk."
-                )
-        if destination.create(path, record):
-            return True
-        other = destination.get(path)
-    if other != record:
+
+def _sound(destination: Destination, shard: int, content: bytes) -> Commit:
+    commit = parse_commit(content, shard)
+    if isinstance(commit, str):
         raise CorpusError(
-            f"{destination.root / path}: shard {commit.shard} was committed before with other content, so the "
-            "platforms do not hold what they held then. Keep that shard, or withdraw it by removing the record."
+            f"{destination.location}/{commit_object(shard)}: {commit}. `deepsentinel verify --repair "
+            f"{destination.location}` withdraws the shard, and the next build makes it again."
         )
-    return False
+    return commit

@@ -1,29 +1,46 @@
-"""A corpus' description of itself: `corpus.json`, and what follows from it."""
+"""A corpus' description of itself, `corpus.json`, and what follows from it.
+
+It stands twice: once more in the attributes of the root's `zarr.json`, from which it is restored.
+"""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from tasks.errors import CorpusError, SpecError
+from tasks.errors import CorpusError, DamagedDescription, SpecError
 from tasks.imagery.platform import BANDS
-from tasks.shards.destinations import LocalFolder
-from tasks.shards.json_record import Record, damage
-from tasks.shards.layout import CORPUS, SCHEMA, ArrayKind, metadata_objects, sentinel1_array, sentinel2_array, to_json
-from tasks.spec import CorpusSpec, PlatformName
-from tasks.spec.locations import is_url
+from tasks.scenes import roles_of
+from tasks.shards.array_kinds import ArrayKind, platform_arrays
+from tasks.shards.description_record import DescriptionRecord, Header
+from tasks.shards.destinations import Destination
+from tasks.shards.json_record import damage
+from tasks.shards.layout import CORPUS, ROOT_METADATA, SCHEMA, to_json
+from tasks.shards.stored_spec import differences, platform_names, stored_spec
+from tasks.shards.zarr_metadata import metadata_objects
+from tasks.spec import CorpusSpec
 
-_MODES = ("random", "cover", "points")
-
-_MAY_CHANGE = ("size",)
-"""Keys of the spec that a later build may give another value; destinations are not recorded at all."""
+_COPY = "deepsentinel"
+"""Attribute of the root group that holds the second copy."""
 
 _SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas")
 """Packages on which the stored bytes depend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDescription:
+    """What a corpus says of one layer."""
+
+    arrays: tuple[ArrayKind, ...]
+    facts: Mapping[str, Any]
+    """Sources with their digests, classes, licence: the same in every build of the corpus."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored."""
+        return {"arrays": [kind.to_json() for kind in self.arrays], "facts": dict(self.facts)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +48,14 @@ class Description:
     """`corpus.json`."""
 
     spec: dict[str, Any]
-    """The spec with all defaults, without destinations, with the digest of the places, and of local files no more
-    than their names: the corpus is the same wherever they lie."""
+    """As `stored_spec` gives it."""
     shards: int
     capacity: int
+    roles: tuple[str, ...]
+    """Of every platform, root first."""
     bands: dict[str, tuple[str, ...]]
-    """Bands each platform has."""
+    """Bands each platform has, in the order of the spec's platforms."""
+    layers: dict[str, LayerDescription] = field(default_factory=dict)
     software: dict[str, str]
 
     @property
@@ -52,88 +71,121 @@ class Description:
         return int(self.spec["patch"]["pixels"])
 
     @property
+    def size(self) -> int:
+        """Rows of the arrays, those after the last listed place included."""
+        return self.shards * self.shard_size
+
+    @property
     def listed(self) -> bool:
         """Whether the places are listed, so that one that cannot be served keeps its row."""
         return "random" not in self.spec["places"]
 
     @property
     def arrays(self) -> list[ArrayKind]:
-        """The arrays of the corpus, in the order in which shards hold them."""
-        return [kind for name, bands in self.bands.items() for kind in platform_arrays(name, bands)]
+        """The arrays of the corpus: those of platforms, then those of layers."""
+        of_platforms = [
+            kind for name, bands in self.bands.items() for kind in platform_arrays(name, self.roles, bands, self.pixels)
+        ]
+        return [*of_platforms, *(kind for layer in self.layers.values() for kind in layer.arrays)]
 
     def metadata(self) -> dict[str, bytes]:
-        """All Zarr metadata objects by path."""
-        return metadata_objects(
-            self.arrays, name=self.name, shards=self.shards, shard_size=self.shard_size, pixels=self.pixels
-        )
+        """All Zarr metadata objects by path; the root's has the second copy of the description."""
+        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: self._content()}
+        return metadata_objects(self.arrays, attributes=attributes, shards=self.shards, shard_size=self.shard_size)
+
+    def objects(self) -> dict[str, bytes]:
+        """All that only the coordinator writes, by path; the description last: where it stands, the rest does."""
+        return {**self.metadata(), CORPUS: self.to_bytes()}
 
     def to_bytes(self) -> bytes:
         """As stored."""
-        return to_json(
-            {
-                "schema": SCHEMA,
-                "spec": self.spec,
-                "shards": self.shards,
-                "capacity": self.capacity,
-                "bands": {name: list(bands) for name, bands in self.bands.items()},
-                "software": self.software,
-            }
-        )
+        return to_json(self._content())
 
-
-def platform_arrays(name: str, bands: tuple[str, ...]) -> list[ArrayKind]:
-    """The arrays that a platform fills."""
-    return [sentinel2_array(name, bands), sentinel1_array(name)]
+    def _content(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "spec": self.spec,
+            "shards": self.shards,
+            "capacity": self.capacity,
+            "roles": list(self.roles),
+            "bands": {name: list(bands) for name, bands in self.bands.items()},
+            "layers": {name: layer.to_json() for name, layer in self.layers.items()},
+            "software": self.software,
+        }
 
 
 def describe(
-    spec: CorpusSpec, *, places: str, shards: int, capacity: int, bands: dict[str, tuple[str, ...]]
+    spec: CorpusSpec,
+    *,
+    places: str,
+    shards: int,
+    capacity: int,
+    bands: dict[str, tuple[str, ...]],
+    layers: Mapping[str, LayerDescription] | None = None,
 ) -> Description:
     """Describe the corpus of a spec; `places` is the digest of its places."""
-    resolved = spec.model_dump(mode="json", exclude={"destinations"}, exclude_none=True)
-    _shorten(resolved)
-    resolved["places"]["digest"] = places
     return Description(
-        spec=resolved,
+        spec=stored_spec(spec, places=places),
         shards=shards,
         capacity=capacity,
+        roles=tuple(roles_of(spec)),
         bands=bands,
+        layers=dict(layers or {}),
         software={name: version(name) for name in _SOFTWARE},
     )
 
 
-def read_description(destination: LocalFolder) -> Description | None:
-    """What a corpus says of itself; None where there is no corpus.
+def read_description(destination: Destination) -> Description | None:
+    """What a corpus says of itself, from either of the two places; None where there is no corpus.
 
-    Raises CorpusError: damaged, or of a layout this version does not know.
+    Raises DamagedDescription: damaged in both; CorpusError: of a layout this version does not know.
     """
     content = destination.get(CORPUS)
-    if content is None:
+    found = f"{CORPUS} is absent" if content is None else parse_description(content, destination.location)
+    if isinstance(found, Description):
+        return found
+    copy = _second_copy(destination.get(ROOT_METADATA))
+    restored = None if copy is None else parse_description(copy, destination.location)
+    if isinstance(restored, Description):
+        return restored
+    if content is None and copy is None:
         return None
-    where = f"{destination.root / CORPUS}"
+    raise DamagedDescription(
+        f"{destination.location}/{CORPUS}: is damaged ({found}), and so is its copy in {ROOT_METADATA}. `deepsentinel "
+        "build` with the corpus' spec writes both anew; the shards stay."
+    )
+
+
+def parse_description(content: bytes, where: str) -> Description | str:
+    """A description from its bytes, or what is wrong with them. Raises CorpusError: a layout of another version."""
     try:
-        if (layout := _Header.model_validate_json(content).layout) != SCHEMA:
-            raise CorpusError(f"{where}: has layout {layout}, this version knows {SCHEMA}. Update deepsentinel.")
-        record = _DescriptionRecord.model_validate_json(content)
+        if (layout := Header.model_validate_json(content).layout) != SCHEMA:
+            remedy = "Update deepsentinel." if layout > SCHEMA else "Build it anew, or use the version that made it."
+            raise CorpusError(f"{where}: has layout {layout}, this version knows {SCHEMA}. {remedy}")
+        record = DescriptionRecord.model_validate_json(content)
     except ValidationError as error:
-        raise CorpusError(
-            f"{where}: is damaged ({damage(error)}). Restore it from another destination, or build into a new folder."
-        ) from None
+        return damage(error)
+    spec = json.loads(content)["spec"]
     return Description(
-        spec=json.loads(content)["spec"],
+        spec=spec,
         shards=record.shards,
         capacity=record.capacity,
+        roles=tuple(record.roles),
         # JSON is stored with sorted keys; the order of the platforms is that of the spec.
-        bands={name: tuple(b for b in BANDS if b in record.bands[name]) for name in record.spec.names},
+        bands={name: tuple(b for b in BANDS if b in record.bands[name]) for name in platform_names(spec)},
+        layers={
+            name: LayerDescription(arrays=tuple(array.kind() for array in layer.arrays), facts=layer.facts)
+            for name, layer in record.layers.items()
+        },
         software=record.software,
     )
 
 
-def need_description(destination: LocalFolder) -> Description:
+def need_description(destination: Destination) -> Description:
     """What a corpus says of itself. Raises CorpusError: there is no corpus, or it is damaged."""
     found = read_description(destination)
     if found is None:
-        raise CorpusError(f"{destination.root}: no corpus here ({CORPUS} is absent). Give the folder of one.")
+        raise CorpusError(f"{destination.location}: no corpus here ({CORPUS} is absent). Give the folder of one.")
     return found
 
 
@@ -142,23 +194,23 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
 
     Raises SpecError: the spec contradicts the corpus; names the differences.
     """
-    both = {*_platform_names(found.spec)} & {*_platform_names(wanted.spec)}
-    before, after = _flat_spec(found.spec, both), _flat_spec(wanted.spec, both)
-    before["capacity"], after["capacity"] = found.capacity, wanted.capacity
-    differences = [
-        f"{key}: the corpus has {_told(key, before)}, the spec {_told(key, after)}"
-        for key in sorted({*before, *after})
-        if key not in _MAY_CHANGE and _compared(key, before) != _compared(key, after)
-    ]
-    differences += [
+    contradictions = differences(found.spec, wanted.spec)
+    if found.capacity != wanted.capacity:
+        contradictions.append(f"capacity: the corpus has {found.capacity}, the spec {wanted.capacity}")
+    contradictions += [
         f"bands of {name}: the corpus has {' '.join(found.bands[name])}, the platform {' '.join(wanted.bands[name])}"
         for name in found.bands
         if name in wanted.bands and found.bands[name] != wanted.bands[name]
     ]
-    if differences:
+    contradictions += [
+        f"layer {name}: what the corpus was built with differs from what the spec gives now"
+        for name in found.layers
+        if name in wanted.layers and found.layers[name].to_json() != _as_read(wanted.layers[name])
+    ]
+    if contradictions:
         raise SpecError(
             f"{where}: holds a corpus that this spec contradicts:\n  "
-            + "\n  ".join(differences)
+            + "\n  ".join(contradictions)
             + "\nOnly size, destinations and limits may change. Restore the values, or build elsewhere with --to."
         )
     if wanted.shards <= found.shards:
@@ -167,126 +219,23 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
     return replace(found, spec=found.spec | {"size": wanted.spec["size"]}, shards=wanted.shards)
 
 
-class _Part(BaseModel):
-    """A part of a stored spec, as far as it is read; the rest is only compared."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
-
-
-class _Header(_Part):
-    layout: Annotated[int, Field(alias="schema")]
+def describe_everywhere(destinations: Sequence[Destination], wanted: Description) -> None:
+    """Write what the coordinator writes wherever it is absent, damaged or smaller. Raises DestinationError."""
+    for destination in destinations:
+        for path, content in wanted.objects().items():
+            if destination.get(path) != content:
+                destination.put(path, content)
 
 
-class _PatchRecord(_Part):
-    pixels: Annotated[int, Field(ge=16, le=1024)]
+def _second_copy(metadata: bytes | None) -> bytes | None:
+    """The description's bytes from the root's metadata; None where there is none."""
+    try:
+        copy = json.loads(metadata or b"null")["attributes"][_COPY]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return to_json(copy)
 
 
-class _StacRecord(_Part):
-    name: PlatformName
-    catalog: str
-
-
-class _StacItemRecord(_Part):
-    stac: _StacRecord
-
-
-class _SpecRecord(_Part):
-    name: str
-    size: int | None = None
-    places: dict[str, Any]
-    patch: _PatchRecord
-    platforms: Annotated[list[PlatformName | _StacItemRecord], Field(min_length=1)]
-    shard_size: Annotated[int, Field(ge=1, le=4096)]
-
-    @property
-    def names(self) -> list[str]:
-        return [item if isinstance(item, str) else item.stac.name for item in self.platforms]
-
-
-class _DescriptionRecord(Record):
-    """What `Description.to_bytes` wrote."""
-
-    layout: Annotated[int, Field(alias="schema")]
-    spec: _SpecRecord
-    shards: Annotated[int, Field(ge=1, le=10**9)]
-    capacity: Annotated[int, Field(ge=1)]
-    bands: dict[str, list[str]]
-    software: dict[str, str]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if sorted(self.bands) != sorted(self.spec.names):
-            raise ValueError(f"bands of {', '.join(sorted(self.bands))}, platforms {', '.join(self.spec.names)}")
-        if unknown := {band for held in self.bands.values() for band in held} - {*BANDS}:
-            raise ValueError(f"unknown bands {', '.join(sorted(unknown))}")
-        if "random" in self.spec.places and self.spec.size != self.shards * self.spec.shard_size:
-            raise ValueError(f"{self.shards} shards of {self.spec.shard_size} are not {self.spec.size} samples")
-        return self
-
-
-def _platform_names(spec: dict[str, Any]) -> list[str]:
-    return [item if isinstance(item, str) else str(item["stac"]["name"]) for item in spec["platforms"]]
-
-
-def _is_local(location: Any) -> bool:
-    return isinstance(location, str) and (not is_url(location) or urlsplit(location).scheme.lower() == "file")
-
-
-def _shorten(spec: dict[str, Any]) -> None:
-    """Keep of local files no more than their names, of a catalogue its folder's too: catalogues are called alike."""
-    for mode in _MODES:
-        if _is_places_file(mode, spec["places"].get(mode)):
-            spec["places"][mode] = _end(spec["places"][mode], 1)
-    for item in spec["platforms"]:
-        if not isinstance(item, str) and _is_local(item["stac"]["catalog"]):
-            item["stac"]["catalog"] = _end(item["stac"]["catalog"], 2)
-    for name, location in spec.get("sources", {}).items():
-        if _is_local(location):
-            spec["sources"][name] = _end(location, 1)
-
-
-def _is_places_file(mode: str, source: Any) -> bool:
-    return _is_local(source) and (mode, source) != ("random", "land")
-
-
-def _end(location: str, parts: int) -> str:
-    """The last parts of a local path."""
-    path = Path(urlsplit(location).path if is_url(location) else location)
-    return "/".join(path.relative_to(path.anchor).parts[-parts:]) or "."
-
-
-def _compared(key: str, flat: dict[str, Any]) -> Any:
-    """What has to agree under a key: that there is a local file, not where; the digest tells what places are in it."""
-    value = flat.get(key)
-    group, _, name = key.partition(".")
-    local = (
-        (group == "places" and name in _MODES and _is_places_file(name, value))
-        or (group == "platforms" and name.endswith(".stac.catalog") and _is_local(value))
-        or (group == "sources" and value is not None)
-    )
-    return Path if local else value
-
-
-def _told(key: str, flat: dict[str, Any]) -> str:
-    return repr(flat[key]) if key in flat else "nothing"
-
-
-def _flat_spec(spec: dict[str, Any], platforms: set[str]) -> dict[str, Any]:
-    """The values of a spec by keys such as a.b.c; `platforms` are those of which more than the name is told."""
-    names = _platform_names(spec)
-    flat = _flat({key: value for key, value in spec.items() if key != "platforms"}) | {"platforms": names}
-    for name, item in zip(names, spec["platforms"], strict=True):
-        if name in platforms:
-            flat |= {f"platforms.{name}": name} if isinstance(item, str) else _flat(item, f"platforms.{name}.")
-    return flat
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys as a.b.c."""
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _as_read(layer: LayerDescription) -> Any:
+    """As it would come back from its bytes: tuples have become lists."""
+    return json.loads(to_json(layer.to_json()))

@@ -75,8 +75,3 @@ class PairingRecord(Record):
     def counts(self) -> PairingCounts:
         """The counts."""
         return PairingCounts(tried=self.tried, within=Counter(self.within_days), gaps=Counter(self.gap_hours))
-
-
-def kind_of_reason(reason: str) -> str:
-    """A reason without the scene or platform that it names: one for all scenes, so that it can be counted."""
-    return reason.rpartition(": ")[2]

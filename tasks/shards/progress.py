@@ -1,59 +1,83 @@
-"""How far a build is, and who wants to know."""
+"""How far a build is: by what is committed, whoever built it."""
 
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from tasks.build_shard import ShardReport
+from tasks.shards.destinations import Destination
+from tasks.shards.writing import everywhere
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A build between two shards."""
+    """A build at one moment."""
 
     corpus: str
     shards: int
     """Of the whole corpus."""
     done: int
-    shard_size: int
+    """Shards that every destination has."""
     built: int = 0
-    """By this run."""
-    samples: int = 0
-    """By this run."""
-    bytes: int = 0
-    """By this run."""
+    """Of them, since the build began, by whomever."""
+    shard_size: int
     elapsed: float = 0.0
-    """Seconds since this run began to build."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time of shards by stage, added up."""
-    failures: dict[int, BaseException] = field(default_factory=dict)
+    """Seconds since the build began."""
+    failures: Mapping[int, str] = field(default_factory=dict)
+    """Shards that failed in this run, and why."""
 
-    def with_shard(self, shard: ShardReport, elapsed: float) -> "Progress":
-        """After a shard was built."""
-        return replace(
-            self,
-            done=self.done + 1,
-            built=self.built + 1,
-            samples=self.samples + shard.samples,
-            bytes=self.bytes + shard.bytes,
-            elapsed=elapsed,
-            seconds={stage: self.seconds.get(stage, 0.0) + spent for stage, spent in shard.seconds.items()},
-        )
-
-    def with_failure(self, shard: int, error: BaseException) -> "Progress":
-        """After a shard failed."""
-        return replace(self, failures={**self.failures, shard: error})
+    @property
+    def samples_a_second(self) -> float:
+        return self.built * self.shard_size / self.elapsed if self.elapsed else 0.0
 
     def line(self) -> str:
         """In one line: done, rate, remaining time."""
-        rate = self.samples / self.elapsed if self.elapsed else 0.0
         left = self.shards - self.done - len(self.failures)
-        remaining = left * self.elapsed / self.built if self.built else 0.0
+        remaining = f", {duration(left * self.elapsed / self.built)} left" if self.built else ""
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        return (
-            f"{self.corpus}: {self.done} of {self.shards} shards{failed}, {rate:.1f} samples/s, "
-            f"{self.bytes / 1e6:.1f} MB, {_duration(remaining)} left"
+        rate = f", {self.samples_a_second:.1f} samples/s" if self.built else ""
+        return f"{self.corpus}: {self.done} of {self.shards} shards{failed}{rate}{remaining}"
+
+
+class Watch:
+    """Looks at what is committed, from the beginning of a build on."""
+
+    def __init__(self, destinations: tuple[Destination, ...], *, corpus: str, shards: int, shard_size: int) -> None:
+        self._destinations = destinations
+        self._corpus, self._shards, self._shard_size = corpus, shards, shard_size
+        self._failures: dict[int, str] = {}
+        self._began = time.monotonic()
+        self._first = self._count()
+
+    def fail(self, shard: int, why: str) -> None:
+        """Note a shard that failed."""
+        self._failures[shard] = why
+
+    def look(self) -> Progress:
+        """How far the build is: one listing a destination."""
+        done = self._count()
+        return Progress(
+            corpus=self._corpus,
+            shards=self._shards,
+            done=done,
+            built=done - self._first,
+            shard_size=self._shard_size,
+            elapsed=time.monotonic() - self._began,
+            failures=dict(self._failures),
         )
+
+    def _count(self) -> int:
+        return sum(shard < self._shards for shard in everywhere(self._destinations))
+
+
+def duration(seconds: float) -> str:
+    """In the two largest units that count: 2 d 3 h."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    shown = [f"{value} {unit}" for value, unit in parts if value][:2]
+    return " ".join(shown) or "0 s"
 
 
 Listener = Callable[[Progress], None]
@@ -76,12 +100,3 @@ def report(progress: Progress) -> None:
     """Tell those who listen."""
     for listener in _listeners:
         listener(progress)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    shown = [f"{value} {unit}" for value, unit in parts if value][:2]
-    return " ".join(shown) or "0 s"

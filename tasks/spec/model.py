@@ -13,20 +13,16 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from tasks.errors import SpecError
-from tasks.spec.locations import is_url, without_secret
+from tasks.spec.locations import FOLDER, destination_location, place, source_location
+from tasks.spec.memory import MOST_HELD, memory_of_shard
 from tasks.spec.messages import OTHER, TEXT, explain, tell
 from tasks.spec.yaml_file import read_spec_file
-
-_HELD = 45
-"""Bytes of memory a pixel of a sample and platform while its shard is built: 13 x 2 + 2 x 2 in arrays, half as much
-again while they are encoded (measured: 0.65 GB for 250 samples of 250 px)."""
-
-_MOST_HELD = 8e9
 
 NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
 RESERVED_NAMES = ("labels", "samples", "commits", "runs", "release")
@@ -64,6 +60,11 @@ class Places(_Part):
         if isinstance(random, str) and random != "land" and re.fullmatch(r"[A-Za-z]{2}|[A-Z0-9]{3,6}", random):
             raise ValueError(f"{random!r} alone is taken for a file; write [{random.upper()}] for a country or group")
         return random
+
+    @field_validator("random", "cover", "points")
+    @classmethod
+    def _absolute(cls, source: Any, info: ValidationInfo) -> Any:
+        return source_location(source, info.context) if isinstance(source, str) and source != "land" else source
 
     @model_validator(mode="before")
     @classmethod
@@ -135,8 +136,8 @@ class StacSource(_Part):
 
     @field_validator("catalog")
     @classmethod
-    def _no_secret(cls, catalog: str) -> str:
-        return without_secret(catalog)
+    def _absolute(cls, catalog: str, info: ValidationInfo) -> str:
+        return source_location(catalog, info.context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +175,11 @@ class Sources(_Part):
     """Files that labels are read from instead of a platform's own copy."""
 
     corine: str | None = None
+
+    @field_validator("corine")
+    @classmethod
+    def _absolute(cls, file: str | None, info: ValidationInfo) -> str | None:
+        return file if file is None else source_location(file, info.context)
 
 
 class _StacItem(_Part):
@@ -231,18 +237,18 @@ class CorpusSpec(_Part):
                 )
         return platforms
 
-    @field_validator("destinations", mode="before")
+    @field_validator("destinations")
     @classmethod
-    def _usable_destinations(cls, destinations: Any) -> Any:
-        if not isinstance(destinations, list | tuple):
-            return destinations
-        places = [
-            str(Path(item).absolute()) if isinstance(item, str) and not is_url(item) else item for item in destinations
-        ]
-        for index, place in enumerate(places):
-            if place in places[:index]:
-                raise ValueError(f"{destinations[index]!r} stands twice; every destination gets its own copy")
-        return tuple(without_secret(item) for item in destinations)
+    def _absolute(cls, destinations: tuple[str, ...]) -> tuple[str, ...]:
+        locations = tuple(destination_location(item) for item in destinations)
+        places = [place(location) for location in locations]
+        for index, item in enumerate(places):
+            if item in places[:index]:
+                raise ValueError(
+                    f"{destinations[index]!r} stands twice, first as {destinations[places.index(item)]!r}; every "
+                    "destination gets its own copy"
+                )
+        return locations
 
     # Of validators that come before, the last one defined is the first to run: the others see lists.
     @field_validator("platforms", "destinations", "labels", mode="before")
@@ -256,12 +262,12 @@ class CorpusSpec(_Part):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"platforms: the name {name!r} stands twice; give each stac item a `name` of its own")
-        held = self.shard_size * self.patch.pixels**2 * _HELD * len(self.platforms)
-        if held > _MOST_HELD:
-            fits = max(1, int(_MOST_HELD / (self.patch.pixels**2 * _HELD * len(self.platforms))))
+        held = memory_of_shard(self)
+        if held > MOST_HELD:
+            fits = max(1, MOST_HELD * self.shard_size // held)
             raise ValueError(
                 f"shard_size: {self.shard_size} samples of {self.patch.pixels} px would take {held / 1e9:.1f} GB of "
-                f"memory while they are built, {_MOST_HELD / 1e9:g} GB at most; use shard_size: {fits} or less"
+                f"memory while they are built, {MOST_HELD / 1e9:g} GB at most; use shard_size: {fits} or less"
             )
         if self.places.mode == "random":
             if self.size is None:
@@ -307,15 +313,15 @@ class CorpusSpec(_Part):
         return [item.name for item in self.platform_items]
 
 
-def load_spec(path: str | Path) -> tuple[CorpusSpec, Path]:
+def load_spec(path: str | Path) -> CorpusSpec:
     """Read a spec from a YAML file.
 
-    Returns the spec and the folder against which its relative paths are resolved first.
+    Files that it names are looked for in its own folder first, then in the current one; all locations become absolute.
     Raises SpecError: unreadable, not YAML, an unknown key or a wrong value; names key, value, expectation and line.
     """
     file = read_spec_file(Path(path))
     try:
-        return CorpusSpec.model_validate(file.content), file.path.parent
+        return CorpusSpec.model_validate(file.content, context={FOLDER: file.path.absolute().parent})
     except ValidationError as error:
         raise SpecError(explain(error, file, _keys())) from None
 

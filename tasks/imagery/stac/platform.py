@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable, SpecError
 from tasks.imagery.backscatter import power_to_db
 from tasks.imagery.limits import Limit
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Bounds, Tiles, Traffic, array_path
+from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic, array_path
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.imagery.retries import request
-from tasks.imagery.rooms import Opening
+from tasks.imagery.rooms import Bounds, Opening
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records

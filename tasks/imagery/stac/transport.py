@@ -8,6 +8,7 @@ import requests
 from pystac.stac_io import DefaultStacIO
 from pystac_client.stac_api_io import StacApiIO
 
+from tasks.errors import CatalogueError, PixelsError
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.retries import request
@@ -34,15 +35,18 @@ class Transport:
         Raises PlatformUnreachable: nobody answers; CatalogueError: answers came, but with errors; whatever `send`
         raises that is neither NoAnswer nor CatalogueFailed.
         """
-        return request(
-            send,
-            judge=judge,
-            limit=self.limit,
-            traffic=Traffic(),  # of opening the catalogue, which belongs to no shard
-            patience=self.patience,
-            what=f"{self.platform}: {without_query(address)}",
-            asked=asked_pause,
-        )
+        try:
+            return request(
+                send,
+                judge=judge,
+                limit=self.limit,
+                traffic=Traffic(),  # of opening the catalogue, which belongs to no shard
+                patience=self.patience,
+                what=f"{self.platform}: {without_query(address)}",
+                asked=asked_pause,
+            )
+        except PixelsError as error:
+            raise CatalogueError(str(error)) from None
 
 
 class ApiIO(StacApiIO):

@@ -53,8 +53,7 @@ def values(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_minimal_spec_has_the_documented_defaults(tmp_path: Path) -> None:
-    spec, folder = load_spec(saved(tmp_path, MINIMAL))
-    assert folder == tmp_path
+    spec = load_spec(saved(tmp_path, MINIMAL))
     assert spec.seed == 0
     assert (spec.pairing.max_gap_days, spec.pairing.search_days, spec.pairing.max_cloud_cover) == (3, 30, None)
     assert spec.patch.pixels == 250
@@ -78,7 +77,7 @@ labels: []
 shard_size: 250
 destinations: [gs://deepsentinel/unlabelled-1m, az://deepsentinel/unlabelled-1m]
 """
-    spec, _ = load_spec(saved(tmp_path, text))
+    spec = load_spec(saved(tmp_path, text))
     assert spec.size == 1_000_000
     assert spec.platform_names == ["earthengine", "descarteslabs"]
     assert spec.destinations == ("gs://deepsentinel/unlabelled-1m", "az://deepsentinel/unlabelled-1m")
@@ -86,7 +85,7 @@ destinations: [gs://deepsentinel/unlabelled-1m, az://deepsentinel/unlabelled-1m]
 
 def test_the_window_is_utc_whatever_zone_it_is_written_in(tmp_path: Path) -> None:
     text = replaced('window: [2018-01-01, "2018-06-01T02:00:00+02:00"]')
-    spec, _ = load_spec(saved(tmp_path, text))
+    spec = load_spec(saved(tmp_path, text))
     assert spec.window == (dt.datetime(2018, 1, 1, tzinfo=dt.UTC), dt.datetime(2018, 6, 1, tzinfo=dt.UTC))
     assert spec.window[1].utcoffset() == dt.timedelta(0)
     assert spec.span == (1_514_764_800_000_000, 1_527_811_200_000_000)
@@ -120,7 +119,7 @@ def test_a_stac_platform_is_called_stac_or_what_the_spec_calls_it() -> None:
 
 def test_a_spec_is_a_value(tmp_path: Path) -> None:
     path = saved(tmp_path, MINIMAL)
-    first, second = load_spec(path)[0], load_spec(path)[0]
+    first, second = load_spec(path), load_spec(path)
     assert first == second
     assert hash(first) == hash(second)
 
@@ -485,7 +484,7 @@ def test_one_item_need_not_be_a_list(tmp_path: Path, line: str) -> None:
     key, _, value = line.partition(": ")
     path = tmp_path / "corpus.yaml"
     path.write_text(replaced(line))
-    assert getattr(load_spec(path)[0], key) == (value,)
+    assert getattr(load_spec(path), key) == (value,)
 
 
 @pytest.mark.parametrize(

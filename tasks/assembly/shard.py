@@ -1,0 +1,116 @@
+"""Build one shard: draw, pair, fetch, lay the layers, encode, put, verify, commit."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from tasks.assembly.builder import Builder
+from tasks.assembly.filling import Filling
+from tasks.assembly.layers import lay
+from tasks.shards.commits import Commit, StoredObject, read_commit
+from tasks.shards.encoding import encode_shard
+from tasks.shards.layout import samples_object
+from tasks.shards.rows import encode_rows, sample_rows
+from tasks.shards.runs import Attempt, ShardReport, record_attempt
+from tasks.shards.writing import copy_missing, write_shard
+
+STAGES = ("catalogue", "read", "label", "encode", "write")
+
+
+def make_shard(builder: Builder, shard: int) -> ShardReport:
+    """Build shard `shard` and commit it in every destination that lacks it.
+
+    What one destination has already is copied to the others, not fetched again. How it went, or what kept it from
+    being built, stands in its run record.
+    Raises CandidatesExhausted: too few candidates can be served; PixelsError, CatalogueError, PlatformUnreachable,
+    CredentialsError, DestinationError.
+    """
+    run = _Run(builder, shard)
+    try:
+        report = run.copy() or run.build()
+    except Exception as error:  # whatever it was, it is recorded and raised again
+        run.record(None, error)
+        raise
+    run.record(report, None)
+    return report
+
+
+class _Run:
+    """One attempt at a shard, timed."""
+
+    def __init__(self, builder: Builder, shard: int) -> None:
+        self.builder, self.shard = builder, shard
+        self.traffic = builder.traffic()
+        self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
+        self.started = time.time()
+        self.notes: list[str] = []
+
+    def copy(self) -> ShardReport | None:
+        """Copy the shard from one destination to the others; None where none has a sound one."""
+        with self.clock("write"):
+            if not copy_missing(self.builder.destinations, self.shard):
+                return None
+            commit = read_commit(self.builder.destinations[0], self.shard)
+        return None if commit is None else self._report(commit, copied=True)
+
+    def build(self) -> ShardReport:
+        """Make the shard from what the platforms hold."""
+        builder, shard = self.builder, self.shard
+        filling = Filling(builder=builder, shard=shard, traffic=self.traffic, clock=self.clock)
+        self.notes = filling.notes
+        arrays = filling.fill()
+        with self.clock("label"):
+            columns = lay(builder.layers, filling.samples, shard, arrays)
+        contents: dict[str, bytes] = {}
+        with self.clock("encode"):
+            for kind in builder.kinds.values():
+                # Popped, so that the pixels of one array are gone before the next one's are encoded.
+                path, content = encode_shard(kind, arrays.pop(kind.path), shard)
+                contents[path] = content
+            rows = sample_rows(filling.samples, builder.spec, shard, columns)
+            contents[samples_object(shard)] = encode_rows(rows)
+        with self.clock("write"):
+            commit = Commit(
+                shard=shard,
+                rows=len(filling.samples),
+                objects=tuple(StoredObject.of(path, content) for path, content in contents.items()),
+                replaced=tuple(filling.replaced),
+                missing=tuple(filling.missing),
+                pairing=filling.pairing,
+            )
+            for destination in builder.destinations:
+                write_shard(destination, commit, contents)
+        return self._report(commit)
+
+    def record(self, report: ShardReport | None, error: Exception | None) -> None:
+        """Write how it went to `runs/`."""
+        attempt = Attempt(
+            shard=self.shard,
+            started=self.started,
+            ended=time.time(),
+            seconds=self.seconds,
+            traffic={name: traffic.counts() for name, traffic in self.traffic.items()},
+            report=report,
+            error=error,
+            notes=self.notes,
+        )
+        record_attempt(self.builder.destinations, attempt)
+
+    def _report(self, commit: Commit, *, copied: bool = False) -> ShardReport:
+        return ShardReport(
+            shard=self.shard,
+            samples=commit.samples,
+            replaced=len(commit.replaced),
+            bytes=commit.bytes,
+            seconds=self.seconds,
+            copied=copied,
+        )
+
+    @contextmanager
+    def clock(self, stage: str) -> Generator[None]:
+        """Add the wall time of a block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start

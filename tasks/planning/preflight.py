@@ -1,0 +1,66 @@
+"""Preflight: everything that can be found wrong before a pixel is fetched. The command and the flow share it."""
+
+from dataclasses import dataclass, replace
+
+from tasks.assembly.builder import Builder
+from tasks.errors import DamagedDescription
+from tasks.planning.feasibility import refuse_hopeless
+from tasks.shards.commits import committed_shards
+from tasks.shards.description import Description, read_description, reconcile
+from tasks.shards.layout import PAIRING, PREVIEW
+from tasks.shards.writing import everywhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """What a build meets."""
+
+    description: Description
+    """The corpus as it is to be; one that has grown beyond the spec stays as large as it is."""
+    missing: int
+    """Shards that at least one destination lacks."""
+    finished: bool
+    """Whether every destination holds the whole corpus, described as it is to be, and its release."""
+
+
+def preflight(builder: Builder) -> Preflight:
+    """Probe destinations, compare the spec with what they hold, and see that something pairs.
+
+    Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds;
+    CorpusError: nothing pairs; what platforms raise.
+    """
+    # All of them are looked at: what is wrong with one is told before a shard is built for another.
+    for destination in builder.destinations:
+        destination.prepare()
+    wanted = builder.description
+    for destination in builder.destinations:
+        try:
+            found = read_description(destination)
+        except DamagedDescription:
+            # The spec gives it anew. What it cannot tell is how far the corpus had grown: the commits do.
+            grown = max(committed_shards(destination), default=-1) + 1
+            wanted = _at_least(wanted, grown)
+            continue
+        if found is not None:
+            wanted = reconcile(wanted, found, destination.location)
+    done = {shard for shard in everywhere(builder.destinations) if shard < wanted.shards}
+    missing = wanted.shards - len(done)
+    if missing:
+        refuse_hopeless(builder, wanted.shards)
+    return Preflight(
+        description=wanted, missing=missing, finished=not missing and _is_described_and_released(builder, wanted)
+    )
+
+
+def _is_described_and_released(builder: Builder, wanted: Description) -> bool:
+    return all(
+        destination.get(path) == content
+        for destination in builder.destinations
+        for path, content in wanted.objects().items()
+    ) and all(destination.get(path) is not None for destination in builder.destinations for path in (PREVIEW, PAIRING))
+
+
+def _at_least(wanted: Description, shards: int) -> Description:
+    if shards <= wanted.shards or wanted.listed:
+        return wanted
+    return replace(wanted, spec=wanted.spec | {"size": shards * wanted.shard_size}, shards=shards)

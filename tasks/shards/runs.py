@@ -1,0 +1,146 @@
+"""Run records: how each shard was built, or what kept it from being built. Display; no part of a corpus' content."""
+
+import datetime as dt
+import os
+import socket
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from tasks.errors import CandidatesExhausted, DeepSentinelError, DestinationError
+from tasks.shards.destinations import Destination
+from tasks.shards.layout import RUNS, run_object, shard_of, to_json
+from tasks.shards.pairing_counts import Count
+
+_AT_ONCE = 32
+"""Records read at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardReport:
+    """What building a shard came to."""
+
+    shard: int
+    samples: int
+    replaced: int
+    bytes: int
+    seconds: dict[str, float]
+    """Wall time by stage."""
+    copied: bool = False
+    """Whether it came from another destination instead of from the platforms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt at a shard."""
+
+    shard: int
+    started: float
+    """Seconds since 1970 UTC."""
+    ended: float
+    seconds: Mapping[str, float]
+    """Wall time by stage."""
+    traffic: Mapping[str, Mapping[str, int]]
+    """Counts by platform."""
+    report: ShardReport | None
+    error: Exception | None
+    notes: Sequence[str] = ()
+    """What platforms said of scenes that were replaced: for people, kept nowhere else."""
+
+    def to_bytes(self) -> bytes:
+        """As stored."""
+        return to_json(
+            {
+                "shard": self.shard,
+                "started": _clock_time(self.started),
+                "ended": _clock_time(self.ended),
+                "host": socket.gethostname(),
+                "process": os.getpid(),
+                "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+                "platforms": {name: dict(counts) for name, counts in self.traffic.items()},
+                "samples": self.report.samples if self.report else None,
+                "bytes": self.report.bytes if self.report else None,
+                "replaced": self.report.replaced if self.report else None,
+                "copied": self.report.copied if self.report else None,
+                "notes": list(self.notes),
+                "error": _told(self.error) if self.error else None,
+            }
+        )
+
+
+def record_attempt(destinations: Iterable[Destination], attempt: Attempt) -> None:
+    """Write an attempt wherever that is possible: it must neither lose the shard nor hide its error."""
+    content = attempt.to_bytes()
+    for destination in destinations:
+        with suppress(DestinationError):
+            destination.put(run_object(attempt.shard), content)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class Failure(_Part):
+    """Why a shard's last attempt failed."""
+
+    kind: str = ""
+    message: str
+    permanent: bool = False
+    """Whether it will fail the same way every time."""
+
+
+class RunRecord(_Part):
+    """What is read of a run record."""
+
+    started: AwareDatetime | None = None
+    ended: AwareDatetime | None = None
+    platforms: dict[str, dict[str, Count]] = {}
+    samples: Count | None = None
+    error: Failure | None = None
+
+
+def read_runs(destination: Destination) -> dict[int, RunRecord]:
+    """Run records by shard, read in parallel; one that cannot be understood is left out."""
+    shards = [shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None]
+    runs: dict[int, RunRecord] = {}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs") as threads:
+        contents = threads.map(lambda shard: destination.get(run_object(shard)), shards)
+        for shard, content in zip(shards, contents, strict=True):
+            if content is not None:
+                with suppress(ValidationError):
+                    runs[shard] = RunRecord.model_validate_json(content)
+    return runs
+
+
+def samples_a_second(records: Iterable[RunRecord]) -> float | None:
+    """Samples a second over the union of the spans in which shards were built; None where nothing tells."""
+    spans = sorted(
+        (record.started.timestamp(), record.ended.timestamp(), record.samples)
+        for record in records
+        if record.samples and record.started and record.ended
+    )
+    busy, until = 0.0, float("-inf")
+    for started, ended, _ in spans:
+        busy += max(0.0, ended - max(started, until))
+        until = max(until, ended)
+    return sum(samples for _, _, samples in spans) / busy if busy > 0 else None
+
+
+def _told(error: Exception) -> dict[str, str | bool]:
+    told: dict[str, str | bool] = {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "permanent": isinstance(error, CandidatesExhausted),
+    }
+    if not isinstance(error, DeepSentinelError):
+        told["traceback"] = "".join(traceback.format_exception(error)[-12:])
+    return told
+
+
+def _clock_time(seconds: float) -> str:
+    # To the millisecond: a small shard is built within a second, and its rate follows from this.
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"

@@ -1,0 +1,98 @@
+"""What `corpus.json` keeps of a spec, and how two such are compared."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tasks.spec import CorpusSpec
+from tasks.spec.locations import is_url
+
+_MODES = ("random", "cover", "points")
+
+_MAY_CHANGE = ("size",)
+"""Keys of the spec that a later build may give another value; destinations are not recorded at all."""
+
+
+def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
+    """The spec with all defaults, without destinations, with the digest of the places, and of local files no more than
+    their names: the corpus is the same wherever they lie."""
+    content = spec.model_dump(mode="json", exclude={"destinations"}, exclude_none=True)
+    for mode in _MODES:
+        if _is_places_file(mode, content["places"].get(mode)):
+            content["places"][mode] = _end(content["places"][mode], 1)
+    for item in content["platforms"]:
+        # Of a catalogue its folder's name too: catalogues are called alike.
+        if not isinstance(item, str) and _is_local(item["stac"]["catalog"]):
+            item["stac"]["catalog"] = _end(item["stac"]["catalog"], 2)
+    for name, location in content.get("sources", {}).items():
+        if _is_local(location):
+            content["sources"][name] = _end(location, 1)
+    content["places"]["digest"] = places
+    return content
+
+
+def platform_names(spec: dict[str, Any]) -> list[str]:
+    """Names of the platforms of a stored spec, in its order."""
+    return [item if isinstance(item, str) else str(item["stac"]["name"]) for item in spec["platforms"]]
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Where two stored specs contradict each other, in words: what the corpus has, and what the spec."""
+    both = {*platform_names(before)} & {*platform_names(after)}
+    old, new = _flat_spec(before, both), _flat_spec(after, both)
+    return [
+        f"{key}: the corpus has {_told(key, old)}, the spec {_told(key, new)}"
+        for key in sorted({*old, *new})
+        if key not in _MAY_CHANGE and _compared(key, old) != _compared(key, new)
+    ]
+
+
+def _is_local(location: Any) -> bool:
+    return isinstance(location, str) and (not is_url(location) or urlsplit(location).scheme.lower() == "file")
+
+
+def _is_places_file(mode: str, source: Any) -> bool:
+    return _is_local(source) and (mode, source) != ("random", "land")
+
+
+def _end(location: str, parts: int) -> str:
+    """The last parts of a local path."""
+    path = Path(urlsplit(location).path if is_url(location) else location)
+    return "/".join(path.relative_to(path.anchor).parts[-parts:]) or "."
+
+
+def _compared(key: str, flat: dict[str, Any]) -> Any:
+    """What has to agree under a key: that there is a local file, not where; the digest tells what places are in it."""
+    value = flat.get(key)
+    group, _, name = key.partition(".")
+    local = (
+        (group == "places" and name in _MODES and _is_places_file(name, value))
+        or (group == "platforms" and name.endswith(".stac.catalog") and _is_local(value))
+        or (group == "sources" and value is not None)
+    )
+    return Path if local else value
+
+
+def _told(key: str, flat: dict[str, Any]) -> str:
+    return repr(flat[key]) if key in flat else "nothing"
+
+
+def _flat_spec(spec: dict[str, Any], platforms: set[str]) -> dict[str, Any]:
+    """The values of a spec by keys such as a.b.c; `platforms` are those of which more than the name is told."""
+    names = platform_names(spec)
+    flat = _flat({key: value for key, value in spec.items() if key != "platforms"}) | {"platforms": names}
+    for name, item in zip(names, spec["platforms"], strict=True):
+        if name in platforms:
+            flat |= {f"platforms.{name}": name} if isinstance(item, str) else _flat(item, f"platforms.{name}.")
+    return flat
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys as a.b.c."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,95 @@
+"""Survey a corpus: which shards are there, which are missing, which failed and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from tasks.scenes import Reason
+from tasks.shards.commits import committed_shards, read_commits, reasons_of
+from tasks.shards.description import Description, need_description
+from tasks.shards.destinations import Destination
+from tasks.shards.pairing_counts import PairingCounts
+from tasks.shards.runs import Failure, read_runs, samples_a_second
+from tasks.shards.writing import everywhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a corpus holds, by its commit records."""
+
+    description: Description
+    done: tuple[int, ...]
+    missing: int
+    """Shards without a commit record."""
+    failed: dict[int, Failure]
+    """Missing shards whose last attempt failed, and its error."""
+    rows: int
+    """Of the shards that are done."""
+    samples: int
+    """Rows with pixels."""
+    without_pixels: dict[Reason, int]
+    """Rows without pixels by reason, the most frequent first."""
+    bytes: int
+    replaced: int
+    pairing: PairingCounts
+    traffic: dict[str, dict[str, int]]
+    """Requests, retries, throttles and bytes by platform, as the run records count them."""
+    samples_a_second: float | None
+    """Of the time in which shards were built, gaps between runs left out; None where nothing tells."""
+
+
+def missing_shards(done: set[int], shards: int) -> Iterator[int]:
+    """Shards 0 to `shards` that are not done, in order, one at a time: there may be a billion."""
+    return (shard for shard in range(shards) if shard not in done)
+
+
+def missing_anywhere(destinations: tuple[Destination, ...], shards: int) -> Iterator[int]:
+    """Shards that at least one destination lacks, in order. One listing a destination."""
+    return missing_shards(everywhere(destinations), shards)
+
+
+def without_pixels(destination: Destination) -> dict[Reason, int]:
+    """Listed places without pixels by reason, the most frequent first. Raises CorpusError: a record is damaged."""
+    total = sum((reasons_of(commit.missing) for commit in read_commits(destination)), start=reasons_of(()))
+    return dict(total.most_common())
+
+
+def survey(destination: Destination) -> Survey:
+    """Read a corpus' records, in parallel. Raises CorpusError: no corpus, or a damaged record."""
+    description = need_description(destination)
+    done = sorted(shard for shard in committed_shards(destination) if shard < description.shards)
+    rows, samples, size, replaced = 0, 0, 0, 0
+    pairing, lacking = PairingCounts(), reasons_of(())
+    for commit in read_commits(destination, done):
+        pairing.add(commit.pairing)
+        lacking += reasons_of(commit.missing)
+        rows, samples = rows + commit.rows, samples + commit.samples
+        size, replaced = size + commit.bytes, replaced + len(commit.replaced)
+    runs, held = read_runs(destination), set(done)
+    traffic: dict[str, dict[str, int]] = {}
+    for record in runs.values():
+        for platform, counts in record.platforms.items():
+            total = traffic.setdefault(platform, {})
+            for kind, count in counts.items():
+                total[kind] = total.get(kind, 0) + count
+    failed = {shard: runs[shard].error for shard in sorted(runs) if shard not in held and shard < description.shards}
+    return Survey(
+        description=description,
+        done=tuple(done),
+        missing=description.shards - len(done),
+        failed={shard: error for shard, error in failed.items() if error},
+        rows=rows,
+        samples=samples,
+        without_pixels=dict(lacking.most_common()),
+        bytes=size,
+        replaced=replaced,
+        pairing=pairing,
+        traffic=traffic,
+        samples_a_second=samples_a_second(record for shard, record in runs.items() if shard in held),
+    )
+
+
+def some_of(shards: Iterator[int], most: int = 5) -> str:
+    """The first few of many shards, for a message."""
+    first = [str(shard) for shard in islice(shards, most + 1)]
+    return ", ".join(first[:most]) + (", ..." if len(first) > most else "")
