@@ -126,6 +126,7 @@ def listed(count: int) -> ListedPlaces:
     return ListedPlaces(
         patches=patches_around(np.linspace(8, 9, count), np.full(count, 45.0), 64),
         preferred=np.zeros(count, np.int64),
+        window=(0, 1),
         shard_size=250,
         digest="x",
     )
