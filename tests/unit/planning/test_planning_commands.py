@@ -11,7 +11,7 @@ import yaml
 
 from flows.command.cli import main
 from tasks.planning.plan import plan
-from tests.unit.builders import small_archive, values, workshop
+from tests.unit.builders import builder_over, small_archive, values
 
 Run = Callable[..., tuple[int, str]]
 
@@ -55,7 +55,7 @@ def test_a_plan_is_a_file_that_gis_opens(folder: Path, run: Run, tmp_path: Path)
     assert code == 0, told
     found = gpd.read_parquet(tmp_path / "here.parquet")
     assert found.crs == "EPSG:4326"
-    expected = plan(workshop(folder, destinations=[str(tmp_path / "corpus")]), range(2))
+    expected = plan(builder_over(folder, destinations=[str(tmp_path / "corpus")]), range(2))
     assert found["cell"].tolist() == expected["cell"].tolist()
     assert found.geometry.geom_equals_exact(expected.geometry, 0).all()
     assert not (tmp_path / "corpus").exists()
@@ -117,7 +117,7 @@ def test_an_estimate_of_another_size(folder: Path, run: Run, tmp_path: Path) -> 
 
 
 def test_an_estimate_beyond_the_capacity_is_refused_with_what_fits(folder: Path, run: Run, tmp_path: Path) -> None:
-    capacity = workshop(folder).places.capacity
+    capacity = builder_over(folder).places.capacity
     code, told = run("estimate", spec(folder, tmp_path), "--size", str(5 * capacity + 5))
     assert code == 2
     assert f"Use size: {5 * capacity} or less" in told
