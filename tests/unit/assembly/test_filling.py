@@ -60,16 +60,19 @@ def test_a_corpus_of_which_nothing_pairs_is_refused_with_counts_by_reason(
     assert "max_gap_days" in message, "what to do"
 
 
-def test_a_region_outside_the_catalogue_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_region_that_the_archive_does_not_reach_is_told_where_both_are(folder: Path, tmp_path: Path) -> None:
     gpd.GeoDataFrame(geometry=[shapely.box(20.0, -5.0, 20.02, -4.98)], crs=4326).to_file(tmp_path / "elsewhere.gpkg")
     builder = builder_over(folder, places={"random": str(tmp_path / "elsewhere.gpkg")})
-    with pytest.raises(CorpusError, match="no Sentinel-2 scene near the patch"):
+    with pytest.raises(CorpusError) as caught:
         refuse_hopeless(builder, 2)
+    assert "the scenes of stac lie at 9.00..9.02 E, 45.14..45.15 N" in str(caught.value)
+    assert "the places at 20.00..20.02 E, -5.00..-4.98 N: they do not meet" in str(caught.value)
 
 
 def test_listed_places_are_refused_only_if_none_of_them_pairs(folder: Path, tmp_path: Path) -> None:
-    nowhere = shapely.Point(20.0, -5.0)
-    gpd.GeoDataFrame(geometry=[nowhere] * 4, crs=4326).to_file(tmp_path / "none.gpkg")
+    # On either side of the archive's scenes, so that it cannot be told from the bounds alone.
+    nowhere = [shapely.Point(20.0, -5.0), shapely.Point(5.0, 60.0)]
+    gpd.GeoDataFrame(geometry=nowhere * 2, crs=4326).to_file(tmp_path / "none.gpkg")
     with pytest.raises(CorpusError, match="4 candidates were tried: 4 no Sentinel-2 scene near the patch"):
         builder = builder_over(folder, places={"points": str(tmp_path / "none.gpkg")}, size=None)
         refuse_hopeless(builder, builder.description.shards)

@@ -40,7 +40,10 @@ def places() -> Any:
 
 
 def estimated(places: Any, **changes: Any) -> Estimate:
-    wanted = spec(**changes)
+    return estimated_of(spec(**changes), places)
+
+
+def estimated_of(wanted: CorpusSpec, places: Any) -> Estimate:
     return estimate(wanted, places, SETTINGS, platform_settings(wanted))
 
 
@@ -138,19 +141,19 @@ def listed(count: int) -> ListedPlaces:
 
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (250, 1), (251, 2), (777, 4)])
 def test_listed_places_are_as_many_as_the_file_lists(count: int, shards: int) -> None:
-    found = estimated(listed(count), places={"points": "sites.gpkg"}, size=None)
+    found = estimated_of(spec(places={"points": "sites.gpkg"}, size=None), listed(count))
     assert (found.samples, found.shards, found.capacity) == (count, shards, count)
     assert found.platforms[0].requests == 15 * count
 
 
 def test_a_size_that_is_not_the_number_of_places_is_refused() -> None:
     with pytest.raises(PlacesError):
-        estimated(listed(6), places={"points": "sites.gpkg"}, size=5)
+        estimated_of(spec(places={"points": "sites.gpkg"}, size=5), listed(6))
 
 
 def test_an_estimate_of_a_cover_counts_its_tiles(tmp_path: Path) -> None:
     gpd.GeoDataFrame(geometry=[shapely.box(640 * 785, 640 * 7810, 640 * 795, 640 * 7811)], crs=32632).to_file(
         tmp_path / "farm.gpkg"
     )
-    wanted = {"places": {"cover": str(tmp_path / "farm.gpkg")}, "size": None}
-    assert estimated(open_places(spec(**wanted)), **wanted).samples == 10
+    wanted = spec(places={"cover": str(tmp_path / "farm.gpkg")}, size=None)
+    assert estimated_of(wanted, open_places(wanted)).samples == 10
