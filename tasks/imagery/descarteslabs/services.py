@@ -29,6 +29,7 @@ class _Closing(Service):
 
     def __init__(self, settings: DescartesLabsSettings, path: str, login: Login, session_class: type[Session]) -> None:
         self.TIMEOUT = (min(_CONNECT, settings.deadline), settings.deadline)
+        # Those of threads that have ended end by themselves.
         self._sessions: WeakSet[Session] = WeakSet()
         self._opening = Lock()
         # None lets the client choose: EarthOne's own, or EARTHONE_PLATFORM_URL.
@@ -71,16 +72,20 @@ class RasterService(_Closing, Raster):
 
         The connection serves the next request only if the body was read to its end. Raises what reading it raises.
         """
-        answer: Any = self._session.get().answer
+        session: Any = self._session.get()
+        answer = session.answer
         left = len(answer.raw.read())
         answer.close()
+        # Held any longer, it would hold its connection beyond the session's end.
+        session.answer = None
         return answer.raw.tell(), left
 
     def drop(self) -> None:
         """Close the connection of this thread's last answer, which nobody will read to its end."""
-        answer: Any = self._session.get().answer
-        if answer is not None:
-            answer.close()
+        session: Any = self._session.get()
+        if session.answer is not None:
+            session.answer.close()
+            session.answer = None
 
 
 class CatalogueService(_Closing, CatalogClient):
