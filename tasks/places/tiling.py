@@ -137,7 +137,8 @@ def _tiles_inside(parts: NDArray[np.object_], side: int, path: Path, say: Callab
     across, down = bounds[:, 2] - bounds[:, 0] + 1, bounds[:, 3] - bounds[:, 1] + 1
     if int((across * down).sum()) > MAX_TILES_A_ZONE:
         raise PlacesError(
-            f"places.cover: {path}: over {MAX_TILES_A_ZONE:,} tiles in one UTM zone. Split the file, or use larger patches."
+            f"places.cover: {path}: over {MAX_TILES_A_ZONE:,} tiles in one UTM zone. Split the file, or use "
+            "larger patches."
         )
     columns: list[NDArray[np.int64]] = []
     rows: list[NDArray[np.int64]] = []
