@@ -12,6 +12,7 @@ from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.places import Draws, Patch, Patches
 from tasks.scenes import Acquisitions, Candidates, Rejection
 
+
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
     """The pixels of one sample from one platform, by the path of the array that they are for."""
