@@ -8,15 +8,18 @@ from contextlib import contextmanager
 
 logger = logging.getLogger("deepsentinel")
 
+Say = Callable[[int, int | None], None]
+"""Takes how much is done, and how much there is, where that is known."""
+
 FIRST, NEXT = 2.0, 10.0
 """Seconds of silence before something slow is named, and between two lines about it."""
 
 
 @contextmanager
-def told_if_slow(what: str) -> Generator[Callable[[int, int], None]]:
+def told_if_slow(what: str) -> Generator[Say]:
     """Name what is being done if it takes longer than two seconds, and then how far it is every ten.
 
-    Gives a function that takes how much is done and how much there is; calling it is optional and cheap.
+    Gives a function that says how much is done; calling it is optional and cheap.
     """
     began = time.monotonic()
     last = began
@@ -24,12 +27,13 @@ def told_if_slow(what: str) -> Generator[Callable[[int, int], None]]:
     timer.daemon = True
     timer.start()
 
-    def say(done: int, total: int) -> None:
+    def say(done: int, total: int | None) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= NEXT:
             last = now
-            logger.info("%s: %s of %s, %.0f s", what, f"{done:,}", f"{total:,}", now - began)
+            of = "" if total is None else f" of {total:,}"
+            logger.info("%s: %s%s, %.0f s", what, f"{done:,}", of, now - began)
 
     try:
         yield say

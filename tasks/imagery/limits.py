@@ -18,6 +18,7 @@ class Limit:
         self._bound = float(at_most)
         self._in_flight = 0
         self._lowered = 0.0
+        self._answered = time.monotonic()
         self._changed = Condition()
 
     @property
@@ -29,6 +30,15 @@ class Limit:
     def in_flight(self) -> int:
         """Requests in flight now."""
         return self._in_flight
+
+    @property
+    def silence(self) -> float:
+        """Seconds since anybody had an answer, of whatever kind."""
+        return time.monotonic() - self._answered
+
+    def answered(self) -> None:
+        """Somebody had an answer, be it a refusal."""
+        self._answered = time.monotonic()
 
     @contextmanager
     def slot(self) -> Generator[float]:

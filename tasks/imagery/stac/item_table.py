@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import shapely
+from aiohttp import ClientError, ClientResponseError, ClientTimeout, InvalidURL
 from pyproj import CRS
 from pystac.utils import make_absolute_href
 
 from tasks.errors import CatalogueError
 from tasks.imagery.stac.items import Records
+from tasks.imagery.stac.refusals import CatalogueFailed, NoAnswer, reason_of, seconds_of, without_query
+from tasks.imagery.stac.transport import Transport
 from tasks.spec.locations import is_url
 
 _DEGREES = CRS.from_epsg(4326)
@@ -34,26 +37,15 @@ def is_table(location: str) -> bool:
     return location.partition("?")[0].endswith((".parquet", ".geoparquet", ".pq"))
 
 
-def read_table(location: str, names: list[str]) -> dict[str, Records]:
+def read_table(location: str, names: list[str], transport: Transport) -> dict[str, Records]:
     """The items of some collections in a table at a path or URL.
 
     A table without a column `collection` is that of the mission its columns are about: all of its rows are given for
-    every name. Raises CatalogueError: unreadable, no footprints, or a collection that it does not have.
+    every name.
+    Raises CatalogueError: unreadable, no footprints, or a collection that it does not have; PlatformUnreachable.
     """
-    try:
-        with fsspec.open(location, "rb") as file:
-            source = pq.ParquetFile(file)
-            held = [name for name in _COLUMNS if name in source.schema_arrow.names]
-            if "geometry" not in held or "id" not in held:
-                raise CatalogueError(
-                    f"{location}: has no columns `id` and `geometry`; it has "
-                    f"{', '.join(source.schema_arrow.names[:20])}. Give a stac-geoparquet table."
-                )
-            _refuse_other_crs(source, location)
-            table = source.read(held)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise CatalogueError(f"{location}: cannot be read as a table of items: {error}") from None
-    if "collection" not in held:
+    table = transport.ask(location, lambda: _read(location, transport.deadline))
+    if "collection" not in table.column_names:
         return {name: _records(table, location) for name in names}
     column = table["collection"].combine_chunks()
     found: dict[str, Records] = {}
@@ -64,6 +56,37 @@ def read_table(location: str, names: list[str]) -> dict[str, Records]:
             raise CatalogueError(f"{location}: has no collection {name!r}; it has {', '.join(known) or 'none'}.")
         found[name] = _records(rows, location)
     return found
+
+
+def _read(location: str, deadline: float) -> pa.Table:
+    """The columns that are needed."""
+    options: dict[str, Any] = {}
+    if location.lower().startswith(("http://", "https://")):
+        options["client_kwargs"] = {"timeout": ClientTimeout(sock_connect=deadline, sock_read=deadline)}
+    try:
+        with fsspec.open(location, "rb", **options) as file:
+            source = pq.ParquetFile(file)
+            held = [name for name in _COLUMNS if name in source.schema_arrow.names]
+            if "geometry" not in held or "id" not in held:
+                raise CatalogueError(
+                    f"{location}: has no columns `id` and `geometry`; it has "
+                    f"{', '.join(source.schema_arrow.names[:20])}. Give a stac-geoparquet table."
+                )
+            _refuse_other_crs(source, location)
+            return source.read(held)
+    except (OSError, ValueError, pa.ArrowException, ClientError) as error:
+        raise _explained(error, location) from None
+
+
+def _explained(error: Exception, location: str) -> Exception:
+    """fsspec calls everything that it meets on a server a file that is not found."""
+    met = error.__cause__ or error
+    if isinstance(met, ClientResponseError):
+        pause = seconds_of((met.headers or {}).get("Retry-After"))
+        return CatalogueFailed(location, met.status, asked=pause)
+    if isinstance(met, ClientError | TimeoutError) and not isinstance(met, InvalidURL):
+        return NoAnswer(reason_of(met))
+    return CatalogueError(f"{location}: cannot be read as a table of items: {without_query(str(error))}")
 
 
 def _records(table: pa.Table, location: str) -> Records:

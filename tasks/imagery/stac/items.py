@@ -1,5 +1,6 @@
 """Catalogue records as columns: the properties of many STAC items, wherever they were read."""
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ class Records:
     """Where the assets of the item at a position lie, by asset key."""
     asset_keys: frozenset[str]
     """Asset keys that items of the collection have."""
+    whole: bool = True
+    """Whether these are all items of the collection, not only those that were asked for."""
 
     def __len__(self) -> int:
         return len(self.properties)
@@ -48,11 +51,14 @@ class Records:
             footprint=self.footprint[positions],
             hrefs=lambda index: hrefs(int(positions[index])),
             asset_keys=self.asset_keys,
+            whole=self.whole,
         )
 
 
-def records_of_items(items: Iterable[Item]) -> Records:
-    """Items that were read one by one, as records. Raises CatalogueError: a geometry that is none."""
+def records_of_items(items: Iterable[Item], *, whole: bool = True) -> Records:
+    """Items that were read one by one, as records. Raises CatalogueError: one without an id, a time or geometry that
+    is none.
+    """
     kept = list(items)
     nameless = next((item for item in kept if not item.id), None)
     if nameless is not None:
@@ -68,7 +74,7 @@ def records_of_items(items: Iterable[Item]) -> Records:
             # Older items give the zone with each asset only.
             for asset in item.assets.values():
                 row |= {key: asset.extra_fields[key] for key in EPSG_KEYS if asset.extra_fields.get(key)}
-        start = item.common_metadata.start_datetime or item.datetime
+        start = _start(item)
         rows.append({**row, "id": item.id, "datetime": start.isoformat() if start else None})
     footprint = np.empty(len(kept), dtype=object)
     footprint[:] = [_geometry(item) for item in kept]
@@ -77,7 +83,17 @@ def records_of_items(items: Iterable[Item]) -> Records:
         footprint=footprint,
         hrefs=lambda index: {key: a.get_absolute_href() or a.href for key, a in kept[index].assets.items()},
         asset_keys=frozenset(key for item in kept for key in item.assets),
+        whole=whole,
     )
+
+
+def _start(item: Item) -> dt.datetime | None:
+    try:
+        return item.common_metadata.start_datetime or item.datetime
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise CatalogueError(
+            f"item {item.id}: its start_datetime cannot be read ({error}). Correct the item or take it out."
+        ) from None
 
 
 def _geometry(item: Item) -> Any:

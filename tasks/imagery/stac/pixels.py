@@ -1,6 +1,5 @@
 """Windows of GeoTIFFs on a patch's grid."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from rasterio.warp import Resampling, reproject
 from rasterio.windows import Window
 
 from tasks.errors import PixelsError
+from tasks.imagery.stac.refusals import of_gdal
 from tasks.places import PIXEL, Patch
 
 _ENVIRONMENT: dict[str, Any] = {
@@ -20,23 +20,24 @@ _ENVIRONMENT: dict[str, Any] = {
     "GDAL_NUM_THREADS": 1,
     # Of a remote archive: retries are the caller's, and a failure must not be remembered.
     "GDAL_HTTP_MAX_RETRY": 0,
-    "GDAL_HTTP_TIMEOUT": 60,
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
 }
 
 
-def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[Any]:
+def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any, deadline: float = 60) -> NDArray[Any]:
     """Read the first band of a raster onto a patch: (height, width) of `dtype`.
 
     Where the raster is in the patch's CRS and north up, each pixel of the patch takes the source pixel under its
     centre: exact copies where the grids coincide, repeats of 20 and 60 m pixels. Otherwise it is warped, nearest.
     What the raster does not cover, and its nodata, is `fill`.
 
+    `deadline` is for how many seconds one answer of a server is waited for.
+
     Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, or damaged. Of remote files also
-    PermissionError: 401, 403; TooManyRequests: 429; ConnectionError: 5xx, timeouts, resets.
+    PermissionError: 401, 403; ServerFailed: 429, 5xx; NoAnswer: timeouts, resets.
     """
     try:
-        with rasterio.Env(**_ENVIRONMENT), rasterio.open(href) as source:
+        with rasterio.Env(**_ENVIRONMENT, GDAL_HTTP_TIMEOUT=deadline), rasterio.open(href) as source:
             if source.crs is None or source.transform.is_identity:
                 raise PixelsError(
                     f"{href}: is not georeferenced, so its pixels have no place. Write it again with CRS and grid."
@@ -45,31 +46,7 @@ def read_onto(href: str, patch: Patch, *, fill: float, dtype: Any) -> NDArray[An
                 return _copy(source, patch, fill, dtype)
             return _warp(source, patch, fill, dtype)
     except RasterioError as error:
-        raise _explained(error, href) from None
-
-
-class TooManyRequests(ConnectionError):
-    """A remote archive asks for fewer requests (429)."""
-
-
-def _explained(error: RasterioError, href: str) -> Exception:
-    """What GDAL's words mean, without the query of a signed address."""
-    text = re.sub(r"\?\S*", "", " ".join(str(error.__cause__ or error).split()))
-    shown = href.partition("?")[0]
-    code = re.search(r"response code: (\d{3})", text)
-    status = int(code[1]) if code else 0
-    if status in (404, 410) or "No such file" in text or "does not exist" in text:
-        return FileNotFoundError(shown)
-    if status in (401, 403):
-        return PermissionError(shown)
-    if status == 429:
-        return TooManyRequests(f"{shown}: {text}")
-    if status >= 500 or "CURL error" in text:
-        return ConnectionError(f"{shown}: {text}")
-    return PixelsError(
-        f"{shown}: its pixels cannot be read ({text}). The file is damaged or cut short: fetch it again, then run the "
-        "same command."
-    )
+        raise of_gdal(error, href) from None
 
 
 def _copy(source: Any, patch: Patch, fill: float, dtype: Any) -> NDArray[Any]:

@@ -1,31 +1,74 @@
 """The platform `stac`: any STAC catalogue of cloud-optimised GeoTIFFs."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, CredentialsError, SceneUnavailable
+from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable, SpecError
 from tasks.imagery.backscatter import power_to_db
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
+from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
+from tasks.imagery.limits import Limit
+from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
-from tasks.imagery.retries import Limit, Verdict, request
+from tasks.imagery.retries import request
+from tasks.imagery.rooms import Bounds, Opening
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
-from tasks.imagery.stac.catalogue import Bounds, read_collections
+from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records
-from tasks.imagery.stac.pixels import TooManyRequests, read_onto
+from tasks.imagery.stac.pixels import read_onto
+from tasks.imagery.stac.refusals import judge
 from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel2_scenes
+from tasks.imagery.stac.settings import StacSettings
+from tasks.imagery.stac.transport import Transport
+from tasks.imagery.stac.twins import twins_of
 from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import Candidates, Resolver, Rule, SceneIndex, ScenePair, Sentinel2Scenes
+from tasks.scenes import (
+    Acquisition,
+    Acquisitions,
+    Candidates,
+    Nearby,
+    Outcome,
+    Reason,
+    Rejection,
+    Resolver,
+    Rule,
+    SceneIndex,
+    Sentinel2Scenes,
+    pair,
+    sensor_of,
+)
 from tasks.spec import StacSource
+from tasks.spec.locations import is_url, need_file
 
-_ROUNDING = 0.01
-"""Share of a scene that its twin may leave uncovered."""
+_TRIED = 3
+"""Pairs of which one must have pixels in a check. A single scene may well be gone: a build replaces it."""
+
+_TRIED_PIXELS = 16
+"""Side of the patch that is read in a check; the least a spec admits."""
+
+
+def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
+    """Open the archive that an item of a spec names, or the demo archive.
+
+    Raises SpecError: there is no such file; CatalogueError: it cannot be used; PlatformUnreachable.
+    """
+    source = opening.item.stac
+    if source is None:
+        path = settings.demo_archive / "catalog.json"
+        if not path.is_file():
+            raise SpecError(
+                f"platforms: demo: there is no demo archive at {settings.demo_archive}. Make one with "
+                "`deepsentinel demo`, or say where it is with DEEPSENTINEL_DEMO_ARCHIVE."
+            )
+        source = StacSource(catalog=str(path), sentinel2_b10="sentinel-2-l1c", name="demo")
+    elif not is_url(source.catalog):
+        need_file(source.catalog, "platforms.stac.catalog")
+    return StacArchive(source, rule=opening.rule, bounds=opening.bounds, settings=settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,79 +104,131 @@ class StacArchive:
     Safe to use from many threads.
     """
 
-    def __init__(
-        self, source: StacSource, catalog: str, *, rule: Rule, bounds: Bounds, in_flight: int, patience: float = 300
-    ) -> None:
-        """Read the catalogue at `catalog`, as far as places within `bounds` and `rule` need it.
+    def __init__(self, source: StacSource, *, rule: Rule, bounds: Bounds, settings: StacSettings) -> None:
+        """Read the catalogue, as far as places within `bounds` and `rule` need it.
 
-        `patience` is for how many seconds a failing read is tried again.
-
-        Raises CatalogueError: it is not a catalogue, lacks a collection, or an item in it cannot be used.
+        Raises CatalogueError: it is not a catalogue, lacks a collection, or an item in it cannot be used;
+        PlatformUnreachable.
         """
         self.name = source.name
-        self.in_flight = in_flight
-        self._limit, self._patience = Limit(in_flight), patience
-        self._rule = rule
-        self._power = source.backscatter == "power"
+        self.in_flight = settings.stac_reads
+        self._limit, self._settings, self._rule = Limit(settings.stac_reads), settings, rule
+        self._power, self._remote = source.backscatter == "power", is_url(source.catalog)
         names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
-        records = read_collections(catalog, names, rule, bounds)
+        transport = Transport(
+            platform=self.name,
+            deadline=settings.stac_deadline,
+            patience=settings.stac_patience,
+            limit=self._limit,
+        )
+        records = read_collections(source.catalog, names, rule, bounds, transport)
         self._optical = _Optical.of(records[source.sentinel2])
-        radar, self._s1 = sentinel1_scenes(records[source.sentinel1])
+        radar, s1 = sentinel1_scenes(records[source.sentinel1])
         self._radar_hrefs = radar.hrefs
         self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
-        self._twins = twins_of(self._s2, self._l1c.scenes) if self._l1c else {}
-        self._s2_index, self._s1_index = SceneIndex(self._s2), SceneIndex(self._s1)
-        self._resolver = Resolver(self._s2, self._s1)
+        self._twins = twins_of(self._optical.scenes, self._l1c.scenes) if self._l1c else {}
+        self._scenes = {"sentinel2": self._optical.scenes, "sentinel1": s1}
+        self._index = {sensor: SceneIndex(scenes) for sensor, scenes in self._scenes.items()}
+        self._resolver = Resolver({role: self._scenes[sensor_of(role)] for role in rule.roles})
+        self._whole = records[source.sentinel2].whole
         held = keys_by_band(self._optical.asset_keys)
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
 
     @property
-    def _s2(self) -> Sentinel2Scenes:
-        return self._optical.scenes
+    def reach(self) -> Bounds | None:
+        """What the scenes of the root role cover; None of an API, which gave only what it was asked for."""
+        footprints = self._scenes[sensor_of(self._rule.root)].footprint
+        if not self._whole or not len(footprints):
+            return None
+        west, south, east, north = shapely.total_bounds(footprints).tolist()
+        return west, south, east, north
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
         """Scenes near the patches in space and time."""
         lon, lat = draws.patches.centres()
-        s2_draw, s2_scene = self._s2_index.near(lon, lat, draws.preferred, self._rule.search)
-        s1_draw, s1_scene = self._s1_index.near(lon, lat, draws.preferred, self._rule.search + self._rule.reach)
-        return Candidates(
-            sentinel2=self._s2,
-            s2_draw=s2_draw,
-            s2_scene=s2_scene,
-            sentinel1=self._s1,
-            s1_draw=s1_draw,
-            s1_scene=s1_scene,
-        )
+        found: dict[str, Nearby] = {}
+        for role in self._rule.roles:
+            sensor = sensor_of(role)
+            draw, scene = self._index[sensor].near(lon, lat, draws.preferred, self._rule.reach(role))
+            found[role] = Nearby(scenes=self._scenes[sensor], draw=draw, scene=scene)
+        return found
 
-    def resolve(self, pairs: list[ScenePair], patches: Patches, traffic: Traffic) -> list[ScenePair | str]:
+    def resolve(
+        self, wanted: Sequence[Acquisitions], patches: Patches, traffic: Traffic
+    ) -> list[Acquisitions | Rejection]:
         """The same acquisitions in this catalogue."""
-        outlines = patches.vertices(inset=PIXEL / 2)
-        return [self._resolver.resolve(pair, outline) for pair, outline in zip(pairs, outlines, strict=True)]
+        return self._resolver.resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
 
-    def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:
-        """Read both scenes' windows.
+    def fetch(self, patch: Patch, acquisitions: Acquisitions, traffic: Traffic) -> Tiles:
+        """Read the windows of all scenes.
 
-        Raises SceneUnavailable, PixelsError, CredentialsError; CatalogueError: no files are listed.
+        Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError; CatalogueError: no files are
+        listed.
         """
-        s2 = np.zeros((len(BANDS), *patch.shape), np.uint16)
-        absent: list[str] = []
-        hrefs = self._optical_hrefs(pair.s2_scene)
+        arrays: dict[str, NDArray[Any]] = {}
+        absent: set[str] = set()
+        for role, acquisition in acquisitions.items():
+            if sensor_of(role) == "sentinel2":
+                values, lacking = self._reflectance(patch, acquisition, traffic)
+                absent |= lacking
+            else:
+                values = self._backscatter(patch, acquisition, traffic)
+            arrays[array_path(self.name, role)] = values
+        return Tiles(arrays=arrays, absent_bands=tuple(band for band in BANDS if band in absent))
+
+    def check(self, draws: Draws | None) -> str:
+        """Pair the draws and read a few pixels of one: what was found, as text.
+
+        Raises CatalogueError: there are no files; PixelsError: they cannot be read; what `fetch` raises.
+        """
+        if not self.bands:
+            if self._remote:
+                return "the catalogue answers; it has no Sentinel-2 scene near the first draw, so no pixels were tried"
+            raise CatalogueError("the catalogue lists no files of Sentinel-2 bands. Name its collections in the spec.")
+        read = f"catalogue read, {len(self.bands)} of 13 bands"
+        if draws is None:
+            return f"{read}; no pixels tried, for want of places"
+        candidates = self.candidates(draws, Traffic())
+        pairs = pair(draws.patches, draws.preferred, candidates, self._rule)
+        rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
+        if not len(rows):
+            return f"{read}; no pair near the first {len(draws)} draws, so no pixels tried (`plan` tells more)"
+        reason = ""
+        for row in rows[:_TRIED]:
+            patch = replace(draws.patches[int(row)], pixels=_TRIED_PIXELS)
+            try:
+                self.fetch(patch, pairs.acquisitions(candidates, int(row)), Traffic())
+            except SceneUnavailable as error:
+                reason = str(error)
+                continue
+            return f"{read}; {len(rows)} of the first {len(draws)} draws pair, and pixels can be read"
+        raise PixelsError(f"no pixels of the first pairs: {reason}. See that the files are where the catalogue says.")
+
+    def close(self) -> None:
+        """Nothing stays open: the catalogue is read once, and files are closed after every read."""
+
+    def _reflectance(
+        self, patch: Patch, acquisition: Acquisition, traffic: Traffic
+    ) -> tuple[NDArray[np.uint16], set[str]]:
+        """The pixels of a Sentinel-2 scene, (13, height, width), and the bands that it lacks."""
+        values = np.zeros((len(BANDS), *patch.shape), np.uint16)
+        hrefs = self._optical_hrefs(acquisition.scene)
         for index, band in enumerate(BANDS):
             if band in hrefs:
                 href, offset = hrefs[band]
-                values = self._read(pair.s2_id, href, patch, traffic, 0, np.uint16)
-                s2[index] = remove_offset(values) if offset else values
-            elif band in self.bands:
-                absent.append(band)
-        files = self._radar_hrefs(pair.s1_scene)
+                pixels = self._read(acquisition.id, href, patch, traffic, 0, np.uint16)
+                values[index] = remove_offset(pixels) if offset else pixels
+        return values, {band for band in self.bands if band not in hrefs}
+
+    def _backscatter(self, patch: Patch, acquisition: Acquisition, traffic: Traffic) -> NDArray[np.float32]:
+        """The pixels of a Sentinel-1 scene in dB, (2, height, width)."""
+        name, files = acquisition.id, self._radar_hrefs(acquisition.scene)
         keys = keys_by_polarization(files)
         if set(keys) != set(POLARIZATIONS):
-            raise CatalogueError(f"{pair.s1_id}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
-        name = pair.s1_id
-        s1 = np.stack([self._read(name, files[keys[p]], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
+            raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
+        values = np.stack([self._read(name, files[keys[p]], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
         # Outside a swath archives write NaN or, where they keep power, 0; in dB, 0 has become minus infinity.
-        s1 = power_to_db(s1) if self._power else np.where(np.isfinite(s1), s1, np.float32(np.nan))
-        return Tiles(s2=s2, s1=s1, absent=tuple(absent))
+        return power_to_db(values) if self._power else np.where(np.isfinite(values), values, np.float32(np.nan))
 
     def _optical_hrefs(self, scene: int) -> dict[str, tuple[str, bool]]:
         """File of each band of a scene and of its twin, and whether its pixels carry the offset.
@@ -146,15 +241,14 @@ class StacArchive:
             sources.append((self._l1c, twin))
         found: dict[str, tuple[str, bool]] = {}
         for optical, index in sources:
-            offset = optical.carries_offset(index)
+            name, offset = str(optical.scenes.id[index]), optical.carries_offset(index)
             if offset is None:
-                name = optical.scenes.id[index]
-                raise SceneUnavailable(f"{name}: nothing tells whether its pixels carry the +1000 offset")
+                raise SceneUnavailable(Reason.OFFSET_UNKNOWN, name, Reason.OFFSET_UNKNOWN.words)
             files = optical.hrefs(index)
             for band, key in keys_by_band(files).items():
                 found.setdefault(band, (files[key], offset))
         if not found:
-            name = self._s2.id[scene]
+            name = self._optical.scenes.id[scene]
             raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
         return found
 
@@ -162,16 +256,15 @@ class StacArchive:
         name = href.partition("?")[0].rpartition("/")[2]
         try:
             values = request(
-                lambda: read_onto(href, patch, fill=fill, dtype=dtype),
-                judge=_judge,
+                lambda: read_onto(href, patch, fill=fill, dtype=dtype, deadline=self._settings.stac_deadline),
+                judge=judge,
                 limit=self._limit,
                 traffic=traffic,
-                deadline=self._patience,
+                patience=self._settings.stac_patience,
                 what=f"{self.name}: {scene}: {name}",
             )
         except FileNotFoundError:
-            # The reason becomes part of the corpus, which must not depend on where the archive lies.
-            raise SceneUnavailable(f"{scene}: the archive has no file {name}") from None
+            raise SceneUnavailable(Reason.NO_FILE, scene, f"the archive has no file {name}") from None
         except PermissionError:
             raise CredentialsError(
                 f"{self.name}: the archive refuses to give {name} of {scene}. Check that its files may be read, "
@@ -179,28 +272,3 @@ class StacArchive:
             ) from None
         traffic.add(bytes=values.nbytes)
         return values
-
-
-def _judge(error: Exception) -> Verdict:
-    if isinstance(error, TooManyRequests):
-        return Verdict.THROTTLED
-    return Verdict.TRANSIENT if isinstance(error, ConnectionError) else Verdict.FINAL
-
-
-def twins_of(scenes: Sentinel2Scenes, twins: Sentinel2Scenes) -> dict[int, int]:
-    """The newest twin of each scene that covers what the scene does: by position in `scenes`, position in `twins`.
-
-    Datastrips may split a tile, so one datatake and tile can have several scenes, each with a twin of its own.
-    """
-    by_acquisition: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index in np.argsort(-twins.newness):
-        by_acquisition[str(twins.datatake[index]), str(twins.tile[index])].append(int(index))
-    found: dict[int, int] = {}
-    for scene, key in enumerate(zip(scenes.datatake, scenes.tile, strict=True)):
-        ground = scenes.footprint[scene]
-        for twin in by_acquisition.get(key, ()):
-            # Footprints of the two levels are rounded, and need not be equal to the metre.
-            if shapely.area(shapely.difference(ground, twins.footprint[twin])) <= _ROUNDING * shapely.area(ground):
-                found[scene] = twin
-                break
-    return found

@@ -8,12 +8,12 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError
-from tasks.imagery.platform import POLARIZATIONS
+from tasks.imagery.bands import POLARIZATIONS
 from tasks.imagery.stac.assets import EPSG_KEYS, keys_by_polarization
 from tasks.imagery.stac.items import Records
 from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
 from tasks.scenes.footprints import unwrap
-from tasks.scenes.products import SENTINEL2_PRODUCT
+from tasks.scenes.products import SENTINEL2_PRODUCT, datatake_of
 
 _NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
 """Properties that may hold the product name."""
@@ -40,11 +40,8 @@ def sentinel2_scenes(records: Records) -> Sentinel2Scenes:
         .str.removeprefix("T")
         .where(lambda text: text == "", lambda text: text.str.zfill(5))
     )
-    # A datatake's name ends with the baseline, in which processings differ: GS2A_20180503T104021_014949_N02.06.
     datatake = named["platform"].str.cat(named["datatake"], sep=" ")
-    datatake = datatake.fillna(
-        records.column("s2:datatake_id").astype("string").str.replace(r"_N[^_]*$", "", regex=True)
-    )
+    datatake = datatake.fillna(records.column("s2:datatake_id").map(_datatake, na_action="ignore").astype("string"))
     seconds = pd.Series(time // 1_000_000).astype("string")
     by_time = records.column("platform").astype("string").str.cat(seconds, sep=" ").where(tile != "")
     baseline = named["baseline"].str[:2].str.cat(named["baseline"].str[2:], sep=".")
@@ -89,6 +86,10 @@ def _named(records: Records) -> pd.DataFrame:
             parts = records.properties[name].astype("string").str.extract(SENTINEL2_PRODUCT.pattern)
             found = parts if found is None else found.fillna(parts)
     return found if found is not None else pd.DataFrame()
+
+
+def _datatake(identifier: Any) -> str:
+    return datatake_of(str(identifier)) or str(identifier)
 
 
 def _is_dual_iw(records: Records) -> NDArray[np.bool_]:

@@ -1,32 +1,20 @@
 """Items from a STAC API."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 from pystac import Item
 from pystac_client import Client
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
-from urllib3 import Retry
 
 from tasks.errors import CatalogueError
+from tasks.imagery.rooms import Bounds
+from tasks.imagery.stac.transport import ApiIO
+from tasks.notices import Say
 from tasks.scenes import Rule
 
 _PAGE = 500
 """Items a page; the largest that Earth Search and Planetary Computer both serve."""
-
-_RETRIES = Retry(
-    total=5,
-    backoff_factor=0.5,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,  # POST too: a search changes nothing
-)
-
-
-def api_io() -> StacApiIO:
-    """Reads from an API, again after failures that pass."""
-    return StacApiIO(max_retries=_RETRIES, timeout=60)
 
 
 def is_api(root: dict[str, Any]) -> bool:
@@ -34,27 +22,35 @@ def is_api(root: dict[str, Any]) -> bool:
     return any("item-search" in str(uri) for uri in root.get("conformsTo", ()))
 
 
-def search_api(location: str, collection: str, rule: Rule, bounds: tuple[float, float, float, float]) -> Iterator[Item]:
-    """Items of a collection that can serve a draw: within `bounds` (degrees) and the window with its gap.
+def search_api(
+    location: str, names: list[str], rule: Rule, bounds: Bounds, api_io: ApiIO, say: Say
+) -> dict[str, list[Item]]:
+    """Items of some collections that can serve a draw: within `bounds` and the window with its margins.
 
-    Raises CatalogueError: the API fails, or has no such collection.
+    Raises CatalogueError: the API fails, or has no such collection; PlatformUnreachable.
     """
-    first, end = rule.window[0] - rule.reach, rule.window[1] + rule.reach
+    margin = max(rule.margin(role) for role in rule.roles)
+    span = (_time(rule.window[0] - margin), _time(rule.window[1] + margin))
+    found: dict[str, list[Item]] = {name: [] for name in names}
     try:
-        client = Client.open(location, stac_io=api_io())
-        held = {c.id for c in client.get_collections()}
-        if collection not in held:
-            raise CatalogueError(
-                f"{location}: has no collection {collection!r}; it has {', '.join(sorted(held)[:20])}. "
-                "Name them in the spec with sentinel2, sentinel2_b10 and sentinel1."
-            )
-        search = client.search(collections=[collection], datetime=[_time(first), _time(end)], bbox=bounds, limit=_PAGE)
-        yield from search.items()
+        client = Client.open(location, stac_io=api_io)
+        held = sorted(c.id for c in client.get_collections())
+        for name in names:
+            if name not in held:
+                raise CatalogueError(
+                    f"{location}: has no collection {name!r}; it has {', '.join(held[:20]) or 'none'}. "
+                    "Name them in the spec with sentinel2, sentinel2_b10 and sentinel1."
+                )
+        for name in names:
+            for item in client.search(collections=[name], datetime=span, bbox=bounds, limit=_PAGE).items():
+                found[name].append(item)
+                say(sum(map(len, found.values())), None)
     except (APIError, OSError, ValueError) as error:
         raise CatalogueError(
-            f"{location}: searching {collection!r} failed ({' '.join(str(error).split())[:300]}). Run the same command "
-            "later."
+            f"{location}: searching {', '.join(names)} failed ({' '.join(str(error).split())[:300]}). Run the same "
+            "command later."
         ) from None
+    return found
 
 
 def _time(microseconds: int) -> dt.datetime:
