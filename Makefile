@@ -2,8 +2,12 @@
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
+# What builds, tests and checks need; `train` (torch, 3 GB) is installed on request.
+EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure
+# Two workers, a file at a time: what one file's tests share is set up once.
+SIDE_BY_SIDE ?= -n 2 --dist loadfile
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test quick check format docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -12,13 +16,19 @@ help: ## Show the targets
 demo: .venv/ready ## Make an invented country and build a corpus of it, in ./demo
 	$(RUN)/deepsentinel demo
 
-test: .venv/ready ## Run the tests
-	$(RUN)/pytest
+test: .venv/ready ## Run all tests
+	$(RUN)/pytest $(SIDE_BY_SIDE)
+
+quick: .venv/ready ## Run the unit tests, within a minute
+	$(RUN)/pytest tests/unit $(SIDE_BY_SIDE)
 
 check: .venv/ready ## Run ruff and pyright
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright --project pyproject.toml
+
+docs: .venv/ready ## Write the reference of specs from the model's docstrings
+	$(RUN)/python -m infra.docs.spec_reference
 
 format: .venv/ready ## Format the code
 	$(RUN)/ruff check --fix .
@@ -33,5 +43,5 @@ clean: ## Remove what the targets made
 .venv/ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
 	@test -x "$(UV)" || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv; }
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --all-extras --python $(PYTHON)
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet $(EXTRAS) --python $(PYTHON)
 	@touch $@

@@ -24,6 +24,8 @@ _PREFECT_DEFAULTS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     # The command speaks for itself; logs still reach the server and its UI.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    # What is said of long work stands in a run's log too.
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "deepsentinel",
 }
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file that describes the corpus.")]
@@ -32,6 +34,16 @@ SizeOption = Annotated[int | None, typer.Option(help="Samples, instead of the sp
 Destinations = Annotated[
     list[str] | None, typer.Option("--to", metavar="URL", help="Write here instead of the spec's destinations.")
 ]
+
+
+@app.callback()
+def prepare() -> None:
+    """Build corpora of paired Sentinel-1 and Sentinel-2 imagery."""
+    from flows.command.terminal import show_notices
+    from tasks.imagery.rooms import refuse_unknown_settings
+
+    refuse_unknown_settings()
+    show_notices()
 
 
 @app.command()
@@ -52,21 +64,21 @@ def build(
     to: Destinations = None,
 ) -> None:
     """Build a corpus; the same command resumes one that was interrupted, and grows one with a larger size."""
-    from flows.command.console import build_with_progress
+    from flows.command.build import build_with_progress
     from tasks.spec import load_spec
 
     loaded = load_spec(spec)
-    build_with_progress(loaded.changed(size=size, destinations=to), spec.parent)
+    build_with_progress(loaded.changed(size=size, destinations=to))
 
 
 @app.command()
 def estimate(spec: SpecArgument, size: SizeOption = None) -> None:
     """Say what a build takes before it runs: requests, bytes, hours, storage cost."""
-    from flows.command.console import show_estimate
+    from flows.command.planning import show_estimate
     from tasks.spec import load_spec
 
     loaded = load_spec(spec)
-    show_estimate(loaded.changed(size=size), spec.parent)
+    show_estimate(loaded.changed(size=size))
 
 
 @app.command()
@@ -79,27 +91,29 @@ def doctor(
     from tasks.spec import load_spec
 
     loaded = load_spec(spec)
-    show_findings(loaded, spec.parent, deadline=deadline)
+    show_findings(loaded, deadline=deadline)
 
 
 @app.command()
 def plan(
     spec: SpecArgument,
     shards: Annotated[str, typer.Option(metavar="FIRST:END", help="Which shards.")] = "0:1",
-    out: Annotated[Path | None, typer.Option(help="The GeoParquet file to write; default NAME-plan.parquet.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File: .parquet, .gpkg, .geojson or .fgb; default NAME-plan.parquet.")
+    ] = None,
 ) -> None:
-    """Write draws and pairs of some shards without fetching anything, as GeoParquet that QGIS opens."""
-    from flows.command.console import write_plan
+    """Write draws and pairs of some shards without fetching anything, as a file that QGIS opens."""
+    from flows.command.planning import write_plan
     from tasks.spec import load_spec
 
     loaded = load_spec(spec)
-    write_plan(loaded, spec.parent, shards, out or Path(f"{loaded.name}-plan.parquet"))
+    write_plan(loaded, shards, out or Path(f"{loaded.name}-plan.parquet"))
 
 
 @app.command()
 def status(corpus: CorpusArgument) -> None:
     """Show what a corpus holds: shards and samples done, missing, failed, rate, size."""
-    from flows.command.console import show_status
+    from flows.command.status import show_status
 
     show_status(corpus)
 
@@ -112,9 +126,9 @@ def verify(
     ] = False,
 ) -> None:
     """Check every object of a corpus against its commit record."""
-    from flows.command.console import verify_with_progress
+    from flows.command.verify import verify_with_progress
 
-    verify_with_progress(corpus, repair=repair)
+    verify_with_progress(corpus, mend=repair)
 
 
 def main() -> None:

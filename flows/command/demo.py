@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from flows.command.console import build_with_progress
+from flows.command.build import build_with_progress
 from tasks.demo import make_archive
 from tasks.errors import SpecError
 from tasks.spec import load_spec
@@ -18,10 +18,9 @@ def build_demo(folder: Path, seed: int) -> None:
     Raises SpecError: the folder holds the demo of another seed, or other files where the archive should go.
     """
     path = folder / "demo.yaml"
-    if path.exists() and load_spec(path).seed != seed:
+    if path.exists() and (other := load_spec(path).seed) != seed:
         raise SpecError(
-            f"{folder}: holds the demo of seed {load_spec(path).seed}, not of {seed}. Name another folder, or use "
-            f"--seed {load_spec(path).seed}."
+            f"{folder}: holds the demo of seed {other}, not of {seed}. Name another folder, or use --seed {other}."
         )
     print(f"making the demo archive in {folder / 'archive'} (an invented country, about a minute)", flush=True)
     try:
@@ -30,7 +29,7 @@ def build_demo(folder: Path, seed: int) -> None:
         raise SpecError(f"{error}. Name another folder.") from None
     if not path.exists():
         path.write_text(_HEADER + yaml.safe_dump(_spec(folder, seed), sort_keys=False), encoding="utf-8")
-    build_with_progress(load_spec(path), folder)
+    build_with_progress(load_spec(path))
     print(
         f"\nLook at {folder / 'archive' / 'overview.png'} (the country, its labels) and\n"
         f"{folder / 'corpus' / 'release' / 'preview.png'} (samples). Open the corpus with\n"

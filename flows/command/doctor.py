@@ -1,7 +1,6 @@
 """What `deepsentinel doctor` prints."""
 
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -16,10 +15,10 @@ from tasks.spec import CorpusSpec
 _COLUMNS = ("what", "state", "finding", "remedy")
 
 
-def show_findings(spec: CorpusSpec, folder: Path, *, deadline: float) -> None:
+def show_findings(spec: CorpusSpec, *, deadline: float) -> None:
     """Examine a spec and print all that was found. Raises CorpusError: something is wrong; SettingsError."""
     also: Checks = {"prefect": partial(examine_prefect, deadline)}
-    findings = examine(spec, folder, load_settings(), deadline=deadline, also=also)
+    findings = examine(spec, load_settings(), deadline=deadline, also=also)
     console = Console()
     if console.is_terminal:
         console.print(_table(findings))

@@ -5,6 +5,17 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
 from tasks.doctor import Finding
+from tasks.errors import SettingsError
+
+_DEADLINE = 15.0
+"""Seconds that a server has to answer before a build begins."""
+
+
+def need_prefect() -> None:
+    """See that the Prefect API that is set lets us in. Raises SettingsError: it does not, and what to do."""
+    for finding in examine_prefect(_DEADLINE):
+        if not finding.ok:
+            raise SettingsError(f"PREFECT_API_URL: {finding.found}. {finding.remedy}")
 
 
 def examine_prefect(deadline: float) -> list[Finding]:
@@ -17,6 +28,9 @@ def examine_prefect(deadline: float) -> list[Finding]:
             return [Finding(what=what, ok=True, found=found)]
         found = "no PREFECT_API_URL is set, and the embedded server is switched off"
         remedy = "Set PREFECT_API_URL, or PREFECT_SERVER_ALLOW_EPHEMERAL_MODE=true."
+        return [Finding(what=what, ok=False, found=found, remedy=remedy)]
+    if not url.startswith(("http://", "https://")):
+        found, remedy = f"{url}: has no scheme", f"Write http://{url.rstrip('/').removesuffix('/api')}/api."
         return [Finding(what=what, ok=False, found=found, remedy=remedy)]
     start = "Start it (`prefect server start`), correct PREFECT_API_URL, or unset it for the embedded server."
     try:

@@ -86,7 +86,7 @@ def open_builder(spec: CorpusSpec) -> Builder:
     """
     with _opening:
         # The settings are part of the key as they are: as text they would have lost their secrets.
-        return _open(spec.model_dump_json(), load_settings(), platform_settings(spec))
+        return _open(spec.model_dump_json(), load_settings(), platform_settings(spec))  # pyright: ignore[reportArgumentType] hashable: frozen
 
 
 def close_builders() -> None:

@@ -62,7 +62,7 @@ def candidates_of(
             found = _resolved(builder, some, chosen, scenes, pairs, traffic)
         for index in chosen:
             pairing.try_candidate(int(pairs.smallest_gap[index]))
-            resolved = found.get(index, rejection_of(pairs, some, index))
+            resolved = found[index] if index in found else rejection_of(pairs, some, index)
             served = not isinstance(resolved, Rejection)
             cell = int(some.cell[index])
             yield Candidate(

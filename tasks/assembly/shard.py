@@ -101,7 +101,7 @@ class _Run:
             shard=self.shard,
             samples=commit.samples,
             replaced=len(commit.replaced),
-            bytes=commit.bytes,
+            bytes=commit.size,
             seconds=self.seconds,
             copied=copied,
         )

@@ -9,15 +9,15 @@ from tasks.places.regions import load_region
 from tasks.places.splits import split_of
 from tasks.places.tiling import load_cover
 from tasks.spec import CorpusSpec
-from tasks.spec.locations import resolve_path
+from tasks.spec.locations import need_file
 
 __all__ = ["PIXEL", "Draws", "ListedPlaces", "Patch", "Patches", "RandomPlaces", "open_places", "split_of"]
 
 
-def open_places(spec: CorpusSpec, folder: Path, cache: Path | None = None) -> RandomPlaces | ListedPlaces:
-    """Find the places that a spec draws from.
+def open_places(spec: CorpusSpec, cache: Path | None = None) -> RandomPlaces | ListedPlaces:
+    """Find the places that a spec draws from; `cache` is a folder where the cells of large regions are kept.
 
-    `folder` is where the spec lies, `cache` where the cells of large regions are kept. Raises PlacesError, SpecError.
+    Raises PlacesError, SpecError.
     """
     places, window, pixels = spec.places, spec.span, spec.patch.pixels
     if places.random is not None:
@@ -27,10 +27,10 @@ def open_places(spec: CorpusSpec, folder: Path, cache: Path | None = None) -> Ra
         elif source == "land":
             region = load_region("land")
         else:
-            region = load_region(resolve_path(source, folder, key="places.random"))
+            region = load_region(need_file(source, "places.random"))
         return draw_region(
             region, pixels=pixels, seed=spec.seed, window=window, shard_size=spec.shard_size, cache=cache
         )
     load = load_points if places.mode == "points" else load_cover
-    path = resolve_path(str(places.source), folder, key=f"places.{places.mode}")
+    path = need_file(str(places.source), f"places.{places.mode}")
     return load(path, pixels=pixels, seed=spec.seed, window=window, shard_size=spec.shard_size)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.notices import told_if_slow
 from tasks.places.counters import CELLS, to_unit, words_of
 from tasks.places.lattice import Lattice
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE
 from tasks.places.regions import Region
 
-_WORTH_KEEPING = 100_000
+WORTH_KEEPING = 100_000
 """Cells of a region that take a second to find."""
 
 _VERSION = 1
@@ -33,7 +34,7 @@ def cells_of(region: Region, lattice: Lattice, seed: int, cache: Path | None = N
     cells = _load(kept) if kept else None
     if cells is None:
         cells = _cells(region, lattice, seed)
-        if kept and len(cells) >= _WORTH_KEEPING:
+        if kept and len(cells) >= WORTH_KEEPING:
             _keep(kept, cells)
     return cells
 
@@ -46,12 +47,14 @@ def _cells(region: Region, lattice: Lattice, seed: int) -> NDArray[np.int64]:
     found: list[NDArray[np.int64]] = []
     keys: list[NDArray[np.uint64]] = []
     rows = lattice.rows_between(south, north) if south < north else range(0)
-    for some in _batches(rows, lattice, west, east):
-        words = words_of(seed, CELLS, some)
-        lon, lat = lattice.places_in(some, to_unit(words[:, 1]), to_unit(words[:, 2]))
-        inside = region.contains(lon, lat) & (lat > south - reach) & (lat < north + reach)
-        found.append(some[inside])
-        keys.append(words[inside, 0])
+    with told_if_slow(f"places: finding the cells of {region.name}, by rows of the lattice") as say:
+        for some in batches(rows, lattice, west, east):
+            words = words_of(seed, CELLS, some)
+            lon, lat = lattice.places_in(some, to_unit(words[:, 1]), to_unit(words[:, 2]))
+            inside = region.contains(lon, lat) & (lat > south - reach) & (lat < north + reach)
+            found.append(some[inside])
+            keys.append(words[inside, 0])
+            say(int(lattice.rows_of(some[-1:])[0]) - rows.start + 1, len(rows))
     if not found:
         return np.empty(0, np.int64)
     cells = np.concatenate(found)
@@ -78,7 +81,7 @@ def _keep(path: Path, cells: NDArray[np.int64]) -> None:
         partial.replace(path)
 
 
-def _batches(
+def batches(
     rows: range, lattice: Lattice, west: float, east: float, at_least: int = 1_000_000
 ) -> Iterator[NDArray[np.int64]]:
     """Cells of `rows` in batches large enough for vectorised work and small enough for memory."""

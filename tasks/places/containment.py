@@ -13,24 +13,24 @@ from numpy.typing import ArrayLike, NDArray
 
 Polygons = NDArray[np.object_]
 
-TILES_PER_EDGE = 16
+TILES_AN_EDGE = 16
 """On the world's land anything from 4 to 16 takes the same time, 1 a third more and 64 more than twice as much."""
 MIN_TILES = 4_096
 MAX_TILES = 6_000_000
 """One byte each."""
 SMALLEST_TILE = 1e-9
 """Degrees (0.1 mm)."""
-PADDING = 0.01
+EDGE_PADDING = 0.01
 """Tiles by which edges are widened: even of the smallest, far above the rounding of interpolated points (1e-13)."""
-CHUNK = 1_000_000
+POINTS_AT_ONCE = 1_000_000
 """Points tested at a time: bounds the memory for shapely's point objects."""
 
 _OUTSIDE, _INSIDE, _BORDER = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tiles:
-    """A grid over the bounds of polygons."""
+class Grid:
+    """Tiles over the bounds of polygons."""
 
     polygons: Polygons
     """(n,) prepared."""
@@ -47,8 +47,8 @@ class Tiles:
         x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
         result = np.zeros(x.shape, dtype=bool)
         flat, flat_x, flat_y = result.reshape(-1), x.reshape(-1), y.reshape(-1)
-        for start in range(0, flat.size, CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, flat.size, POINTS_AT_ONCE):
+            part = slice(start, start + POINTS_AT_ONCE)
             flat[part] = self._contain(flat_x[part], flat_y[part])
         return result
 
@@ -64,20 +64,20 @@ class Tiles:
         return result
 
 
-def tile(polygons: Polygons) -> Tiles:
+def grid_over(polygons: Polygons) -> Grid:
     """The grid for `polygons`, (n,) valid and not empty; prepares them in place."""
     shapely.prepare(polygons)
     tree = shapely.STRtree(polygons)
     xmin, ymin, xmax, ymax = (float(value) for value in shapely.total_bounds(polygons))
     width, height = max(xmax - xmin, 1e-6), max(ymax - ymin, 1e-6)
     edges = _edges(polygons)
-    count = min(max(TILES_PER_EDGE * len(edges), MIN_TILES), MAX_TILES)
+    count = min(max(TILES_AN_EDGE * len(edges), MIN_TILES), MAX_TILES)
     columns = min(max(round((count * width / height) ** 0.5), 1), count, round(width / SMALLEST_TILE))
     rows = min(max(count // columns, 1), round(height / SMALLEST_TILE))
     per_unit = (columns / width, rows / height)
     # One row and column more, for points on the northern and eastern bounds.
     states = np.zeros((rows + 1, columns + 1), dtype=np.uint8)
-    for ends in np.array_split(edges, len(edges) // CHUNK + 1):
+    for ends in np.array_split(edges, len(edges) // POINTS_AT_ONCE + 1):
         _mark(states, ends, (xmin, ymin), per_unit)
     # The first tile of each run of tiles without an edge, from west to east, answers for its run.
     free = states != _BORDER
@@ -87,7 +87,7 @@ def tile(polygons: Polygons) -> Tiles:
     inside = _intersect(polygons, tree, xmin + (column + 0.5) / per_unit[0], ymin + (row + 0.5) / per_unit[1])
     run = np.cumsum(first.reshape(-1)).reshape(first.shape) - 1
     states[free] = np.where(inside[run[free]], _INSIDE, _OUTSIDE)
-    return Tiles(polygons=polygons, tree=tree, bounds=(xmin, ymin, xmax, ymax), per_unit=per_unit, states=states)
+    return Grid(polygons=polygons, tree=tree, bounds=(xmin, ymin, xmax, ymax), per_unit=per_unit, states=states)
 
 
 def _intersect(
@@ -126,7 +126,7 @@ def _mark(
     along = edges[edge, 1] - start
     first = start + along * (step / counts[edge])[:, None]
     last = start + along * ((step + 1) / counts[edge])[:, None]
-    padding = PADDING / np.array(per_unit)
+    padding = EDGE_PADDING / np.array(per_unit)
     low, high = np.minimum(first, last) - padding, np.maximum(first, last) + padding
     last_row, last_column = states.shape[0] - 1, states.shape[1] - 1
     rows, columns = ([_tile(ends[:, axis], origin[axis], per_unit[axis]) for ends in (low, high)] for axis in (1, 0))

@@ -3,7 +3,7 @@
 A draw depends on nothing but spec and cell, whoever computes it, in whatever order.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,11 @@ class Draws:
     patches: Patches
     alternatives: int = 1
     """So many neighbouring rows are the same place on different grids, best first; one of them is used."""
+    outside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((), bool))
+    """True where the preferred instant lies outside the window, which only a listed place's own `datetime` may."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outside", np.broadcast_to(self.outside, self.cell.shape))
 
     def __len__(self) -> int:
         return len(self.cell)
@@ -39,7 +44,13 @@ class Draws:
     def take(self, indices: NDArray[Any] | slice) -> "Draws":
         """The draws at `indices`, in that order."""
         where = np.arange(len(self))[indices]
-        return replace(self, cell=self.cell[where], preferred=self.preferred[where], patches=self.patches.take(where))
+        return replace(
+            self,
+            cell=self.cell[where],
+            preferred=self.preferred[where],
+            patches=self.patches.take(where),
+            outside=self.outside[where],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +133,8 @@ class ListedPlaces:
     patches: Patches
     preferred: NDArray[np.int64]
     """Microseconds since 1970 UTC."""
+    window: tuple[int, int]
+    """Microseconds since 1970 UTC, half open."""
     shard_size: int
     digest: str
     names: NDArray[np.object_] | None = None
@@ -133,6 +146,12 @@ class ListedPlaces:
 
     attempts = 1
     replaces = False
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """True where the preferred instant lies outside the window: (n,)."""
+        first, end = self.window
+        return (self.preferred < first) | (self.preferred >= end)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -164,15 +183,15 @@ class ListedPlaces:
         """
         start = shard * self.shard_size
         rows = np.arange(start, min(start + self.shard_size, len(self.patches)))
-        own = self.patches.take(rows)
-        if self.alternatives == 1:
-            return Draws(cell=rows.astype(np.int64), preferred=self.preferred[rows], patches=own)
-        both = np.repeat(rows, 2)
+        patches = self.patches.take(rows)
+        if self.alternatives == 2:
+            rows, patches = np.repeat(rows, 2), interleave(patches, in_neighbouring_zone(patches))
         return Draws(
-            cell=both,
-            preferred=self.preferred[both],
-            patches=interleave(own, in_neighbouring_zone(own)),
-            alternatives=2,
+            cell=rows.astype(np.int64),
+            preferred=self.preferred[rows],
+            patches=patches,
+            alternatives=self.alternatives,
+            outside=self.outside[rows],
         )
 
 

@@ -68,6 +68,10 @@ class Lattice:
         column = np.floor(((lon + 180) % 360) / 360 * columns).astype(np.int64)
         return self.first[row] + np.minimum(column, columns - 1)
 
+    def rows_of(self, cells: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The rows in which cells lie: (n,)."""
+        return np.searchsorted(self.first, cells, side="right") - 1
+
     def rows_between(self, south: float, north: float) -> range:
         """Rows that touch a span of latitudes in degrees."""
         low = int(np.clip((south + 90) / self.row_height, 0, self.rows - 1))
@@ -89,7 +93,7 @@ class Lattice:
         Centres keep so far from the cell's borders that the patch, turned by the zone's meridian convergence and
         snapped to 10 m, stays inside its cell.
         """
-        row = np.searchsorted(self.first, cells, side="right") - 1
+        row = self.rows_of(cells)
         columns = self.columns[row]
         width = 360 / columns
         south = -90 + self.row_height * row

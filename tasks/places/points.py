@@ -1,11 +1,14 @@
 """Places the user lists: a file of points, each the centre of one patch."""
 
+import datetime as dt
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tasks.errors import PlacesError
 from tasks.places.draws import ListedPlaces, instants_of_points
@@ -14,6 +17,12 @@ from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
 
 _NAMES = ("id", "place_id", "fid", "name")
 """Columns that may hold what the user calls a place; the first one there is kept in the rows."""
+
+_NO_INSTANT = ("", "NaT", "nat", "NAT", "nan", "NaN", "NAN")
+"""Texts that pandas reads as a missing instant."""
+
+_CLOCK = ("now", "today")
+"""Texts that pandas reads off the clock: every day would be another corpus."""
 
 
 def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
@@ -48,16 +57,8 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         )
     preferred = instants_of_points(len(frame), seed, window)
     if "datetime" in frame.columns:
-        column = frame["datetime"]
-        if pd.api.types.is_numeric_dtype(column) and bool(column.notna().any()):
-            raise PlacesError(f"places.points: {path}: column datetime holds numbers. Use ISO 8601 dates.")
-        try:
-            given = pd.to_datetime(column, utc=True, format=None if hasattr(column, "dt") else "ISO8601")
-        except (ValueError, TypeError) as error:
-            raise PlacesError(f"places.points: {path}: column datetime: {error}. Use ISO 8601 dates.") from None
-        known = given.notna().to_numpy()
-        stamps = given.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64)
-        preferred = np.where(known, stamps, preferred)
+        given = _instants(frame["datetime"], path)
+        preferred = np.where(np.isnat(given), preferred, given.astype(np.int64))
     names = None
     if (column := next((name for name in _NAMES if name in frame.columns), None)) is not None:
         names = np.array([None if pd.isna(value) else _name(value) for value in frame[column]], dtype=object)
@@ -65,12 +66,35 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
     for column in (lon, lat, preferred):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
     places.update("\0".join("" if name is None else name for name in (names if names is not None else ())).encode())
-    return ListedPlaces(
+    found = ListedPlaces(
         patches=patches_around(lon, lat, pixels),
         preferred=preferred,
+        window=window,
         shard_size=shard_size,
         digest=places.hexdigest(),
         names=names,
+    )
+    if outside := int(found.outside.sum()):
+        return replace(found, notes=(f"{outside} of {len(frame)} places have a datetime outside the window",))
+    return found
+
+
+def _instants(column: Any, path: Path) -> NDArray[np.datetime64]:
+    """The column `datetime` in microseconds UTC, NaT where it has no value: (n,). Raises PlacesError: other values."""
+    known = column.notna().to_numpy()
+    # Numbers would be read as years or as nanoseconds.
+    possible = [isinstance(value, str | dt.date | np.datetime64) and value not in _CLOCK for value in column]
+    wrong = known & ~np.array(possible, bool)
+    if not wrong.any():
+        given = pd.to_datetime(column, utc=True, format=None if hasattr(column, "dt") else "ISO8601", errors="coerce")
+        wrong = known & given.isna().to_numpy() & ~column.isin(_NO_INSTANT).to_numpy()
+        if not wrong.any():
+            return given.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    first = int(np.flatnonzero(wrong)[0])
+    raise PlacesError(
+        f"places.points: {path}: the datetime of feature {first} is {column.iloc[first]!r} ({wrong.sum()} of "
+        f"{len(column)} are no instants); expected ISO 8601 such as 2019-05-01 or 2019-05-01T10:20:30Z, or nothing. "
+        "Correct or remove them."
     )
 
 

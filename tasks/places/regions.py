@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tasks.errors import PlacesError
 from tasks.places.antimeridian import Polygons
-from tasks.places.containment import Tiles, tile
-from tasks.places.polygon_files import read_polygons
+from tasks.places.containment import Grid, grid_over
+from tasks.places.polygons import read_polygons
 from tasks.places.world import ANTARCTICA, country_codes, world
 
 LAND = "land"
@@ -43,11 +43,11 @@ class Region:
 
         `lon` in [-180, 180] and `lat`: degrees WGS 84 (EPSG:4326); the result has the shape they broadcast to.
         """
-        return self._tiles.contain(lon, lat)
+        return self._grid.contain(lon, lat)
 
     @cached_property
-    def _tiles(self) -> Tiles:
-        return tile(self.polygons)
+    def _grid(self) -> Grid:
+        return grid_over(self.polygons)
 
 
 def load_region(source: str | Sequence[str] | Path) -> Region:
@@ -56,7 +56,7 @@ def load_region(source: str | Sequence[str] | Path) -> Region:
     "land" is the world without Antarctica; a list has ISO 3166-1 alpha-2 codes and the shorthands of `world.GROUPS`; a
     path names a file of polygons in any format geopandas reads and any CRS.
 
-    Raises PlacesError: an unknown code, or a file that `polygon_files.read_polygons` refuses.
+    Raises PlacesError: an unknown code, or a file that `polygons.read_polygons` refuses.
     """
     if isinstance(source, Path):
         own = read_polygons(source)

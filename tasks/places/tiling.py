@@ -1,6 +1,7 @@
 """Places that cover polygons: tiles of the patch's size, without gaps or overlap."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,16 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from tasks.errors import PlacesError
+from tasks.notices import told_if_slow
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.patches import PIXEL, Patches
-from tasks.places.polygon_files import read_polygons
-from tasks.places.zones import NORTH, by_zone
+from tasks.places.polygons import read_polygons
+from tasks.places.zones import NORTH, Zoned, by_zone
 
-MOST = 0.5
+KEPT_ABOVE = 0.5
 """A tile that straddles the border is kept if more than this share of it is inside."""
 
-MAX_TILES = 20_000_000
+MAX_TILES_A_ZONE = 20_000_000
 """Tiles looked at in one zone; beyond, memory would be the first to tell."""
 
 _FALSE_NORTHING = 10_000_000
@@ -26,11 +28,14 @@ _FALSE_NORTHING = 10_000_000
 _SIMPLE_VERTICES, _SIMPLE_TILES = 256, 4_096
 """Below both, a polygon is not divided further: each tile on a polygon's border costs a walk along its vertices."""
 
+TILES_AT_ONCE = 100_000
+"""Tiles measured at a time, about a second: bounds the memory for shapely's boxes, and lets progress be told."""
+
 _BULGE = 2.0
 """Metres added round a tile seen from another zone: its sides are curves there, off its outline by up to 1.5 m."""
 
-Tiles = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""x and y of lower left corners in metres of EPSG 326xx, negative south of the equator."""
+Corners = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""x and y of tiles' lower left corners in metres of EPSG 326xx, negative south of the equator."""
 
 
 def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
@@ -47,15 +52,12 @@ def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], s
     lattices of two zones are turned against each other). Order: by zone, north to south, west to east.
     Raises PlacesError: unreadable, or no tile is more than half inside.
     """
-    found = read_polygons(path)
-    zoned = by_zone(found.polygons)
     side = PIXEL * pixels
-    zones: dict[int, Tiles] = {}
-    for zone, parts in zoned.parts.items():
-        x, y = _tiles(parts, side, path)
-        free = ~_taken(zone, (x, y), zones, pixels)
-        if free.any():
-            zones[zone] = x[free], y[free]
+    with told_if_slow(f"places.cover: reading {path}"):
+        found = read_polygons(path)
+        zoned = by_zone(found.polygons)
+    with told_if_slow(f"places.cover: tiling {path}") as say:
+        zones = _tile(zoned, pixels, path, say)
     if not zones:
         why = "".join(f" ({note})" for note in zoned.notes)
         raise PlacesError(
@@ -70,6 +72,7 @@ def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], s
     return ListedPlaces(
         patches=patches,
         preferred=preferred,
+        window=window,
         shard_size=shard_size,
         digest=digest.hexdigest(),
         alternatives=1,  # in another zone the tiles would overlap
@@ -77,7 +80,22 @@ def load_cover(path: Path, *, pixels: int, seed: int, window: tuple[int, int], s
     )
 
 
-def _patches(zones: dict[int, Tiles], pixels: int) -> Patches:
+def _tile(zoned: Zoned, pixels: int, path: Path, say: Callable[[int, int], None]) -> dict[int, Corners]:
+    """The tiles of each zone that has any; `say` takes how many there are so far, and about how many there will be."""
+    side = PIXEL * pixels
+    expected = sum(round(shapely.area(parts).sum() / side**2) for parts in zoned.parts.values())
+    zones: dict[int, Corners] = {}
+    before = 0
+    for zone, parts in zoned.parts.items():
+        x, y = _tiles_inside(parts, side, path, lambda count, before=before: say(before + count, expected))
+        before += len(x)
+        free = ~_taken(zone, (x, y), zones, pixels)
+        if free.any():
+            zones[zone] = x[free], y[free]
+    return zones
+
+
+def _patches(zones: dict[int, Corners], pixels: int) -> Patches:
     epsg = np.concatenate([np.full(len(x), NORTH + zone, np.int32) for zone, (x, _) in zones.items()])
     xmin = np.concatenate([x for x, _ in zones.values()])
     ymin = np.concatenate([y for _, y in zones.values()])
@@ -91,7 +109,7 @@ def _patches(zones: dict[int, Tiles], pixels: int) -> Patches:
     )
 
 
-def _taken(zone: int, tiles: Tiles, others: dict[int, Tiles], pixels: int) -> NDArray[np.bool_]:
+def _taken(zone: int, tiles: Corners, others: dict[int, Corners], pixels: int) -> NDArray[np.bool_]:
     """True for tiles of a zone that overlap any tile of the `others`."""
     x, y = tiles
     side = PIXEL * pixels
@@ -112,14 +130,15 @@ def _taken(zone: int, tiles: Tiles, others: dict[int, Tiles], pixels: int) -> ND
     return taken
 
 
-def _tiles(parts: NDArray[np.object_], side: int, path: Path) -> Tiles:
+def _tiles_inside(parts: NDArray[np.object_], side: int, path: Path, say: Callable[[int], None]) -> Corners:
     """The tiles of which more than half lies in the parts, north to south, west to east."""
     parts = _divided(parts, side)
-    bounds = _cells(parts, side)
+    bounds = _spans(parts, side)
     across, down = bounds[:, 2] - bounds[:, 0] + 1, bounds[:, 3] - bounds[:, 1] + 1
-    if int((across * down).sum()) > MAX_TILES:
+    if int((across * down).sum()) > MAX_TILES_A_ZONE:
         raise PlacesError(
-            f"places.cover: {path}: over {MAX_TILES:,} tiles in one UTM zone. Split the file, or use larger patches."
+            f"places.cover: {path}: over {MAX_TILES_A_ZONE:,} tiles in one UTM zone. Split the file, or use "
+            "larger patches."
         )
     columns: list[NDArray[np.int64]] = []
     rows: list[NDArray[np.int64]] = []
@@ -128,13 +147,20 @@ def _tiles(parts: NDArray[np.object_], side: int, path: Path) -> Tiles:
         columns.append(column.ravel())
         rows.append(row.ravel())
     cells = np.unique(np.stack([np.concatenate(rows), np.concatenate(columns)], axis=1), axis=0)
-    boxes = shapely.box(cells[:, 1] * side, cells[:, 0] * side, (cells[:, 1] + 1) * side, (cells[:, 0] + 1) * side)
-    kept = cells[_area_inside(boxes, parts) / side**2 > MOST]
+    shapely.prepare(parts)
+    some_kept: list[NDArray[np.int64]] = []
+    count = 0
+    for some in np.array_split(cells, len(cells) // TILES_AT_ONCE + 1):
+        boxes = shapely.box(some[:, 1] * side, some[:, 0] * side, (some[:, 1] + 1) * side, (some[:, 0] + 1) * side)
+        some_kept.append(some[_area_inside(boxes, parts) / side**2 > KEPT_ABOVE])
+        count += len(some_kept[-1])
+        say(count)
+    kept = np.concatenate(some_kept)
     kept = kept[np.lexsort((kept[:, 1], -kept[:, 0]))]
     return kept[:, 1] * side, kept[:, 0] * side
 
 
-def _cells(parts: NDArray[np.object_], side: int) -> NDArray[np.int64]:
+def _spans(parts: NDArray[np.object_], side: int) -> NDArray[np.int64]:
     """(n, 4) first column, first row, last column and last row of the tiles that the parts' bounds reach into."""
     bounds = shapely.bounds(parts) / side
     first = np.floor(bounds[:, :2])
@@ -145,7 +171,7 @@ def _divided(parts: NDArray[np.object_], side: int) -> NDArray[np.object_]:
     """`parts` halved along lines of the lattice until each is simple."""
     simple: list[NDArray[np.object_]] = []
     while len(parts):
-        west, south, east, north = _cells(parts, side).T
+        west, south, east, north = _spans(parts, side).T
         wide, high = east - west + 1, north - south + 1
         small = (shapely.get_num_coordinates(parts) <= _SIMPLE_VERTICES) & (wide * high <= _SIMPLE_TILES)
         small |= (wide <= 2) & (high <= 2)  # not 1, lest rounding across a line of the lattice halve without end
@@ -168,8 +194,7 @@ def _divided(parts: NDArray[np.object_], side: int) -> NDArray[np.object_]:
 
 
 def _area_inside(boxes: NDArray[np.object_], parts: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Area of each box that the parts, which do not overlap, cover together, m2."""
-    shapely.prepare(parts)
+    """Area of each box that the parts, prepared and without overlap, cover together, m2."""
     part, box = shapely.STRtree(boxes).query(parts, predicate="intersects")
     whole = shapely.covers(parts[part], boxes[box])
     area = np.zeros(len(boxes))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.imagery.platform import BANDS, POLARIZATIONS, array_path
+from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.scenes import sensor_of
 
 CENTIBEL = 0.01

@@ -77,8 +77,8 @@ class Commit:
         return self.rows - len(self.missing)
 
     @property
-    def bytes(self) -> int:
-        """Of all objects."""
+    def size(self) -> int:
+        """Bytes of all objects."""
         return sum(item.size for item in self.objects)
 
     def to_bytes(self) -> bytes:

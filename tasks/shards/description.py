@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tasks.errors import CorpusError, DamagedDescription, SpecError
-from tasks.imagery.platform import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.scenes import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header
@@ -20,7 +20,6 @@ from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
 from tasks.shards.layout import CORPUS, ROOT_METADATA, SCHEMA, to_json
 from tasks.shards.stored_spec import differences, platform_names, stored_spec
-from tasks.shards.zarr_metadata import metadata_objects
 from tasks.spec import CorpusSpec
 
 _COPY = "deepsentinel"
@@ -90,6 +89,9 @@ class Description:
 
     def metadata(self) -> dict[str, bytes]:
         """All Zarr metadata objects by path; the root's has the second copy of the description."""
+        # Imported here, because `status` reads descriptions and starts a second faster without zarr.
+        from tasks.shards.zarr_metadata import metadata_objects
+
         attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: self._content()}
         return metadata_objects(self.arrays, attributes=attributes, shards=self.shards, shard_size=self.shard_size)
 

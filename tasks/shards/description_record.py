@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.imagery.platform import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.shards.array_kinds import ArrayKind, Codec
 from tasks.shards.json_record import Record
 from tasks.spec import PlatformName

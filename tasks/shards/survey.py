@@ -64,7 +64,7 @@ def survey(destination: Destination) -> Survey:
         pairing.add(commit.pairing)
         lacking += reasons_of(commit.missing)
         rows, samples = rows + commit.rows, samples + commit.samples
-        size, replaced = size + commit.bytes, replaced + len(commit.replaced)
+        size, replaced = size + commit.size, replaced + len(commit.replaced)
     runs, held = read_runs(destination), set(done)
     traffic: dict[str, dict[str, int]] = {}
     for record in runs.values():

@@ -61,7 +61,7 @@ def destination_location(location: str) -> str:
     return location if is_url(_usable(location)) else absolute(location, Path.cwd())
 
 
-def place(location: str) -> str:
+def canonical(location: str) -> str:
     """What two spellings of one absolute location have in common."""
     path = local_path(location)
     return absolute(str(path), "/") if path is not None else location.rstrip("/")
@@ -84,8 +84,8 @@ def resolve_path(value: str, folder: Path, *, key: str) -> Path:
 
 def _usable(location: str) -> str:
     """Refuse a location that is none, or carries a credential: a spec is stored, logged and shown."""
-    if not location.strip() or "\0" in location:
-        raise ValueError(f"expected a path or URL, found {location!r}")
+    if not location.strip() or "\0" in location or re.search("[\ud800-\udfff]", location):
+        raise ValueError(f"expected a path or URL, found {location!a}")
     if is_url(location):
         try:
             parts = urlsplit(location)

@@ -1,212 +1,55 @@
 """CorpusSpec: the one description of a corpus."""
 
 import datetime as dt
-import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tasks.errors import SpecError
-from tasks.spec.locations import FOLDER, destination_location, place, source_location
+from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
-from tasks.spec.messages import OTHER, TEXT, explain, tell
-from tasks.spec.yaml_file import read_spec_file
-
-NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
-RESERVED_NAMES = ("labels", "samples", "commits", "runs", "release")
-"""Folders of a corpus, which no platform may be called."""
+from tasks.spec.messages import tell
+from tasks.spec.parts import Pairing, Part, PatchSize, Places, Sources, Splits
+from tasks.spec.platforms import PlatformItem, WrittenPlatform, known_platforms, platform_item
+from tasks.spec.wording import NAME
 
 
-def _branch(value: Any) -> str:
-    return TEXT if isinstance(value, str) else OTHER
+class CorpusSpec(Part):
+    """A corpus, described completely: with what the platforms hold, it determines every byte.
 
+    Its locations are absolute, wherever it was made. Files that it names start at the folder of the spec (given as the
+    validation context `folder`), or where they are not there, at the current one; destinations at the current one.
+    """
 
-PlatformName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Places(_Part):
-    """Where samples are drawn: exactly one of three modes."""
-
-    random: (
-        Annotated[Annotated[str, Tag(TEXT)] | Annotated[tuple[str, ...], Tag(OTHER)], Discriminator(_branch)] | None
-    ) = None
-    """`land`, ISO 3166 alpha-2 codes and groups such as `EU27`, or a file of polygons."""
-    cover: str | None = None
-    """A file of polygons, tiled without gaps."""
-    points: str | None = None
-    """A file of points, one sample centred on each."""
-
-    @field_validator("random", mode="before")
-    @classmethod
-    def _codes(cls, random: Any) -> Any:
-        if isinstance(random, list | tuple) and False in random:
-            raise ValueError("NO (Norway) without quotes is a truth value in YAML; write 'NO'")
-        if isinstance(random, str) and random != "land" and re.fullmatch(r"[A-Za-z]{2}|[A-Z0-9]{3,6}", random):
-            raise ValueError(f"{random!r} alone is taken for a file; write [{random.upper()}] for a country or group")
-        return random
-
-    @field_validator("random", "cover", "points")
-    @classmethod
-    def _absolute(cls, source: Any, info: ValidationInfo) -> Any:
-        return source_location(source, info.context) if isinstance(source, str) and source != "land" else source
-
-    @model_validator(mode="before")
-    @classmethod
-    def _mode_and_source(cls, places: Any) -> Any:
-        if isinstance(places, str):
-            raise ValueError(f"expected a mode and its source, such as {{random: {places}}}")
-        return places
-
-    @model_validator(mode="after")
-    def _one_mode(self) -> Self:
-        given = [mode for mode in ("random", "cover", "points") if getattr(self, mode) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"expected exactly one of random, cover, points, found {' and '.join(given) or 'none'}; "
-                "for instance {random: land} or {points: sites.geojson}"
-            )
-        return self
-
-    @property
-    def mode(self) -> Literal["random", "cover", "points"]:
-        if self.random is not None:
-            return "random"
-        return "cover" if self.cover is not None else "points"
-
-    @property
-    def source(self) -> str | list[str]:
-        source = getattr(self, self.mode)
-        return source if isinstance(source, str) else list(source)
-
-
-class Pairing(_Part):
-    """Which Sentinel-2 and Sentinel-1 acquisitions make a pair."""
-
-    max_gap_days: float = Field(default=3.0, gt=0, le=30)
-    search_days: float = Field(default=30.0, gt=0, le=3660)
-    """How far from the preferred instant a Sentinel-2 scene may lie."""
-    max_cloud_cover: float | None = Field(default=None, ge=0, le=100)
-    """Percent, as the catalogue gives it for the scene; a scene without the figure does not qualify under a limit."""
-
-
-class PatchSize(_Part):
-    """The patch: a square of 10 m pixels."""
-
-    pixels: int = Field(default=250, ge=16, le=1024)
-
-
-class StacSource(_Part):
-    """A STAC archive: any API or static catalogue."""
-
-    catalog: str
-    """Path or URL of the catalogue."""
-    sentinel2: str = "sentinel-2-l2a"
-    """Collection of the Sentinel-2 scenes."""
-    sentinel2_b10: str | None = None
-    """Collection of their L1C twins, from which B10 is taken; Level-2A has none."""
-    sentinel1: str = "sentinel-1-grd"
-    """Collection of the Sentinel-1 scenes."""
-    backscatter: Literal["db", "power"] = "db"
-    """What the Sentinel-1 pixels hold: decibels or linear power."""
-    name: PlatformName = "stac"
-    """What the platform is called in the corpus."""
-
-    @field_validator("name")
-    @classmethod
-    def _free_name(cls, name: str) -> str:
-        if name in RESERVED_NAMES or name in ("earthengine", "descarteslabs"):
-            raise ValueError(f"the name {name!r} is taken by the layout of a corpus; choose another")
-        return name
-
-    @field_validator("catalog")
-    @classmethod
-    def _absolute(cls, catalog: str, info: ValidationInfo) -> str:
-        return source_location(catalog, info.context)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlatformItem:
-    """One item of `platforms`, in whichever way it was written."""
-
-    kind: str
-    """earthengine, descarteslabs, stac or demo."""
-    name: str
-    """What it is called in the corpus."""
-    stac: StacSource | None = None
-    """With `stac`."""
-
-
-class Splits(_Part):
-    """Shares of the samples for training, validation and test; they add up to 1."""
-
-    train: float = Field(default=0.7, ge=0, le=1)
-    validation: float = Field(default=0.1, ge=0, le=1)
-    test: float = Field(default=0.2, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        total = sum(self.shares.values())
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"train, validation and test add up to {total:g}, expected 1")
-        return self
-
-    @property
-    def shares(self) -> dict[str, float]:
-        return {"train": self.train, "validation": self.validation, "test": self.test}
-
-
-class Sources(_Part):
-    """Files that labels are read from instead of a platform's own copy."""
-
-    corine: str | None = None
-
-    @field_validator("corine")
-    @classmethod
-    def _absolute(cls, file: str | None, info: ValidationInfo) -> str | None:
-        return file if file is None else source_location(file, info.context)
-
-
-class _StacItem(_Part):
-    stac: StacSource
-
-
-Platform = Annotated[Annotated[str, Tag(TEXT)] | Annotated[_StacItem, Tag(OTHER)], Discriminator(_branch)]
-
-
-class CorpusSpec(_Part):
-    """A corpus, described completely: with what the platforms hold, it determines every byte."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")
+    name: str = Field(pattern=NAME)
+    """What the corpus is called, in its own metadata and in the tags of its runs."""
     seed: int = Field(default=0, ge=0, lt=2**63)
+    """Of the random draws; another seed gives other places and instants."""
     size: int | None = Field(default=None, gt=0, le=1_000_000_000)
-    """Samples. A random corpus needs it; in the other modes the places say it."""
+    """Samples. A random corpus needs it, as a multiple of `shard_size`; in the other modes the places say it."""
     places: Places
+    """Where samples are drawn: exactly one of `random`, `cover` and `points`."""
     window: tuple[dt.datetime, dt.datetime]
-    """Acquisition times, half open, UTC."""
+    """Acquisition times of the Sentinel-2 scenes: the first instant and the one after the last, UTC if no zone is
+    given; dates such as `[2018-01-01, 2021-01-01]` are their first instants."""
     pairing: Pairing = Pairing()
+    """Limits of what makes a pair of acquisitions."""
     patch: PatchSize = PatchSize()
-    platforms: tuple[Platform, ...] = Field(default=("demo",), min_length=1)
+    """How large a sample is."""
+    platforms: tuple[WrittenPlatform, ...] = Field(default=("demo",), min_length=1)
+    """Whom the images come from: `earthengine`, `descarteslabs`, `demo`, or `{stac: {...}}`. The first one pairs, and
+    each other delivers the same two acquisitions. One alone need not be a list."""
     labels: tuple[Literal["corine", "osm"], ...] = ()
+    """Rasters made beside the images: CORINE Land Cover 2018, and OpenStreetMap's points, lines and polygons.
+    This version makes none of them."""
     sources: Sources = Sources()
+    """Files that labels are read from."""
     splits: Splits = Splits()
+    """Shares of the samples for training, validation and test."""
     shard_size: int = Field(default=250, ge=1, le=4096)
+    """Samples a shard, the unit that is built, stored and repeated as a whole, in memory while it is built."""
     destinations: tuple[str, ...] = Field(min_length=1)
+    """Folders or `file://` URLs, each of which gets a whole copy of the corpus. One alone need not be a list."""
 
     @field_validator("window", mode="before")
     @classmethod
@@ -229,25 +72,19 @@ class CorpusSpec(_Part):
     @field_validator("platforms", mode="before")
     @classmethod
     def _known_platforms(cls, platforms: Any) -> Any:
-        for item in platforms if isinstance(platforms, list | tuple) else ():
-            if isinstance(item, str) and item not in NAMED_PLATFORMS:
-                raise ValueError(
-                    f"unknown platform {item!r}; expected {', '.join(NAMED_PLATFORMS)} or "
-                    "{stac: {catalog: path or URL}}"
-                )
-        return platforms
+        return known_platforms(platforms)
 
     @field_validator("destinations")
     @classmethod
     def _absolute(cls, destinations: tuple[str, ...]) -> tuple[str, ...]:
         locations = tuple(destination_location(item) for item in destinations)
-        places = [place(location) for location in locations]
-        for index, item in enumerate(places):
-            if item in places[:index]:
+        written: dict[str, str] = {}
+        for location, item in zip(map(canonical, locations), destinations, strict=True):
+            if location in written:
                 raise ValueError(
-                    f"{destinations[index]!r} stands twice, first as {destinations[places.index(item)]!r}; every "
-                    "destination gets its own copy"
+                    f"{item!r} stands twice, first as {written[location]!r}; every destination gets its own copy"
                 )
+            written[location] = item
         return locations
 
     # Of validators that come before, the last one defined is the first to run: the others see lists.
@@ -287,6 +124,16 @@ class CorpusSpec(_Part):
         first, end = (round(instant.timestamp() * 1_000_000) for instant in self.window)
         return first, end
 
+    @property
+    def platform_items(self) -> tuple[PlatformItem, ...]:
+        """The platforms in the spec's order, each with its kind and the name that arrays and columns bear."""
+        return tuple(platform_item(written) for written in self.platforms)
+
+    @property
+    def platform_names(self) -> list[str]:
+        """Names of the platforms as arrays and columns bear them, in the spec's order."""
+        return [item.name for item in self.platform_items]
+
     def changed(self, *, size: int | None = None, destinations: list[str] | None = None) -> "CorpusSpec":
         """The spec with another size or other destinations. Raises SpecError: it is none with them."""
         content = self.model_dump()
@@ -297,58 +144,16 @@ class CorpusSpec(_Part):
         except ValidationError as error:
             raise SpecError(tell(error.errors()[0])) from None
 
-    @property
-    def platform_items(self) -> tuple[PlatformItem, ...]:
-        """The platforms in the spec's order, each with its kind and the name that arrays and columns bear."""
-        return tuple(
-            PlatformItem(kind=item, name=item)
-            if isinstance(item, str)
-            else PlatformItem(kind="stac", name=item.stac.name, stac=item.stac)
-            for item in self.platforms
-        )
-
-    @property
-    def platform_names(self) -> list[str]:
-        """Names of the platforms as arrays and columns bear them, in the spec's order."""
-        return [item.name for item in self.platform_items]
-
-
-def load_spec(path: str | Path) -> CorpusSpec:
-    """Read a spec from a YAML file.
-
-    Files that it names are looked for in its own folder first, then in the current one; all locations become absolute.
-    Raises SpecError: unreadable, not YAML, an unknown key or a wrong value; names key, value, expectation and line.
-    """
-    file = read_spec_file(Path(path))
-    try:
-        return CorpusSpec.model_validate(file.content, context={FOLDER: file.path.absolute().parent})
-    except ValidationError as error:
-        raise SpecError(explain(error, file, _keys())) from None
-
 
 def _instant(value: Any) -> dt.datetime:
-    if isinstance(value, str):
-        try:
+    try:
+        if isinstance(value, str):
             value = dt.datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not a date; expected one such as 2018-01-01") from None
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
-    if isinstance(value, dt.date):
-        return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+        if isinstance(value, dt.datetime):
+            return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        if isinstance(value, dt.date):
+            return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+    except (ValueError, OverflowError) as error:  # the latter: beyond the years 1 to 9999 once it is in UTC
+        why = "" if str(error).startswith("Invalid isoformat") else f" ({error})"
+        raise ValueError(f"{value!r} is not a date{why}; expected one such as 2018-01-01") from None
     raise ValueError(f"{value!r} is not a date; expected one such as 2018-01-01")
-
-
-def _keys() -> dict[str, list[str]]:
-    """Allowed keys by the key they stand under."""
-    parts: dict[str, type[BaseModel]] = {
-        "": CorpusSpec,
-        "places": Places,
-        "pairing": Pairing,
-        "patch": PatchSize,
-        "platforms": _StacItem,
-        "stac": StacSource,
-        "sources": Sources,
-        "splits": Splits,
-    }
-    return {name: list(part.model_fields) for name, part in parts.items()}

@@ -9,7 +9,7 @@ import shapely
 from tasks.imagery import BANDS, POLARIZATIONS
 from tasks.places import Draws, Patch
 from tasks.places.patches import patches_around
-from tasks.scenes import DAY, Candidates, Rule, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes import DAY, Candidates, Nearby, Role, Rule, Sentinel1Scenes, Sentinel2Scenes
 from tests.servers.world import GRD, L1C, L2A, Scene, World, world_over
 
 FIRST = dt.date(2019, 4, 1)
@@ -17,7 +17,10 @@ DAYS = 120
 
 START = int(dt.datetime(2019, 4, 1, tzinfo=dt.UTC).timestamp() * 1_000_000)
 
-RULE = Rule(window=(START, START + DAYS * DAY), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=80)
+RULE = Rule(
+    window=(START, START + DAYS * DAY),
+    roles={"s2": Role(near=None, reach=30 * DAY, max_cloud_cover=80), "s1": Role(near="s2", reach=3 * DAY)},
+)
 
 PLACES = {
     "germany": (10.3, 50.1),
@@ -66,32 +69,30 @@ def every_scene(world: World, draws: Draws) -> Candidates:
     datatakes = [scene.get("DATATAKE_IDENTIFIER") for scene in s2]
     s2_draw, s2_scene = np.divmod(np.arange(len(draws) * len(s2)), len(s2))
     s1_draw, s1_scene = np.divmod(np.arange(len(draws) * len(s1)), len(s1))
-    return Candidates(
-        sentinel2=Sentinel2Scenes(
-            id=column([scene.id for scene in s2]),
-            time=np.array([scene.time * 1000 for scene in s2]),
-            footprint=column([_both_ways(scene.outline) for scene in s2]),
-            orbit=np.array([scene.get("SENSING_ORBIT_NUMBER") for scene in s2]),
-            epsg=np.array([scene.epsg for scene in s2]),
-            tile=column(tiles),
-            datatake=column([text[1:4] + " " + text[5:20] for text in datatakes]),
-            baseline=column([scene.get("PROCESSING_BASELINE") for scene in s2]),
-            processed=np.array([scene.get("GENERATION_TIME") * 1000 for scene in s2]),
-            cloud_cover=np.array([scene.get("CLOUDY_PIXEL_PERCENTAGE") for scene in s2]),
-        ),
-        s2_draw=s2_draw,
-        s2_scene=s2_scene,
-        sentinel1=Sentinel1Scenes(
-            id=column([scene.id for scene in s1]),
-            time=np.array([scene.time * 1000 for scene in s1]),
-            footprint=column([_both_ways(scene.outline) for scene in s1]),
-            orbit=np.array([scene.get("relativeOrbitNumber_start") for scene in s1]),
-            product=column([scene.index for scene in s1]),
-            direction=column([scene.get("orbitProperties_pass").lower() for scene in s1]),
-        ),
-        s1_draw=s1_draw,
-        s1_scene=s1_scene,
+    optical = Sentinel2Scenes(
+        id=column([scene.id for scene in s2]),
+        time=np.array([scene.time * 1000 for scene in s2]),
+        footprint=column([_both_ways(scene.outline) for scene in s2]),
+        orbit=np.array([scene.get("SENSING_ORBIT_NUMBER") for scene in s2]),
+        epsg=np.array([scene.epsg for scene in s2]),
+        tile=column(tiles),
+        datatake=column([text[1:4] + " " + text[5:20] for text in datatakes]),
+        baseline=column([scene.get("PROCESSING_BASELINE") for scene in s2]),
+        processed=np.array([scene.get("GENERATION_TIME") * 1000 for scene in s2]),
+        cloud_cover=np.array([scene.get("CLOUDY_PIXEL_PERCENTAGE") for scene in s2]),
     )
+    radar = Sentinel1Scenes(
+        id=column([scene.id for scene in s1]),
+        time=np.array([scene.time * 1000 for scene in s1]),
+        footprint=column([_both_ways(scene.outline) for scene in s1]),
+        orbit=np.array([scene.get("relativeOrbitNumber_start") for scene in s1]),
+        product=column([scene.index for scene in s1]),
+        direction=column([scene.get("orbitProperties_pass").lower() for scene in s1]),
+    )
+    return {
+        "s2": Nearby(scenes=optical, draw=s2_draw, scene=s2_scene),
+        "s1": Nearby(scenes=radar, draw=s1_draw, scene=s1_scene),
+    }
 
 
 def expected_pixels(world: World, patch: Patch, s2_id: str, s1_id: str) -> tuple[Any, Any]:

@@ -13,11 +13,12 @@ import shapely
 import xarray
 from pyproj import Transformer
 
-from tasks.assembly.builder import open_workshop
-from tasks.build_shard import ShardReport, make_shard
+from tasks.assembly.builder import open_builder
+from tasks.assembly.shard import make_shard
 from tasks.imagery import BANDS, POLARIZATIONS
 from tasks.places import Patch
-from tasks.prepare_corpus import describe_everywhere
+from tasks.shards.description import describe_everywhere
+from tasks.shards.runs import ShardReport
 from tasks.spec import CorpusSpec
 from tests.servers.both import Both
 from tests.servers.earthone import decibels, raw_values
@@ -45,7 +46,7 @@ def spec_over(folder: Path, region: str = "across a zone border", **changes: Any
     if not area.exists():
         geopandas.GeoDataFrame(geometry=[shapely.box(*REGIONS[region][0])], crs=4326).to_file(area)
     given: dict[str, Any] = {
-        "name": "together", "seed": 11, "size": 24, "shard_size": 12, "places": {"random": "region.geojson"},
+        "name": "together", "seed": 11, "size": 24, "shard_size": 12, "places": {"random": str(area)},
         "window": [str(FIRST), str(FIRST + dt.timedelta(days=DAYS))], "patch": {"pixels": 32},
         "platforms": ["earthengine", "descarteslabs"], "destinations": [str(folder / "corpus")],
     }  # fmt: skip
@@ -58,12 +59,12 @@ def write(spec: CorpusSpec, path: Path) -> Path:
     return path
 
 
-def build(spec: CorpusSpec, folder: Path, at_once: int = 2) -> list[ShardReport]:
+def build(spec: CorpusSpec, at_once: int = 2) -> list[ShardReport]:
     """Build every shard of a corpus without Prefect, so many at once."""
-    shop = open_workshop(spec, folder)
-    shards = describe_everywhere(shop).shards
+    builder = open_builder(spec)
+    describe_everywhere(builder.destinations, builder.description)
     with ThreadPoolExecutor(at_once) as threads:
-        return list(threads.map(lambda shard: make_shard(shop, shard), range(shards)))
+        return list(threads.map(lambda shard: make_shard(builder, shard), range(builder.description.shards)))
 
 
 def rows_of(corpus: Path) -> pd.DataFrame:

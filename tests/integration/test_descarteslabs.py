@@ -1,38 +1,56 @@
 """The platform `descarteslabs`: the real client against EarthOne over loopback."""
 
+import builtins
+import datetime as dt
+import io
 import logging
 import subprocess
 import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 
-from tasks.assembly.builder import open_workshop
-from tasks.build_shard import make_shard
+from tasks.assembly.builder import close_builders, open_builder
+from tasks.assembly.shard import make_shard
 from tasks.errors import (
     CatalogueError,
     CredentialsError,
     DeepSentinelError,
     PixelsError,
+    PlatformUnreachable,
     SceneUnavailable,
     SettingsError,
 )
-from tasks.imagery import BANDS, Tiles, Traffic, open_platforms
-from tasks.imagery.descarteslabs import open_descarteslabs
-from tasks.places import PIXEL, Draws, Patch, open_places
+from tasks.imagery import BANDS, Opening, Platform, Tiles, Traffic, open_platforms, room_of
+from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
+from tasks.places import PIXEL, Draws, Patch
 from tasks.places.patches import patches_around
-from tasks.prepare_corpus import describe_everywhere
-from tasks.scenes import DAY, Candidates, Outcome, Rule, ScenePair, Sentinel1Scenes, Sentinel2Scenes, pair
-from tasks.settings import Settings
-from tasks.spec import CorpusSpec
+from tasks.scenes import (
+    DAY,
+    Acquisition,
+    Acquisitions,
+    Candidates,
+    Outcome,
+    Reason,
+    Rejection,
+    Role,
+    Rule,
+    Sentinel1Scenes,
+    Sentinel2Scenes,
+    pair,
+)
+from tasks.shards.description import describe_everywhere
+from tasks.spec import CorpusSpec, PlatformItem
+from tests.integration.conftest import tree
 from tests.servers.earthone import (
     S2_BANDS,
     SENTINEL1,
@@ -43,9 +61,24 @@ from tests.servers.earthone import (
     decibels,
     raw_values,
 )
-from tests.servers.worlds import PLACES, START, Acquisition, draws_at, micros, world_over
+from tests.servers.worlds import PLACES, START, draws_at, micros, world_over
+from tests.servers.worlds import Acquisition as Taken
 
-RULE = Rule(window=(micros(START), micros(START) + 365 * DAY), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=60.0)
+S2, S1 = "descarteslabs/s2", "descarteslabs/s1"
+
+
+def rule_with(max_cloud_cover: float | None) -> Rule:
+    """The rule of a year, with a cloud limit."""
+    return Rule(
+        window=(micros(START), micros(START) + 365 * DAY),
+        roles={
+            "s2": Role(near=None, reach=30 * DAY, max_cloud_cover=max_cloud_cover),
+            "s1": Role(near="s2", reach=3 * DAY),
+        },
+    )
+
+
+RULE = rule_with(60.0)
 
 
 @pytest.fixture
@@ -54,56 +87,68 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def settings_for(server: Server, **changes: object) -> Settings:
+def settings_for(server: Server, **changes: object) -> DescartesLabsSettings:
     given: dict[str, object] = {
-        "descarteslabs_url": server.url,
-        "descarteslabs_iam_url": server.url,
-        "descarteslabs_client_id": server.world.client[0],
-        "descarteslabs_client_secret": server.world.client[1],
-        "descarteslabs_requests": 8,
-        "descarteslabs_deadline": 30,
+        "url": server.url,
+        "iam_url": server.url,
+        "client_id": server.world.client[0],
+        "client_secret": server.world.client[1],
+        "requests": 8,
+        "patience": 30,
     }
-    return Settings.model_validate(given | changes)
+    return DescartesLabsSettings.model_validate(given | changes)
 
 
-def open_at(server: Server, rule: Rule = RULE, **changes: object):
-    return open_descarteslabs(settings_for(server, **changes), rule)
+_opened: list[Platform] = []
 
 
-def one_pair(s2_id: str, s1_id: str, *, baseline: str = "02.07") -> ScenePair:
-    """A pair of this platform's scenes, as `candidates` would have found them."""
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """What a test opens ends with it."""
+    yield
+    close_builders()
+    while _opened:
+        _opened.pop().close()
+
+
+def open_at(server: Server, rule: Rule = RULE, **changes: object) -> Platform:
+    item = PlatformItem(kind="descarteslabs", name="descarteslabs")
+    opening = Opening(item=item, rule=rule, bounds=(-180, -90, 180, 90))
+    _opened.append(room_of("descarteslabs").open(opening, settings_for(server, **changes)))
+    return _opened[-1]
+
+
+def acquisitions_of(s2_id: str, s1_id: str, *, baseline: str = "02.07", time: int = micros(START)) -> Acquisitions:
+    """Acquisitions of this platform, as `candidates` would have found them."""
     texts = [np.array([text], dtype=object) for text in (s2_id, s1_id, baseline, "32UAA", "S2A 20190101T100000", "")]
     globe = np.array([shapely.box(-180, -90, 180, 90)], dtype=object)
-    time, zero, cloud = np.array([micros(START)]), np.array([0]), np.array([0.0])
-    return ScenePair(
-        s2=Sentinel2Scenes(id=texts[0], time=time, footprint=globe, orbit=zero, epsg=zero, tile=texts[3],
-                           datatake=texts[4], baseline=texts[2], processed=zero, cloud_cover=cloud),
-        s2_scene=0,
-        s1=Sentinel1Scenes(id=texts[1], time=time, footprint=globe, orbit=zero, product=texts[1], direction=texts[5]),
-        s1_scene=0,
-    )  # fmt: skip
+    times, zero, cloud = np.array([time]), np.array([0]), np.array([0.0])
+    s2 = Sentinel2Scenes(id=texts[0], time=times, footprint=globe, orbit=zero, epsg=zero, tile=texts[3],
+                         datatake=texts[4], baseline=texts[2], processed=zero, cloud_cover=cloud)  # fmt: skip
+    s1 = Sentinel1Scenes(id=texts[1], time=times, footprint=globe, orbit=zero, product=texts[1], direction=texts[5])
+    return {"s2": Acquisition(scenes=s2, scene=0), "s1": Acquisition(scenes=s1, scene=0)}
 
 
-def scenes_for(patch: Patch, name: str = "a", **changes: object) -> tuple[list[Scene], ScenePair]:
+def scenes_for(patch: Patch, name: str = "a", **changes: object) -> tuple[list[Scene], Acquisitions]:
     """A Sentinel-2 and a Sentinel-1 scene to fetch on a patch."""
     common = {"acquired": "2019-01-01T10:00:00Z", "footprint": shapely.box(-180, -90, 180, 90)}
     s2 = Scene(id=f"{SENTINEL2}:{name}", product=SENTINEL2, epsg=patch.epsg, **common | changes)  # type: ignore[arg-type]
     s1 = Scene(id=f"{SENTINEL1}:{name}", product=SENTINEL1, **common)  # type: ignore[arg-type]
-    return [s2, s1], one_pair(s2.id, s1.id)
+    return [s2, s1], acquisitions_of(s2.id, s1.id)
 
 
-def expected_tiles(patch: Patch, found: ScenePair) -> Tiles:
+def expected_tiles(patch: Patch, found: Acquisitions) -> Tiles:
     """What the server's pixels are on a patch, in our units."""
-    s2 = [raw_values(found.s2_id, b, patch.xmin, patch.ymax, patch.shape, most=9973) for b in range(13)]
-    s1 = [decibels(raw_values(found.s1_id, b, patch.xmin, patch.ymax, patch.shape, most=4095)) for b in range(2)]
-    return Tiles(s2=np.stack(s2).astype(np.uint16), s1=np.stack(s1))
+    where = (patch.xmin, patch.ymax, patch.shape)
+    s2 = [raw_values(found["s2"].id, band, *where, most=9973) for band in range(13)]
+    s1 = [decibels(raw_values(found["s1"].id, band, *where, most=4095)) for band in range(2)]
+    return Tiles(arrays={S2: np.stack(s2).astype(np.uint16), S1: np.stack(s1)})
 
 
 def assert_same(tiles: Tiles, expected: Tiles) -> None:
-    assert tiles.s2.dtype == np.uint16
-    assert tiles.s1.dtype == np.float32
-    np.testing.assert_array_equal(tiles.s2, expected.s2)
-    np.testing.assert_allclose(tiles.s1, expected.s1, rtol=0, atol=1e-5)
+    assert {path: array.dtype.name for path, array in tiles.arrays.items()} == {S2: "uint16", S1: "float32"}
+    np.testing.assert_array_equal(tiles.arrays[S2], expected.arrays[S2])
+    np.testing.assert_allclose(tiles.arrays[S1], expected.arrays[S1], rtol=0, atol=1e-5)
 
 
 def patch_at(lon: float, lat: float, pixels: int = 250) -> Patch:
@@ -133,16 +178,16 @@ class TestPixels:
         tiles, expected = open_at(server).fetch(patch, found, Traffic()), expected_tiles(patch, found)
         inside = np.zeros(patch.shape, bool)
         inside[7:-5, 10:] = True
-        np.testing.assert_array_equal(tiles.s2, np.where(inside, expected.s2, 0))
-        np.testing.assert_array_equal(np.isnan(tiles.s1), np.broadcast_to(~inside, tiles.s1.shape))
+        np.testing.assert_array_equal(tiles.arrays[S2], np.where(inside, expected.arrays[S2], 0))
+        np.testing.assert_array_equal(np.isnan(tiles.arrays[S1]), np.broadcast_to(~inside, tiles.arrays[S1].shape))
 
     def test_of_a_product_kept_in_other_units_are_scaled_to_ten_thousandths(self, server: Server) -> None:
         server.world.s2_ranges = ((0, 20000), (0.0, 1.0))
         patch = patch_at(9, 48, 40)
         server.world.scenes, found = scenes_for(patch)
         tiles = open_at(server).fetch(patch, found, Traffic())
-        halved = np.rint(expected_tiles(patch, found).s2 / 2)
-        np.testing.assert_array_equal(tiles.s2, np.maximum(halved, 1))
+        halved = np.rint(expected_tiles(patch, found).arrays[S2] / 2)
+        np.testing.assert_array_equal(tiles.arrays[S2], np.maximum(halved, 1))
 
     @pytest.mark.parametrize("chunked", [True, False])
     def test_come_over_one_connection(self, server: Server, chunked: bool) -> None:
@@ -158,32 +203,43 @@ class TestPixels:
     def test_of_bands_that_the_product_lacks_are_zero(self, server: Server) -> None:
         patch = patch_at(9, 48, 40)
         server.world.scenes, found = scenes_for(patch)
-        platform = open_at(server, descarteslabs_sentinel2_bands=[b if b != "cirrus" else "-" for b in S2_BANDS])
+        platform = open_at(server, sentinel2_bands=[b if b != "cirrus" else "-" for b in S2_BANDS])
         assert platform.bands == tuple(band for band in BANDS if band != "B10")
-        tiles, expected = platform.fetch(patch, found, Traffic()), expected_tiles(patch, found).s2.copy()
+        tiles, expected = platform.fetch(patch, found, Traffic()), expected_tiles(patch, found).arrays[S2].copy()
         expected[10] = 0
-        np.testing.assert_array_equal(tiles.s2, expected)
+        np.testing.assert_array_equal(tiles.arrays[S2], expected)
 
     def test_keep_or_lose_the_offset_as_the_settings_say(self, server: Server) -> None:
         patch = patch_at(9, 48, 40)
         server.world.scenes, found = scenes_for(patch)
-        new = one_pair(found.s2_id, found.s1_id, baseline="05.00")
-        expected = expected_tiles(patch, found).s2
-        kept = open_at(server, descarteslabs_offset="kept")
-        np.testing.assert_array_equal(kept.fetch(patch, found, Traffic()).s2, expected)
-        np.testing.assert_array_equal(kept.fetch(patch, new, Traffic()).s2, np.maximum(expected, 1001) - 1000)
-        np.testing.assert_array_equal(open_at(server).fetch(patch, new, Traffic()).s2, expected)
+        keys = found["s2"].id, found["s1"].id
+        new = acquisitions_of(*keys, baseline="05.00")
+        expected = expected_tiles(patch, found).arrays[S2]
+        kept = open_at(server, offset="kept")
+        np.testing.assert_array_equal(kept.fetch(patch, found, Traffic()).arrays[S2], expected)
+        np.testing.assert_array_equal(kept.fetch(patch, new, Traffic()).arrays[S2], np.maximum(expected, 1001) - 1000)
+        np.testing.assert_array_equal(open_at(server).fetch(patch, new, Traffic()).arrays[S2], expected)
+
+    def test_whose_offset_nothing_tells_are_not_to_be_had(self, server: Server) -> None:
+        patch = patch_at(9, 48, 40)
+        server.world.scenes, found = scenes_for(patch)
+        late = micros(dt.datetime(2023, 1, 1, tzinfo=dt.UTC))
+        unknown = acquisitions_of(found["s2"].id, found["s1"].id, baseline="", time=late)
+        with pytest.raises(SceneUnavailable) as caught:
+            open_at(server, offset="kept").fetch(patch, unknown, Traffic())
+        assert (caught.value.reason, caught.value.scene) == (Reason.OFFSET_UNKNOWN, found["s2"].id)
+        assert open_at(server).fetch(patch, unknown, Traffic()).arrays[S2].any()
 
     def test_of_linear_power_become_decibels(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tests.servers.earthone.S1_DECIBELS", (0.0, 4.095))
         patch = patch_at(9, 48, 40)
         server.world.scenes, found = scenes_for(patch)
-        tiles = open_at(server, descarteslabs_backscatter="power").fetch(patch, found, Traffic())
-        raw = raw_values(found.s1_id, 1, patch.xmin, patch.ymax, patch.shape, most=4095)
-        np.testing.assert_allclose(tiles.s1[1], 10 * np.log10(raw / 1000), atol=1e-4)
+        tiles = open_at(server, backscatter="power").fetch(patch, found, Traffic())
+        raw = raw_values(found["s1"].id, 1, patch.xmin, patch.ymax, patch.shape, most=4095)
+        np.testing.assert_allclose(tiles.arrays[S1][1], 10 * np.log10(raw / 1000), atol=1e-4)
 
 
-def by_the_rule(draws: Draws, s2: list[Acquisition], s1: list[Acquisition], rule: Rule) -> list[tuple[str, str] | None]:
+def by_the_rule(draws: Draws, s2: list[Taken], s1: list[Taken], rule: Rule) -> list[tuple[str, str] | None]:
     """The pairing rule, written out draw by draw."""
     chosen: list[tuple[str, str] | None] = []
     for draw, outline in enumerate(draws.patches.outlines(inset=PIXEL / 2)):
@@ -191,13 +247,14 @@ def by_the_rule(draws: Draws, s2: list[Acquisition], s1: list[Acquisition], rule
         mine = [a for a in s2 if a.place == draw and a.footprint.covers(outline)]
         mine = [a for a in mine if rule.window[0] <= a.time < rule.window[1]]
         mine = [a for a in mine if a.newness == max(b.newness for b in mine if b.datatake == a.datatake)]
-        mine = [a for a in mine if rule.max_cloud_cover is None or a.cloud <= rule.max_cloud_cover]
+        limit = rule.roles["s2"].max_cloud_cover
+        mine = [a for a in mine if limit is None or a.cloud <= limit]
         options = [
             (abs(a.time - preferred), a.id, abs(b.time - a.time), b.id)
             for a in mine
             for b in s1
             if abs(a.time - preferred) <= rule.search
-            if b.place == draw and b.footprint.covers(outline) and abs(b.time - a.time) <= rule.max_gap
+            if b.place == draw and b.footprint.covers(outline) and abs(b.time - a.time) <= rule.roles["s1"].reach
         ]
         chosen.append((min(options)[1], min(options)[3]) if options else None)
     return chosen
@@ -205,18 +262,18 @@ def by_the_rule(draws: Draws, s2: list[Acquisition], s1: list[Acquisition], rule
 
 def chosen_of(draws: Draws, candidates: Candidates, rule: Rule) -> list[tuple[str, str] | None]:
     pairs = pair(draws.patches, draws.preferred, candidates, rule)
-    return [
-        (str(candidates.sentinel2.id[pairs.s2_scene[n]]), str(candidates.sentinel1.id[pairs.s1_scene[n]]))
-        if pairs.outcome[n] == Outcome.PAIRED
-        else None
-        for n in range(len(draws))
-    ]
+    paired = pairs.outcome == Outcome.PAIRED
+    chosen = [pairs.acquisitions(candidates, n) if paired[n] else None for n in range(len(draws))]
+    return [found and (found["s2"].id, found["s1"].id) for found in chosen]
 
 
 def rows_of(found: Candidates) -> set[tuple[int, str]]:
     """Which scene is near which draw, whatever else a search has brought."""
-    s2 = zip(found.s2_draw.tolist(), found.sentinel2.id[found.s2_scene], strict=True)
-    return set(s2) | set(zip(found.s1_draw.tolist(), found.sentinel1.id[found.s1_scene], strict=True))
+    return {
+        (draw, key)
+        for near in found.values()
+        for draw, key in zip(near.draw.tolist(), near.scenes.id[near.scene], strict=True)
+    }
 
 
 def scattered(count: int) -> list[tuple[float, float]]:
@@ -228,7 +285,7 @@ class TestCandidates:
     @pytest.mark.parametrize("named", [True, False])
     @pytest.mark.parametrize("max_cloud_cover", [None, 40.0])
     def test_pair_as_the_rule_says(self, server: Server, named: bool, max_cloud_cover: float | None) -> None:
-        draws, rule = draws_at(list(PLACES.values())), replace(RULE, max_cloud_cover=max_cloud_cover)
+        draws, rule = draws_at(list(PLACES.values())), rule_with(max_cloud_cover)
         server.world.scenes, s2, s1 = world_over(draws, named=named)
         expected = by_the_rule(draws, s2, s1, rule)
         assert sum(chosen is not None for chosen in expected) >= 7
@@ -248,7 +305,7 @@ class TestCandidates:
         first = open_at(server).candidates(draws, Traffic())
         for together, page in ((1, 1000), (250, 7), (3, 50)):
             server.world.page = page
-            found = open_at(server, descarteslabs_search_patches=together).candidates(draws, Traffic())
+            found = open_at(server, search_patches=together).candidates(draws, Traffic())
             assert chosen_of(draws, found, RULE) == expected
             assert rows_of(found) == rows_of(first)
 
@@ -268,74 +325,119 @@ class TestCandidates:
         server.world.scenes, s2, s1 = world_over(draws)
         found = open_at(server).candidates(draws, Traffic())
         truth = {a.id: a for a in s2}
-        for n, key in enumerate(found.sentinel2.id):
+        optical, radar = found["s2"].scenes, found["s1"].scenes
+        assert isinstance(optical, Sentinel2Scenes) and isinstance(radar, Sentinel1Scenes)
+        for n, key in enumerate(optical.id):
             a = truth[key]
-            assert found.sentinel2.datatake[n] == a.datatake
-            assert (found.sentinel2.baseline[n], found.sentinel2.processed[n]) == (a.newness[0], a.newness[1])
-            assert (found.sentinel2.tile[n], found.sentinel2.epsg[n]) == (a.tile, draws.patches.epsg[0])
-            assert found.sentinel2.cloud_cover[n] == pytest.approx(a.cloud)
+            assert optical.datatake[n] == a.datatake
+            assert (optical.baseline[n], optical.processed[n]) == (a.newness[0], a.newness[1])
+            assert (optical.tile[n], optical.epsg[n]) == (a.tile, draws.patches.epsg[0])
+            assert optical.cloud_cover[n] == pytest.approx(a.cloud)
         products = {a.id: a.datatake for a in s1}
-        assert list(found.sentinel1.product) == [products[key] for key in found.sentinel1.id]
-        assert set(found.sentinel1.direction) == {"descending"}
-        assert all(1 <= orbit <= 175 for orbit in found.sentinel1.orbit)
+        assert list(radar.product) == [products[key] for key in radar.id]
+        assert set(radar.direction) == {"descending"}
+        assert all(1 <= orbit <= 175 for orbit in radar.orbit)
 
     def test_of_an_unknown_product_say_which_setting(self, server: Server) -> None:
         with pytest.raises(CatalogueError, match=r"'sentinel-9:X'.*DEEPSENTINEL_DESCARTESLABS_SENTINEL1"):
-            open_at(server, descarteslabs_sentinel1="sentinel-9:X").candidates(draws_at([(9, 48)]), Traffic())
+            open_at(server, sentinel1="sentinel-9:X").candidates(draws_at([(9, 48)]), Traffic())
 
     def test_of_a_product_without_a_band_say_which_it_has(self, server: Server) -> None:
-        platform = open_at(server, descarteslabs_sentinel1_bands="vv,hv")
+        platform = open_at(server, sentinel1_bands="vv,hv")
         with pytest.raises(CatalogueError, match=r"no band hv; it has alpha, vh, vv.*SENTINEL1_BANDS"):
             platform.candidates(draws_at([(9, 48)]), Traffic())
 
 
 class TestResolve:
-    def pairs_elsewhere(self, draws: Draws, s2: list[Acquisition], s1: list[Acquisition]) -> list[ScenePair]:
-        """The rule's pairs as another platform knows them: its own ids, other times, other names of one product."""
-        pairs = []
+    def chosen_elsewhere(self, draws: Draws, s2: list[Taken], s1: list[Taken]) -> list[Acquisitions]:
+        """The rule's choices as another platform knows them: its own ids, other times, other names of one product."""
+        wanted: list[Acquisitions] = []
         truth = {a.id: a for a in (*s2, *s1)}
         for chosen in by_the_rule(draws, s2, s1, RULE):
             assert chosen is not None
             a, b = truth[chosen[0]], truth[chosen[1]]
-            found = one_pair("COPERNICUS/S2/x", "COPERNICUS/S1_GRD/x")
+            found = acquisitions_of("COPERNICUS/S2/x", "COPERNICUS/S1_GRD/x")
             texts = {"datatake": a.datatake, "tile": a.tile}
             other = replace(
-                found.s2, time=np.array([a.time + 900_000_000]),
+                found["s2"].scenes, time=np.array([a.time + 900_000_000]),
                 **{name: np.array([text], dtype=object) for name, text in texts.items()},
             )  # fmt: skip
             name = b.datatake[:-4] + "FFFF"
-            radar = replace(found.s1, time=np.array([b.time]), product=np.array([name], dtype=object))
-            pairs.append(ScenePair(s2=other, s2_scene=0, s1=radar, s1_scene=0))
-        return pairs
+            radar = replace(
+                found["s1"].scenes, time=np.array([b.time]), product=np.array([name], dtype=object)
+            )  # fmt: skip
+            wanted.append({"s2": Acquisition(scenes=other, scene=0), "s1": Acquisition(scenes=radar, scene=0)})
+        return wanted
 
     @pytest.mark.parametrize("named", [True, False])
     def test_finds_the_acquisitions_that_another_platform_chose(self, server: Server, named: bool) -> None:
         draws = draws_at(scattered(40))
         server.world.scenes, s2, s1 = world_over(draws, named=named)
-        pairs = self.pairs_elsewhere(draws, s2, s1)
-        traffic = Traffic()
-        found = open_at(server).resolve(pairs, draws.patches, traffic)
-        assert [f if isinstance(f, str) else (f.s2_id, f.s1_id) for f in found] == by_the_rule(draws, s2, s1, RULE)
+        wanted = self.chosen_elsewhere(draws, s2, s1)
+        found = open_at(server).resolve(wanted, draws.patches, Traffic())
+        own = [one if isinstance(one, Rejection) else (one["s2"].id, one["s1"].id) for one in found]
+        assert own == by_the_rule(draws, s2, s1, RULE)
         assert server.world.requests["search"] == 2 * -(-40 // 16)
 
     def test_says_what_is_missing(self, server: Server) -> None:
         draws = draws_at(scattered(3))
         scenes, s2, s1 = world_over(draws)
-        pairs, chosen = self.pairs_elsewhere(draws, s2, s1), by_the_rule(draws, s2, s1, RULE)
+        wanted, chosen = self.chosen_elsewhere(draws, s2, s1), by_the_rule(draws, s2, s1, RULE)
         assert chosen[0] is not None
         assert chosen[2] is not None
         gone = {a.id for a in s2 if a.id.rsplit("_v", 1)[0] == chosen[0][0].rsplit("_v", 1)[0]} | {chosen[2][1]}
         server.world.scenes = [scene for scene in scenes if scene.id not in gone]
-        found = open_at(server).resolve(pairs, draws.patches, Traffic())
-        assert isinstance(found[0], str)
-        assert "not in its catalogue" in found[0]
-        assert isinstance(found[1], ScenePair)
-        assert isinstance(found[2], str)
-        assert found[2].startswith("S1A_IW_GRDH")
+        found = open_at(server).resolve(wanted, draws.patches, Traffic())
+        optical = wanted[0]["s2"].scenes
+        assert isinstance(optical, Sentinel2Scenes)
+        name = f"{optical.datatake[0]} {optical.tile[0]}"
+        assert found[0] == Rejection(reason=Reason.NOT_IN_CATALOGUE, scene=name)
+        assert not isinstance(found[1], Rejection)
+        radar = wanted[2]["s1"].scenes
+        assert isinstance(radar, Sentinel1Scenes)
+        assert found[2] == Rejection(reason=Reason.NOT_IN_CATALOGUE, scene=str(radar.product[0]))
 
     def test_of_nothing_asks_nothing(self, server: Server) -> None:
         assert open_at(server).resolve([], draws_at([(9, 48)]).patches, Traffic()) == []
         assert not server.world.requests
+
+
+class TestRoles:
+    def test_are_those_of_the_rule_whatever_they_are_called(self, server: Server) -> None:
+        """A clear scene, a cloudy one near it and one of radar, as corpora to come ask for."""
+        more = {"s2_cloudy": Role(near="s2", reach=10 * DAY), "s1": Role(near="s2", reach=3 * DAY)}
+        rule = replace(RULE, roles={"s2": RULE.roles["s2"], **more})
+        draws = draws_at([PLACES["north"], PLACES["south"]])
+        server.world.scenes, s2, s1 = world_over(draws)
+        platform = open_at(server, rule)
+
+        candidates = platform.candidates(draws, Traffic())
+        assert list(candidates) == ["s2", "s2_cloudy", "s1"]
+        assert set(candidates["s2"].scenes.id) < set(candidates["s2_cloudy"].scenes.id) <= {a.id for a in s2}
+        times = {role: near.scenes.time[near.scene[near.draw == 0]] for role, near in candidates.items()}
+        assert np.ptp(times["s2"]) <= 60 * DAY < np.ptp(times["s2_cloudy"]) <= 80 * DAY
+        assert set(candidates["s1"].scenes.id) <= {a.id for a in s1}
+
+        outlines = draws.patches.outlines()
+        wanted: list[Acquisitions] = []
+        for n, outline in enumerate(outlines):
+            chosen: dict[str, Acquisition] = {}
+            for role, near in candidates.items():
+                mine = near.scene[near.draw == n]
+                whole = [scene for scene in mine if near.scenes.footprint[scene].covers(outline)]
+                chosen[role] = Acquisition(scenes=near.scenes, scene=int(whole[-1 if role == "s2_cloudy" else 0]))
+            wanted.append(chosen)
+        for one, own in zip(wanted, platform.resolve(wanted, draws.patches, Traffic()), strict=True):
+            assert not isinstance(own, Rejection)
+            assert list(own) == ["s2", "s2_cloudy", "s1"]
+            assert [own[role].time for role in own] == [one[role].time for role in one]
+
+        tiles = platform.fetch(draws.patches[0], wanted[0], Traffic())
+        assert list(tiles.arrays) == [S2, "descarteslabs/s2_cloudy", S1]
+        other = {"s2": wanted[0]["s2_cloudy"], "s1": wanted[0]["s1"]}
+        np.testing.assert_array_equal(
+            tiles.arrays["descarteslabs/s2_cloudy"], expected_tiles(draws.patches[0], other).arrays[S2]
+        )
 
 
 def some_faults(kind: str, content: int, attempt: int) -> str | None:
@@ -357,11 +459,8 @@ class TestFaults:
         traffic, platform = Traffic(), open_at(server)
         candidates = platform.candidates(draws, traffic)
         pairs = pair(draws.patches, draws.preferred, candidates, RULE)
-        found = ScenePair(
-            s2=candidates.sentinel2, s2_scene=int(pairs.s2_scene[0]),
-            s1=candidates.sentinel1, s1_scene=int(pairs.s1_scene[0]),
-        )  # fmt: skip
-        assert [(found.s2_id, found.s1_id)] == by_the_rule(draws, s2, s1, RULE)
+        found = pairs.acquisitions(candidates, 0)
+        assert [(found["s2"].id, found["s1"].id)] == by_the_rule(draws, s2, s1, RULE)
         assert_same(platform.fetch(draws.patches[0], found, traffic), expected_tiles(draws.patches[0], found))
         assert traffic.requests == server.world.requests.total()
         # The login is one request of its kind, the others are two each.
@@ -400,27 +499,26 @@ class TestFaults:
         assert_same(open_at(server).fetch(patch, found, traffic), expected_tiles(patch, found))
         assert traffic.retries == 2
 
-    @pytest.mark.parametrize(("fault", "reason"), [("404", "cannot render"), ("400", "cannot render")])
-    def test_of_one_scene_are_final_and_told_without_the_servers_words(
-        self, server: Server, fault: str, reason: str
-    ) -> None:
+    @pytest.mark.parametrize("fault", ["404", "400"])
+    def test_of_one_scene_are_final_and_told_without_the_servers_words(self, server: Server, fault: str) -> None:
         patch = patch_at(9, 48, 64)
         server.world.scenes, found = scenes_for(patch)
         server.world.fault = lambda kind, *_: fault if kind == "raster" else None
         traffic = Traffic()
         with pytest.raises(SceneUnavailable) as caught:
             open_at(server).fetch(patch, found, traffic)
-        # Records of a shard quote it, and must be the same whenever it is built.
-        assert str(caught.value) == f"{found.s2_id}: the platform {reason} this scene on this patch"
+        key = found["s2"].id
+        assert (caught.value.reason, caught.value.scene) == (Reason.REFUSED, key)
+        assert str(caught.value) == f"{key}: the platform cannot render this scene on this patch"
         assert server.world.requests["raster"] == 1
         assert traffic.retries == 0
 
-    def test_that_last_end_at_the_deadline(self, server: Server) -> None:
+    def test_that_last_end_with_the_patience(self, server: Server) -> None:
         patch = patch_at(9, 48, 64)
         server.world.scenes, found = scenes_for(patch)
         server.world.fault = lambda kind, *_: "truncated" if kind == "raster" else None
-        with pytest.raises(PixelsError, match=r"sentinel-2:L1C:a: its pixels: still failing .* damaged body"):
-            open_at(server, descarteslabs_deadline=1).fetch(patch, found, Traffic())
+        with pytest.raises(PixelsError, match=r"descarteslabs: \S+:a: its pixels: still failing .* damaged body"):
+            open_at(server, patience=1).fetch(patch, found, Traffic())
 
     def test_of_an_unknown_status_are_final(self, server: Server) -> None:
         server.world.fault = lambda kind, *_: "418" if kind == "search" else None
@@ -447,13 +545,147 @@ class TestFaults:
             open_at(server).fetch(patch, found, Traffic())
 
 
+def slow(kind: str) -> Callable[[str, int, int], None]:
+    """Requests of a kind are answered after a second."""
+    return lambda k, *_: time.sleep(1.0) if k == kind else None
+
+
+class TestOutOfReach:
+    @pytest.mark.parametrize("kind", ["token", "bands", "search", "raster"])
+    def test_is_a_platform_that_does_not_answer_within_the_deadline(self, server: Server, kind: str) -> None:
+        patch = patch_at(9, 48, 16)
+        server.world.scenes, found = scenes_for(patch)
+        server.world.fault = slow(kind)  # type: ignore[assignment]
+        platform, traffic, began = open_at(server, deadline=0.2, patience=1), Traffic(), time.monotonic()
+        with pytest.raises(PlatformUnreachable, match=r"descarteslabs: .*: out of reach after [2-9] attempts in 1 s"):
+            if kind == "raster":
+                platform.fetch(patch, found, traffic)
+            else:
+                platform.candidates(draws_at([(9, 48)]), traffic)
+        assert time.monotonic() - began < 4
+        assert traffic.retries >= 1
+
+    def test_is_not_a_platform_whose_every_answer_comes_in_time(self, server: Server) -> None:
+        patch = patch_at(9, 48, 16)
+        server.world.scenes, found = scenes_for(patch)
+        server.world.latency = 0.4
+        # Each of five requests stays below the deadline; together they take longer, also than the patience.
+        tiles = open_at(server, deadline=1, patience=0.5).fetch(patch, found, Traffic())
+        assert_same(tiles, expected_tiles(patch, found))
+
+    @pytest.mark.parametrize("fault", ["reset", "nobody"])
+    def test_is_a_platform_that_refuses_connections(self, server: Server, fault: str) -> None:
+        patch = patch_at(9, 48, 16)
+        server.world.scenes, found = scenes_for(patch)
+        platform = open_at(server, patience=0.5)
+        platform.fetch(patch, found, Traffic())
+        if fault == "nobody":
+            platform.close()
+            server.shutdown()
+            server.server_close()
+        else:
+            server.world.fault = lambda *_: "reset"
+        for act in (
+            lambda: platform.fetch(patch, found, Traffic()),
+            lambda: platform.candidates(draws_at([(9, 48)]), Traffic()),
+        ):
+            with pytest.raises(PlatformUnreachable, match=r"Run the same command later"):
+                act()
+
+    def test_costs_all_threads_together_one_patience(self, server: Server) -> None:
+        patch = patch_at(9, 48, 16)
+        server.world.scenes, found = scenes_for(patch)
+        server.world.fault = lambda kind, *_: "reset" if kind == "token" else None
+        platform, began = open_at(server, patience=1), time.monotonic()
+
+        def fetch(_: int) -> type[BaseException] | None:
+            try:
+                platform.fetch(patch, found, Traffic())
+            except PlatformUnreachable as error:
+                return type(error)
+            return None
+
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(fetch, range(8))) == {PlatformUnreachable}
+        assert time.monotonic() - began < 4
+
+
+class TestClose:
+    def test_ends_threads_and_connections_and_opens_them_again_when_asked(self, server: Server) -> None:
+        draws, patch = draws_at([(9, 48)]), patch_at(9, 48, 16)
+        server.world.scenes, found = scenes_for(patch)
+        own = {thread.name for thread in threading.enumerate()}
+        platform = open_at(server)
+        for times in (1, 2):
+            platform.candidates(draws, Traffic())
+            with ThreadPoolExecutor(4) as threads:
+                for tiles in threads.map(lambda _: platform.fetch(patch, found, Traffic()), range(8)):
+                    assert_same(tiles, expected_tiles(patch, found))
+                # The threads that fetch live on, as those of a build do: only what they have opened ends.
+                assert server.world.open_connections > 0
+                platform.close()
+                _until(lambda: server.world.open_connections == 0)
+            assert not [t.name for t in threading.enumerate() if t.name not in own and "descarteslabs" in t.name]
+            assert server.world.requests["token"] == times, "the login is forgotten"
+
+    def test_of_what_was_never_used_or_is_closed_already_does_nothing(self, server: Server) -> None:
+        platform = open_at(server)
+        platform.close()
+        platform.check(None)
+        platform.close()
+        platform.close()
+        assert server.world.requests == {"token": 1, "bands": 2}
+
+
+def _until(done: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.01)
+
+
+class TestThreads:
+    def test_compile_nothing(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Python's `ast`, which numpy's readers use on headers, is not safe in many threads on CPython 3.11."""
+        draws, patch = draws_at([(9, 48)]), patch_at(9, 48, 64)
+        scenes, found = scenes_for(patch)
+        server.world.scenes = [*scenes, *world_over(draws)[0]]
+        platform = open_at(server)
+        compiled: list[str] = []
+        real = builtins.compile
+
+        def compiling(source: Any, *args: Any, **options: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                compiled.append(str(source)[:200])
+            return real(source, *args, **options)
+
+        def work(_: int) -> None:
+            platform.candidates(draws, Traffic())
+            platform.fetch(patch, found, Traffic())
+
+        # What is imported late is compiled once.
+        work(0)
+        monkeypatch.setattr(builtins, "compile", compiling)
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(16)))
+            assert compiled == []
+            list(threads.map(lambda _: np.load(io.BytesIO(_npy())), range(1)))
+        assert compiled, "the trap works"
+
+
+def _npy() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
 class TestLimit:
     def test_is_kept_by_all_threads_together(self, server: Server) -> None:
         patches = [patch_at(9 + 0.1 * n, 48, 16) for n in range(24)]
         made = [scenes_for(patch, f"scene{n}") for n, patch in enumerate(patches)]
         server.world.scenes = [scene for scenes, _ in made for scene in scenes]
         server.world.latency = 0.02
-        platform = open_at(server, descarteslabs_requests=3)
+        platform = open_at(server, requests=3)
         with ThreadPoolExecutor(12) as threads:
             list(threads.map(lambda n: platform.fetch(patches[n], made[n][1], Traffic()), range(24)))
         # The server counts a request until its thread is done with it, when the client may have sent the next one
@@ -470,9 +702,7 @@ class TestLogin:
 
     def test_works_with_a_token(self, server: Server) -> None:
         token = server.world.issue(3600)
-        platform = open_at(
-            server, descarteslabs_token=token, descarteslabs_client_id=None, descarteslabs_client_secret=None
-        )
+        platform = open_at(server, token=token, client_id=None, client_secret=None)
         platform.candidates(draws_at([(9, 48)]), Traffic())
         assert server.world.requests["token"] == 0
 
@@ -492,25 +722,25 @@ class TestLogin:
     def test_needs_credentials(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("TOKEN", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"):
             monkeypatch.delenv(f"EARTHONE_{name}", raising=False)
-        message = self.refused(server, descarteslabs_client_id=None, descarteslabs_client_secret=None)
+        message = self.refused(server, client_id=None, client_secret=None)
         assert "there is no login" in message
         assert "DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET" in message
         assert not server.world.requests
 
     @pytest.mark.parametrize("token", ["garbage", "a.b.c"])
     def test_needs_a_token_that_is_one(self, server: Server, token: str) -> None:
-        none = {"descarteslabs_client_id": None, "descarteslabs_client_secret": None}
-        message = self.refused(server, descarteslabs_token=token, **none)
+        none = {"client_id": None, "client_secret": None}
+        message = self.refused(server, token=token, **none)
         assert "DEEPSENTINEL_DESCARTESLABS_TOKEN" in message
         assert token not in message.replace("DEEPSENTINEL_DESCARTESLABS_TOKEN", "").split()
 
     def test_needs_a_token_that_has_not_expired(self, server: Server) -> None:
-        none = {"descarteslabs_client_id": None, "descarteslabs_client_secret": None}
-        message = self.refused(server, descarteslabs_token=server.world.issue(-5), **none)
+        none = {"client_id": None, "client_secret": None}
+        message = self.refused(server, token=server.world.issue(-5), **none)
         assert "expired" in message
 
     def test_needs_the_right_secret(self, server: Server) -> None:
-        message = self.refused(server, descarteslabs_client_secret="wr0ng")
+        message = self.refused(server, client_secret="wr0ng")
         assert "DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET" in message
         assert "wr0ng" not in message
         assert server.world.requests == {"token": 1}
@@ -535,19 +765,19 @@ class TestLogin:
 
     def test_at_an_address_that_is_none_says_so(self, server: Server) -> None:
         with pytest.raises(SettingsError, match="DEEPSENTINEL_DESCARTESLABS_URL"):
-            open_at(server, descarteslabs_iam_url="nowhere").candidates(draws_at([(9, 48)]), Traffic())
+            open_at(server, iam_url="nowhere").candidates(draws_at([(9, 48)]), Traffic())
 
 
 class TestCheck:
     def test_says_what_there_is(self, server: Server) -> None:
-        assert open_at(server).check() == (
+        assert open_at(server).check(None) == (
             "logged in; sentinel-2:L1C with 13 of 13 bands, sentinel-1:GRD with VV and VH; at most 8 requests in flight"
         )
         assert server.world.requests == {"token": 1, "bands": 2}
 
     def test_raises_with_the_remedy(self, server: Server) -> None:
         with pytest.raises(CredentialsError, match="DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET"):
-            open_at(server, descarteslabs_client_secret="wr0ng").check()
+            open_at(server, client_secret="wr0ng").check(None)
 
 
 class TestSecrets:
@@ -558,20 +788,20 @@ class TestSecrets:
         server.world.scenes, found = scenes_for(patch)
         said: list[str] = []
         logins = (
-            {"descarteslabs_token": token},
+            {"token": token},
             {},
-            {"descarteslabs_client_secret": "wr0ng-secret"},
+            {"client_secret": "wr0ng-secret"},
             {
-                "descarteslabs_token": "n0t-a-token",
-                "descarteslabs_client_id": None,
-                "descarteslabs_client_secret": None,
+                "token": "n0t-a-token",
+                "client_id": None,
+                "client_secret": None,
             },
         )
         for fault in (None, "400", "401", "403", "404", "418", "429", "500", "truncated", "garbage"):
             for login in logins:
                 # The server quotes the token in each of its errors.
                 server.world.fault = lambda kind, *_, fault=fault: fault if kind in ("search", "raster") else None
-                platform = open_at(server, descarteslabs_deadline=0.02, **login)
+                platform = open_at(server, patience=0.02, **login)
                 said += [repr(platform), repr(vars(platform)), repr(settings_for(server, **login))]
                 for act in (
                     lambda platform=platform: platform.fetch(patch, found, Traffic()),
@@ -602,49 +832,34 @@ SPEC = {
 
 
 class TestBuild:
-    def build(self, folder: Path, spec: CorpusSpec, server: Server) -> dict[str, bytes]:
-        """Build shard 0; gives everything that is a function of spec and platform, by path."""
-        shop = open_workshop(spec, folder)
-        describe_everywhere(shop)
-        make_shard(shop, 0)
-        out = folder / "out"
-        files = (path for path in out.rglob("*") if path.is_file() and "runs" not in path.parts)
-        return {str(path.relative_to(out)): path.read_bytes() for path in files}
-
     def test_of_a_shard_gives_the_same_bytes_whatever_goes_wrong_on_the_way(
         self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings = settings_for(server)
-        for name in ("url", "iam_url", "client_id"):
-            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name.upper()}", getattr(settings, f"descarteslabs_{name}"))
-        # The workshop keeps the settings; as text their secrets would be stars.
-        monkeypatch.setenv("DEEPSENTINEL_DESCARTESLABS_CLIENT_SECRET", server.world.client[1])
-        spec = CorpusSpec.model_validate(
-            SPEC | {"window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": 64}, "destinations": ["out"]}
-        )
-        draws = open_places(spec, tmp_path).draws(0)
-        server.world.scenes, _, _ = world_over(draws)
+        for name in ("URL", "IAM_URL"):
+            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name}", server.url)
+        for name, value in zip(("CLIENT_ID", "CLIENT_SECRET"), server.world.client, strict=True):
+            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name}", value)
+        common = SPEC | {"window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": 64}}
         built: list[dict[str, bytes]] = []
         for disturbed in (False, True):
-            folder = tmp_path / str(disturbed)
-            folder.mkdir()
+            corpus = tmp_path / str(disturbed)
+            builder = open_builder(CorpusSpec.model_validate(common | {"destinations": [str(corpus)]}))
+            server.world.scenes, _, _ = world_over(builder.places.draws(0))
             server.world.fault = some_faults if disturbed else lambda *_: None
-            own = spec.model_copy(update={"destinations": (str(folder / "out"),)})
-            built.append(self.build(folder, own, server))
+            describe_everywhere(builder.destinations, builder.description)
+            make_shard(builder, 0)
+            built.append(tree(corpus))
         assert "descarteslabs/s2/c/0/0/0/0" in built[0]
         assert server.world.problems == []
-        assert built[0].keys() == built[1].keys()
-        same = {path: built[0][path] == built[1][path] for path in built[0] if path != "corpus.json"}
-        assert all(same.values()), same
-        for held in (*built[0].values(), *built[1].values()):
+        assert built[0] == built[1]
+        for held in built[0].values():
             assert server.world.client[1].encode() not in held
 
 
 class TestOpening:
-    def test_goes_by_the_name_in_a_spec(self, server: Server, tmp_path: Path) -> None:
-        (platform,) = open_platforms(
-            CorpusSpec.model_validate(SPEC), (-180, -90, 180, 90), tmp_path, settings_for(server)
-        )
+    def test_goes_by_the_name_in_a_spec(self, server: Server) -> None:
+        bounds = (-180, -90, 180, 90)
+        (platform,) = open_platforms(CorpusSpec.model_validate(SPEC), bounds, (settings_for(server),))
         assert (platform.name, platform.bands, platform.in_flight) == ("descarteslabs", BANDS, 8)
         assert not server.world.requests
 
@@ -656,13 +871,12 @@ class Blocked:
         if name.partition(".")[0] == "earthdaily":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
-from pathlib import Path
 from tasks.errors import SpecError
-from tasks.imagery import open_platforms
-from tasks.settings import Settings
+from tasks.imagery import open_platforms, platform_settings
 from tasks.spec import CorpusSpec
+spec = CorpusSpec.model_validate(SPEC)
 try:
-    open_platforms(CorpusSpec.model_validate(SPEC), (-180, -90, 180, 90), Path("."), Settings())
+    open_platforms(spec, (-180, -90, 180, 90), platform_settings(spec))
 except SpecError as error:
     print(error)
 """.replace("SPEC)", f"{SPEC!r})")

@@ -8,18 +8,38 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import ee
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable, SettingsError, SpecError
+from tasks.errors import (
+    CatalogueError,
+    CredentialsError,
+    PixelsError,
+    PlatformUnreachable,
+    SceneUnavailable,
+    SettingsError,
+    SpecError,
+)
 from tasks.imagery import BANDS, Tiles, Traffic
-from tasks.imagery.earthengine import EarthEngine, session
+from tasks.imagery.earthengine import EarthEngineSettings, session
+from tasks.imagery.earthengine.platform import EarthEngine
 from tasks.places import Draws
-from tasks.scenes import Candidates, Outcome, Pairs, Rule, ScenePair, pair
-from tasks.settings import Settings
+from tasks.scenes import (
+    Acquisition,
+    Acquisitions,
+    Candidates,
+    Outcome,
+    Pairs,
+    Reason,
+    Rejection,
+    Role,
+    Rule,
+    Sentinel1Scenes,
+    Sentinel2Scenes,
+    pair,
+)
 from tests.integration.earthengine_world import (
     PLACES,
     RULE,
@@ -52,9 +72,7 @@ def on_loopback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     monkeypatch.setattr(socket, "getaddrinfo", only_loopback)
     yield
-    ee.Reset()
-    session._open.cache_clear()
-    session._logged_in = None
+    session.close()
     assert not strangers, f"the client looked for {strangers}"
 
 
@@ -75,10 +93,12 @@ def server(world: World) -> Any:
         assert not server.complaints
 
 
-def settings_of(server: EarthEngineServer, **changed: Any) -> Settings:
-    return Settings(**{
-        "earthengine_url": server.url, "earthengine_credentials": "anonymous", "earthengine_project": "proj-x",
-        "earthengine_patience": 20, "earthengine_deadline": 20, **changed,
+S2, S1 = "earthengine/s2", "earthengine/s1"
+
+
+def settings_of(server: EarthEngineServer, **changed: Any) -> EarthEngineSettings:
+    return EarthEngineSettings(**{
+        "url": server.url, "credentials": "anonymous", "project": "proj-x", "patience": 20, "deadline": 20, **changed,
     })  # fmt: skip
 
 
@@ -87,27 +107,24 @@ def platform(server: EarthEngineServer) -> EarthEngine:
     return EarthEngine(RULE, settings_of(server))
 
 
-def paired(platform: EarthEngine, draws: Draws) -> dict[int, ScenePair]:
+def paired(platform: EarthEngine, draws: Draws) -> dict[int, Acquisitions]:
     """The pairs of draws, by position."""
     candidates = platform.candidates(draws, Traffic())
     return chosen(candidates, pair(draws.patches, draws.preferred, candidates, RULE))
 
 
-def chosen(candidates: Candidates, pairs: Pairs) -> dict[int, ScenePair]:
-    return {
-        int(index): ScenePair(
-            s2=candidates.sentinel2, s2_scene=int(pairs.s2_scene[index]),
-            s1=candidates.sentinel1, s1_scene=int(pairs.s1_scene[index]),
-        )
-        for index in np.flatnonzero(pairs.outcome == Outcome.PAIRED)
-    }  # fmt: skip
+def chosen(candidates: Candidates, pairs: Pairs) -> dict[int, Acquisitions]:
+    rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
+    return {int(index): pairs.acquisitions(candidates, int(index)) for index in rows}
 
 
-def ids(pairs: dict[int, ScenePair]) -> dict[int, tuple[str, str]]:
-    return {index: (found.s2_id, found.s1_id) for index, found in pairs.items()}
+def ids(pairs: dict[int, Acquisitions]) -> dict[int, tuple[str, str]]:
+    return {index: (found["s2"].id, found["s1"].id) for index, found in pairs.items()}
 
 
-def fetch_all(platform: EarthEngine, draws: Draws, pairs: dict[int, ScenePair], traffic: Traffic) -> dict[int, Tiles]:
+def fetch_all(
+    platform: EarthEngine, draws: Draws, pairs: dict[int, Acquisitions], traffic: Traffic
+) -> dict[int, Tiles]:
     with ThreadPoolExecutor(40) as threads:
         answers = {i: threads.submit(platform.fetch, draws.patches[i], found, traffic) for i, found in pairs.items()}
         return {index: answer.result() for index, answer in answers.items()}
@@ -137,16 +154,18 @@ class TestCatalogue:
 
     def test_little_is_moved(self, platform: EarthEngine, draws: Draws) -> None:
         candidates = platform.candidates(draws, Traffic())
-        distance = np.abs(candidates.sentinel2.time[candidates.s2_scene] - draws.preferred[candidates.s2_draw])
+        s2, s1 = candidates["s2"], candidates["s1"]
+        distance = np.abs(s2.scenes.time[s2.scene] - draws.preferred[s2.draw])
         assert distance.max() <= RULE.search + 1000
-        late = candidates.sentinel1.time[candidates.s1_scene] - draws.preferred[candidates.s1_draw]
+        late = s1.scenes.time[s1.scene] - draws.preferred[s1.draw]
         for furthest in (late.max(), -late.min()):
-            assert RULE.search < furthest <= RULE.search + RULE.reach + 1000
+            assert RULE.search < furthest <= RULE.reach("s1") + 1000
 
     def test_facts_of_a_scene(self, platform: EarthEngine, world: World, draws: Draws) -> None:
         found = paired(platform, draws)[0]
-        optical, radar = world.by_id[found.s2_id], world.by_id[found.s1_id]
-        s2, s1, i, j = found.s2, found.s1, found.s2_scene, found.s1_scene
+        optical, radar = world.by_id[found["s2"].id], world.by_id[found["s1"].id]
+        s2, s1, i, j = found["s2"].scenes, found["s1"].scenes, found["s2"].scene, found["s1"].scene
+        assert isinstance(s2, Sentinel2Scenes) and isinstance(s1, Sentinel1Scenes)
         assert s2.datatake[i] == acquisition(optical)[1][1:4] + " " + acquisition(optical)[1][5:20]
         assert (s2.tile[i], s2.epsg[i], s2.baseline[i]) == (optical.get("MGRS_TILE"), 32632, "02.12")
         assert s2.time[i] == optical.time * 1000 and s2.cloud_cover[i] == optical.get("CLOUDY_PIXEL_PERCENTAGE")
@@ -170,7 +189,7 @@ class TestCatalogue:
 
     def test_an_instant_outside_the_window_has_no_scene(self, platform: EarthEngine, draws: Draws) -> None:
         late = dataclasses.replace(draws, preferred=np.full(len(draws), RULE.window[1] + 90 * 86_400_000_000))
-        assert len(platform.candidates(late, Traffic()).s2_draw) == 0
+        assert [len(nearby.draw) for nearby in platform.candidates(late, Traffic()).values()] == [0, 0]
 
     def test_catalogue_survives_damage(
         self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
@@ -185,7 +204,7 @@ class TestCatalogue:
         assert traffic.retries > 0 and server.counts["table"] == 10 + traffic.retries
 
     def test_unknown_product_names_the_setting(self, server: EarthEngineServer, draws: Draws) -> None:
-        platform = EarthEngine(RULE, settings_of(server, earthengine_sentinel2="COPERNICUS/S2_SR"))
+        platform = EarthEngine(RULE, settings_of(server, sentinel2="COPERNICUS/S2_SR"))
         with pytest.raises(CatalogueError, match=r"COPERNICUS/S2_SR.*DEEPSENTINEL_EARTHENGINE_SENTINEL2\.$"):
             platform.candidates(draws, Traffic())
         assert server.counts["table"] == 1
@@ -198,15 +217,14 @@ class TestResolve:
         everything = every_scene(world, draws)
         # Another platform has other ids, and another opinion of when a pass began.
         theirs = chosen(everything, pair(draws.patches, draws.preferred, everything, RULE))
-        foreign = dataclasses.replace(
-            everything.sentinel2, id=everything.sentinel2.id + "-x", time=everything.sentinel2.time - 600_000_000
-        )
-        pairs = [dataclasses.replace(found, s2=foreign) for found in theirs.values()]
+        optical = everything["s2"].scenes
+        foreign = dataclasses.replace(optical, id=optical.id + "-x", time=optical.time - 600_000_000)
+        pairs = [{**found, "s2": Acquisition(scenes=foreign, scene=found["s2"].scene)} for found in theirs.values()]
         traffic = Traffic()
         own = platform.resolve(pairs, draws.patches.take(np.array(list(theirs))), traffic)
-        assert [(found.s2_id, found.s1_id) for found in own if isinstance(found, ScenePair)] == list(
-            ids(theirs).values()
-        )
+        assert [(one["s2"].id, one["s1"].id) for one in own if not isinstance(one, Rejection)] == [
+            *ids(theirs).values()
+        ]
         assert server.counts["table"] == 1
 
     def test_what_is_missing_is_said(
@@ -215,16 +233,17 @@ class TestResolve:
         everything = every_scene(world, draws)
         theirs = chosen(everything, pair(draws.patches, draws.preferred, everything, RULE))
         index, found = next(iter(theirs.items()))
-        server.world = World(scenes=[s for s in world.scenes if s.index != found.s1_id.rsplit("/", 1)[1]])
+        product = found["s1"].id.rsplit("/", 1)[1]
+        server.world = World(scenes=[s for s in world.scenes if s.index != product])
         (answer,) = platform.resolve([found], draws.patches.take(np.array([index])), Traffic())
-        assert isinstance(answer, str) and "not in its catalogue" in answer
+        assert answer == Rejection(reason=Reason.NOT_IN_CATALOGUE, scene=product)
         server.world = world
 
     def test_nothing_to_resolve_is_no_request(
         self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
     ) -> None:
         assert platform.resolve([], draws.patches.take(np.array([], int)), Traffic()) == []
-        assert not server.counts["table"]
+        assert not server.counts
 
 
 class TestPixels:
@@ -236,11 +255,11 @@ class TestPixels:
         compared = 0
         for index, tiles in fetch_all(platform, draws, pairs, traffic).items():
             patch = draws.patches[index]
-            if world.by_id[pairs[index].s1_id].epsg != patch.epsg:
+            if world.by_id[pairs[index]["s1"].id].epsg != patch.epsg:
                 continue
-            s2, s1 = expected_pixels(world, patch, pairs[index].s2_id, pairs[index].s1_id)
-            np.testing.assert_array_equal(tiles.s2, s2)
-            np.testing.assert_array_equal(tiles.s1, s1)
+            s2, s1 = expected_pixels(world, patch, pairs[index]["s2"].id, pairs[index]["s1"].id)
+            np.testing.assert_array_equal(tiles.arrays[S2], s2)
+            np.testing.assert_array_equal(tiles.arrays[S1], s1)
             compared += 1
         assert compared > 150
         assert server.counts["image"] == traffic.requests == len(pairs)
@@ -272,37 +291,70 @@ class TestPixels:
         platform = EarthEngine(RULE, settings_of(server))
         found = paired(platform, one)[0]
         tiles = platform.fetch(patch, found, Traffic())
-        s2, s1 = expected_pixels(server.world, patch, found.s2_id, found.s1_id)
-        np.testing.assert_array_equal(tiles.s2, s2)
-        np.testing.assert_array_equal(tiles.s1, s1)
-        assert (tiles.s2[:, :, :20] == 0).all() and np.isnan(tiles.s1[:, :, :20]).all()
+        s2, s1 = expected_pixels(server.world, patch, found["s2"].id, found["s1"].id)
+        np.testing.assert_array_equal(tiles.arrays[S2], s2)
+        np.testing.assert_array_equal(tiles.arrays[S1], s1)
+        assert (tiles.arrays[S2][:, :, :20] == 0).all() and np.isnan(tiles.arrays[S1][:, :, :20]).all()
         far = dataclasses.replace(patch, xmin=patch.xmin + 400_000)
         tiles = platform.fetch(far, found, Traffic())
-        assert not tiles.s2.any() and np.isnan(tiles.s1).all()
+        assert not tiles.arrays[S2].any() and np.isnan(tiles.arrays[S1]).all()
         server.world = world
 
     def test_without_a_twin_b10_is_absent(self, server: EarthEngineServer, world: World, draws: Draws) -> None:
         platform = EarthEngine(RULE, settings_of(server))
         first = paired(platform, draws)[0]
-        gone = acquisition(world.by_id[first.s2_id])
+        gone = acquisition(world.by_id[first["s2"].id])
         server.world = World(scenes=[s for s in world.scenes if s.collection != L1C or acquisition(s) != gone])
         found = paired(platform, draws)[0]
         tiles = platform.fetch(draws.patches[0], found, Traffic())
-        assert found.s2_id == first.s2_id and tiles.absent == ("B10",)
-        assert not tiles.s2[BANDS.index("B10")].any() and tiles.s2[:10].all() and tiles.s2[11:].all()
+        s2 = tiles.arrays[S2]
+        assert found["s2"].id == first["s2"].id and tiles.absent_bands == ("B10",)
+        assert not s2[BANDS.index("B10")].any() and s2[:10].all() and s2[11:].all()
         server.world = world
 
     def test_missing_scene_is_final(self, server: EarthEngineServer, platform: EarthEngine, draws: Draws) -> None:
         found, traffic = paired(platform, draws)[0], Traffic()
-        server.faults.missing = {found.s2_id}
-        with pytest.raises(SceneUnavailable, match=f"{found.s2_id}' not found"):
+        server.faults.missing = {found["s2"].id}
+        with pytest.raises(SceneUnavailable, match=f"{found['s2'].id}' not found") as caught:
             platform.fetch(draws.patches[0], found, traffic)
         assert traffic.requests == 1 and not traffic.retries
+        # The server's words are for people; what is stored is a code and the scenes, whatever they say.
+        assert caught.value.reason == Reason.REFUSED
+        assert caught.value.scene == f"{found['s2'].id} and {found['s1'].id}"
 
     def test_too_many_pixels_are_final(self, platform: EarthEngine, draws: Draws) -> None:
         found = paired(platform, draws)[0]
-        with pytest.raises(SceneUnavailable, match="Total request size"):
+        with pytest.raises(SceneUnavailable, match="Total request size") as caught:
             platform.fetch(dataclasses.replace(draws.patches[0], pixels=1300), found, Traffic())
+        assert caught.value.reason == Reason.REFUSED
+
+    def test_another_platforms_scene_is_a_mistake(self, platform: EarthEngine, world: World, draws: Draws) -> None:
+        everything = every_scene(world, draws)
+        theirs = chosen(everything, pair(draws.patches, draws.preferred, everything, RULE))
+        with pytest.raises(TypeError, match="resolve it first"):
+            platform.fetch(draws.patches[0], theirs[0], Traffic())
+
+    def test_other_roles_come_with_the_same_request(
+        self, server: EarthEngineServer, world: World, draws: Draws
+    ) -> None:
+        cloudy = Role(near="s2", reach=RULE.search)
+        platform = EarthEngine(
+            dataclasses.replace(RULE, roles={**RULE.roles, "s2_cloudy": cloudy}), settings_of(server)
+        )
+        candidates = platform.candidates(draws, Traffic())
+        assert set(candidates) == {"s2", "s1", "s2_cloudy"} and server.counts["table"] == 1
+        index, found = next(iter(chosen(candidates, pair(draws.patches, draws.preferred, candidates, RULE)).items()))
+        clear, other = candidates["s2"].scenes, candidates["s2_cloudy"]
+        assert isinstance(clear, Sentinel2Scenes) and isinstance(other.scenes, Sentinel2Scenes)
+        tile = clear.tile[found["s2"].scene]
+        near = other.scene[(other.draw == index) & (other.scenes.tile[other.scene] == tile)]
+        second = next(int(scene) for scene in near if other.scenes.id[scene] != found["s2"].id)
+        three = {**found, "s2_cloudy": Acquisition(scenes=other.scenes, scene=second)}
+        tiles = platform.fetch(draws.patches[index], three, Traffic())
+        assert server.counts["image"] == 1
+        for role in ("s2", "s2_cloudy"):
+            expected, _ = expected_pixels(world, draws.patches[index], three[role].id, found["s1"].id)
+            np.testing.assert_array_equal(tiles.arrays[f"earthengine/{role}"], expected)
 
 
 class TestDisturbed:
@@ -315,8 +367,8 @@ class TestDisturbed:
         traffic = Traffic()
         disturbed = fetch_all(platform, draws, pairs, traffic)
         for index, tiles in calm.items():
-            np.testing.assert_array_equal(disturbed[index].s2, tiles.s2)
-            np.testing.assert_array_equal(disturbed[index].s1, tiles.s1)
+            for path, values in tiles.arrays.items():
+                np.testing.assert_array_equal(disturbed[index].arrays[path], values)
         assert traffic.retries > 0.15 * len(pairs)
         assert server.counts["image"] == traffic.requests == len(pairs) + traffic.retries
 
@@ -346,17 +398,67 @@ class TestDisturbed:
         assert len(server.peers) <= 44
 
     def test_an_answer_that_never_comes(self, server: EarthEngineServer, draws: Draws) -> None:
-        platform = EarthEngine(RULE, settings_of(server, earthengine_deadline=0.2, earthengine_patience=0.5))
+        platform = EarthEngine(RULE, settings_of(server, deadline=0.2, patience=0.5))
         server.faults.latency = 1
-        with pytest.raises(PixelsError, match=r"catalogue: still failing after \d attempts.*no answer within 0.2 s"):
+        with pytest.raises(PlatformUnreachable, match=r"out of reach after \d attempts.*no answer within 0.2 s"):
             platform.candidates(draws_at([10.3], [50.1]), Traffic())
         server.faults.latency = 0
 
     def test_a_dead_server(self, server: EarthEngineServer) -> None:
-        platform = EarthEngine(
-            RULE, settings_of(server, earthengine_url="http://127.0.0.1:9", earthengine_patience=0.2)
-        )
-        with pytest.raises(PixelsError, match=r"login at http://127.0.0.1:9: still failing.*Connection"):
+        platform = EarthEngine(RULE, settings_of(server, url="http://127.0.0.1:9", patience=0.2))
+        with pytest.raises(PlatformUnreachable, match=r"login at http://127.0.0.1:9: out of reach.*Connection"):
+            platform.check()
+
+    @pytest.mark.parametrize("fault", ["unavailable", "truncated", "garbage"])
+    def test_a_server_that_answers_in_vain_is_no_reason_to_stop_the_run(
+        self, server: EarthEngineServer, draws: Draws, fault: str
+    ) -> None:
+        platform = EarthEngine(RULE, settings_of(server, patience=0.3))
+        found = paired(platform, draws)[0]
+        setattr(server.faults, fault, 1.0)
+        with pytest.raises(PixelsError, match=r"pixels of .*: still failing after \d+ attempts"):
+            platform.fetch(draws.patches[0], found, Traffic())
+
+    def test_a_server_that_dies_on_the_way(self, server: EarthEngineServer, draws: Draws) -> None:
+        platform = EarthEngine(RULE, settings_of(server, patience=0.3))
+        found = paired(platform, draws)[0]
+        server.faults.reset = 1.0
+        with pytest.raises(PlatformUnreachable, match=r"pixels of .*: out of reach after \d+ attempts"):
+            platform.fetch(draws.patches[0], found, Traffic())
+
+
+class TestClose:
+    def test_what_is_asked_afterwards_logs_in_again(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        found = paired(platform, draws)[0]
+        before = platform.fetch(draws.patches[0], found, Traffic())
+        connections = set(server.peers)
+        platform.close()
+        platform.close()
+        after = platform.fetch(draws.patches[0], found, Traffic())
+        assert server.counts["algorithms"] == 2 and not {*server.peers} <= connections
+        np.testing.assert_array_equal(after.arrays[S2], before.arrays[S2])
+
+    def test_another_corpus_that_is_asking_goes_on(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        other = EarthEngine(RULE, settings_of(server))
+        pairs = paired(platform, draws)
+        server.faults.latency = 0.05
+        with ThreadPoolExecutor(8) as threads:
+            answers = [threads.submit(platform.fetch, draws.patches[i], found, Traffic()) for i, found in pairs.items()]
+            for answer in answers:
+                other.close()
+                answer.result()
+        server.faults.latency = 0
+
+    def test_a_key_file_that_was_replaced_is_read_anew(self, guarded: EarthEngineServer, key_file: Path) -> None:
+        platform = EarthEngine(RULE, settings_with(guarded, key_file))
+        platform.check()
+        platform.close()
+        key_file.write_text("{}")
+        with pytest.raises(CredentialsError, match="not a usable key file"):
             platform.check()
 
 
@@ -387,8 +489,8 @@ def key_file(guarded: EarthEngineServer, key: rsa.RSAPrivateKey, tmp_path: Path)
     return path
 
 
-def settings_with(server: EarthEngineServer, path: Path, **changed: Any) -> Settings:
-    return settings_of(server, earthengine_credentials=str(path), earthengine_project=None, **changed)
+def settings_with(server: EarthEngineServer, path: Path, **changed: Any) -> EarthEngineSettings:
+    return settings_of(server, credentials=str(path), project=None, **changed)
 
 
 class TestLogin:
@@ -421,7 +523,7 @@ class TestLogin:
 
     def test_login_is_tried_again(self, server: EarthEngineServer, platform: EarthEngine) -> None:
         server.faults.refusal = (503, "unavailable", {})
-        quick = EarthEngine(RULE, settings_of(server, earthengine_patience=0))
+        quick = EarthEngine(RULE, settings_of(server, patience=0))
         with pytest.raises(PixelsError, match="login"):
             quick.check()
         server.faults.refusal = None
@@ -452,16 +554,16 @@ class TestLogin:
 
     def test_the_key_itself_in_the_variable_is_not_repeated(self, server: EarthEngineServer) -> None:
         with pytest.raises(CredentialsError, match="text instead of the path") as caught:
-            EarthEngine(RULE, settings_of(server, earthengine_credentials='{"private_key": "SECRET"}'))
+            EarthEngine(RULE, settings_of(server, credentials='{"private_key": "SECRET"}'))
         assert "SECRET" not in str(caught.value)
 
     def test_no_login_at_all(self, server: EarthEngineServer) -> None:
         with pytest.raises(CredentialsError, match=r"no login is stored.*earthengine authenticate"):
-            EarthEngine(RULE, settings_of(server, earthengine_credentials=None))
+            EarthEngine(RULE, settings_of(server, credentials=None))
 
     def test_no_project(self, server: EarthEngineServer) -> None:
         with pytest.raises(CredentialsError, match="Set DEEPSENTINEL_EARTHENGINE_PROJECT"):
-            EarthEngine(RULE, settings_of(server, earthengine_project=None))
+            EarthEngine(RULE, settings_of(server, project=None))
 
     def test_anonymous_where_a_login_is_wanted(self, guarded: EarthEngineServer) -> None:
         with pytest.raises(CredentialsError, match="Set DEEPSENTINEL_EARTHENGINE_CREDENTIALS"):
@@ -500,7 +602,7 @@ class TestLogin:
     @pytest.mark.parametrize("url", ["127.0.0.1", "http://127.0.0.1/v1", "http://me:SECRET@127.0.0.1", "ftp://x"])
     def test_an_address_that_is_none(self, server: EarthEngineServer, url: str) -> None:
         with pytest.raises(SettingsError, match="DEEPSENTINEL_EARTHENGINE_URL") as caught:
-            EarthEngine(RULE, settings_of(server, earthengine_url=url))
+            EarthEngine(RULE, settings_of(server, url=url))
         assert "SECRET" not in str(caught.value)
 
     def test_a_window_before_the_mission(self, server: EarthEngineServer) -> None:
@@ -513,7 +615,7 @@ class TestLogin:
         self, guarded: EarthEngineServer, key_file: Path, draws: Draws, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        platform = EarthEngine(RULE, settings_with(guarded, key_file, earthengine_patience=1.5))
+        platform = EarthEngine(RULE, settings_with(guarded, key_file, patience=1.5))
         said: list[str] = [platform.check()]
         pairs = paired(platform, draws)
         guarded.faults.unavailable = guarded.faults.garbage = 0.2

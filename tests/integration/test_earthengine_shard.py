@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tasks.shards.samples import encode_rows, sample_rows
 
 from tasks.assembly.builder import Workshop
 from tasks.assembly.filling import Filling
@@ -13,7 +14,6 @@ from tasks.imagery import Traffic
 from tasks.imagery.earthengine import EarthEngine, session
 from tasks.places import Draws
 from tasks.settings import Settings
-from tasks.shards.samples import encode_rows, sample_rows
 from tasks.spec import CorpusSpec, Places
 from tests.integration.earthengine_world import RULE, draws_everywhere, world_of
 from tests.servers.earthengine import EarthEngineServer

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ee
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tasks.imagery.earthengine import session
+from tasks.assembly.builder import close_builders
+from tasks.scenes import Reason
 from tests.integration.conftest import Command, Ended, tree
 from tests.integration.platforms_world import (
     REGIONS,
@@ -36,6 +36,8 @@ BOTH = ["earthengine", "descarteslabs"]
 
 BORDER = "across a zone border"
 
+Why = tuple[str, str | None, str | None]
+
 
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
@@ -44,9 +46,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     yield
-    ee.Reset()
-    session._open.cache_clear()
-    session._logged_in = None
+    close_builders()
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +91,14 @@ def built(corpus: Path) -> dict[str, bytes]:
     return {path: content for path, content in tree(corpus).items() if not path.startswith("release/")}
 
 
-def replaced(corpus: Path) -> dict[int, str]:
-    """Why candidates were replaced, by cell."""
+def replaced(corpus: Path) -> dict[int, Why]:
+    """Why candidates were replaced, by cell: the reason, the platform, and the scene."""
     commits = [json.loads(path.read_text()) for path in sorted((corpus / "commits").glob("*.json"))]
-    return {item["cell"]: item["reason"] for commit in commits for item in commit["replaced"]}
+    return {
+        item["cell"]: (item["reason"], item["platform"], item["scene"])
+        for commit in commits
+        for item in commit["replaced"]
+    }
 
 
 def runs(corpus: Path) -> dict[int, dict[str, Any]]:
@@ -117,7 +121,7 @@ class TestOneCorpus:
         self, worlds: dict[str, World], region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with _serving(worlds[region], monkeypatch) as both:
-            build(spec_over(tmp_path, region, size=36), tmp_path)
+            build(spec_over(tmp_path, region, size=36))
 
         rows = rows_of(tmp_path / "corpus")
         zones = {f"EPSG:{zone}" for zone in REGIONS[region][1]}
@@ -132,8 +136,8 @@ class TestOneCorpus:
         assert not both.complaints()
 
     def test_is_the_same_whichever_platform_pairs(self, both: Both, tmp_path: Path) -> None:
-        build(spec_over(tmp_path), tmp_path)
-        build(spec_over(tmp_path, platforms=BOTH[::-1], destinations=[str(tmp_path / "swapped")]), tmp_path)
+        build(spec_over(tmp_path))
+        build(spec_over(tmp_path, platforms=BOTH[::-1], destinations=[str(tmp_path / "swapped")]))
 
         assert_pixel_exact(both, tmp_path / "swapped", BOTH)
         first, second = rows_of(tmp_path / "corpus"), rows_of(tmp_path / "swapped")
@@ -151,7 +155,7 @@ class TestOneCorpus:
 
     def test_comes_out_of_the_command(self, both: Both, command: Command, tmp_path: Path) -> None:
         spec = spec_over(tmp_path)
-        build(spec, tmp_path)
+        build(spec)
         ended = command(
             "build", write(spec, tmp_path / "spec.yaml"), "--to", tmp_path / "told", environment=both.environment
         )
@@ -170,7 +174,9 @@ class Lack:
     column: str
     """Holds the id of the scene that is lacking."""
     remove: Callable[[Both, set[str]], None]
-    told: str
+    reason: Reason
+    platform: str
+    """The platform that lacks it."""
 
 
 def _from_catalogue_of_descarteslabs(both: Both, ids: set[str]) -> None:
@@ -205,28 +211,38 @@ LACKS = {
         "earthengine",
         "descarteslabs_s2_id",
         _from_catalogue_of_descarteslabs,
-        "descarteslabs: {s2}: not in its catalogue",
+        Reason.NOT_IN_CATALOGUE,
+        "descarteslabs",
     ),
     "sentinel-1 is not in the other's catalogue": Lack(
-        "earthengine", "descarteslabs_s1_id", _from_catalogue_of_descarteslabs, "descarteslabs: S1A_IW_GRDH_1SDV"
+        "earthengine",
+        "descarteslabs_s1_id",
+        _from_catalogue_of_descarteslabs,
+        Reason.NOT_IN_CATALOGUE,
+        "descarteslabs",
     ),
     "sentinel-2 is not in the catalogue of earthengine": Lack(
         "descarteslabs",
         "earthengine_s2_id",
         _from_catalogue_of_earthengine,
-        "earthengine: {s2}: not in its catalogue",
+        Reason.NOT_IN_CATALOGUE,
+        "earthengine",
     ),
     "sentinel-1 is not in the catalogue of earthengine": Lack(
-        "descarteslabs", "earthengine_s1_id", _from_catalogue_of_earthengine, "earthengine: S1A_IW_GRDH_1SDV"
+        "descarteslabs",
+        "earthengine_s1_id",
+        _from_catalogue_of_earthengine,
+        Reason.NOT_IN_CATALOGUE,
+        "earthengine",
     ),
     "earthengine has lost the pixels": Lack(
-        "earthengine", "earthengine_s2_id", _from_pixels_of_earthengine, "earthengine: Image.load"
+        "earthengine", "earthengine_s2_id", _from_pixels_of_earthengine, Reason.REFUSED, "earthengine"
     ),
     "descarteslabs answers 404 for the pixels": Lack(
-        "earthengine", "descarteslabs_s2_id", _from_pixels_of_descarteslabs(404), "{id}: the platform cannot render"
+        "earthengine", "descarteslabs_s2_id", _from_pixels_of_descarteslabs(404), Reason.REFUSED, "descarteslabs"
     ),
     "descarteslabs answers 400 for the pixels": Lack(
-        "earthengine", "descarteslabs_s1_id", _from_pixels_of_descarteslabs(400), "{id}: the platform cannot render"
+        "earthengine", "descarteslabs_s1_id", _from_pixels_of_descarteslabs(400), Reason.REFUSED, "descarteslabs"
     ),
 }
 
@@ -234,13 +250,13 @@ LACKS = {
 @pytest.mark.parametrize("lack", LACKS.values(), ids=LACKS.keys())
 def test_a_candidate_that_one_platform_lacks_is_replaced_for_both(both: Both, tmp_path: Path, lack: Lack) -> None:
     platforms = [lack.first, *(name for name in BOTH if name != lack.first)]
-    build(spec_over(tmp_path, platforms=platforms, destinations=[str(tmp_path / "whole")]), tmp_path)
+    build(spec_over(tmp_path, platforms=platforms, destinations=[str(tmp_path / "whole")]))
     before = rows_of(tmp_path / "whole")
     counted = before[lack.column].value_counts()
     rare = before[before[lack.column].map(counted) == counted.min()].head(2)
     gone = set(rare[lack.column])
     lack.remove(both, gone)
-    build(spec_over(tmp_path, platforms=platforms), tmp_path)
+    build(spec_over(tmp_path, platforms=platforms))
 
     corpus = tmp_path / "corpus"
     rows, why = rows_of(corpus), replaced(corpus)
@@ -248,10 +264,16 @@ def test_a_candidate_that_one_platform_lacks_is_replaced_for_both(both: Both, tm
     assert not gone & set(rows[lack.column])
     assert_pixel_exact(both, corpus, BOTH)
     for row in before[before[lack.column].isin(gone)].to_dict("records"):
-        mission, taken = acquisition(both.world.by_id[row["earthengine_s2_id"]])[1].removeprefix("G").split("_")
-        told = lack.told.format(s2=f"{mission} {taken} {row['s2_tile']}", id=row[lack.column])
-        assert told in why[row["cell"]], why[row["cell"]]
-        assert ("not in its catalogue" in why[row["cell"]]) == ("catalogue" in lack.remove.__name__)
+        reason, platform, scene = why[row["cell"]]
+        assert (reason, platform) == (lack.reason, lack.platform)
+        assert scene
+        if reason == Reason.REFUSED:
+            assert scene == row[lack.column]
+        elif "s2" in lack.column:
+            mission, taken = acquisition(both.world.by_id[row["earthengine_s2_id"]])[1].removeprefix("G").split("_")
+            assert scene == f"{mission} {taken} {row['s2_tile']}"
+        else:
+            assert scene.startswith("S1A_IW_GRDH_1SDV")
     kept = before[~before[lack.column].isin(gone)]
     assert set(kept["cell"]) <= set(rows["cell"]), "nothing else changed"
 
@@ -262,7 +284,7 @@ DISTURBED = 503
 
 def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: Both, tmp_path: Path) -> None:
     spec = spec_over(tmp_path, size=500, shard_size=50, platforms=["earthengine"])
-    build(spec, tmp_path)
+    build(spec)
     server, corpus = both.earthengine, tmp_path / "corpus"
     calm, asked = dict(server.counts), set(server._attempts)
     assert len(server._attempts) == server._attempts.total() == calm["image"] + calm["table"], "nothing asked twice"
@@ -271,7 +293,7 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     assert counted["requests"] == calm["image"] + calm["table"] + login
     assert counted["retries"] == counted["throttles"] == 0
     # Of the candidates replaced those without a pair have cost no pixels.
-    assert calm["image"] == 500 + sum("earthengine:" in why for why in replaced(corpus).values())
+    assert calm["image"] == 500 + sum(platform is not None for _, platform, _ in replaced(corpus).values())
 
     server.reset_counts()
     server._attempts.clear()
@@ -279,8 +301,11 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     faults = server.faults
     faults.seed, faults.unavailable, faults.at_most, faults.latency = DISTURBED, 0.10, 20, 0.08
     faults.truncated = faults.short = faults.garbage = 0.05 / 3
-    build(spec_over(tmp_path, size=500, shard_size=50, platforms=["earthengine"],
-                    destinations=[str(tmp_path / "disturbed")]), tmp_path)  # fmt: skip
+    build(
+        spec_over(
+            tmp_path, size=500, shard_size=50, platforms=["earthengine"], destinations=[str(tmp_path / "disturbed")]
+        )
+    )
 
     assert built(tmp_path / "disturbed") == built(corpus)
     counted = traffic(tmp_path / "disturbed", "earthengine")
@@ -297,7 +322,7 @@ def test_descarteslabs_disturbed_gives_the_bytes_of_descarteslabs_undisturbed(
 ) -> None:
     monkeypatch.setenv("DEEPSENTINEL_DESCARTESLABS_REQUESTS", "32")
     spec = spec_over(tmp_path, size=120, shard_size=30, platforms=["descarteslabs"])
-    build(spec, tmp_path)
+    build(spec)
     world, corpus = both.earthone.world, tmp_path / "corpus"
     calm, asked = Counter(world.requests), set(world.attempts)
     assert calm["raster"] == 2 * 120, "one request a sensor and sample"
@@ -308,8 +333,7 @@ def test_descarteslabs_disturbed_gives_the_bytes_of_descarteslabs_undisturbed(
     answered: Counter[str | None] = Counter()
     world.fault = lambda *request: answered.update([fault := _disturbance(*request)]) or fault
     disturbed = tmp_path / "disturbed"
-    build(spec_over(tmp_path, size=120, shard_size=30, platforms=["descarteslabs"], destinations=[str(disturbed)]),
-          tmp_path)  # fmt: skip
+    build(spec_over(tmp_path, size=120, shard_size=30, platforms=["descarteslabs"], destinations=[str(disturbed)]))
 
     assert built(disturbed) == built(corpus)
     counted = traffic(disturbed, "descarteslabs")
@@ -345,7 +369,7 @@ class TestARefusedLogin:
         spec = spec_over(tmp_path, size=60, shard_size=3, platforms=[platform])
         undisturbed = spec_over(tmp_path, size=60, shard_size=3, platforms=[platform],
                                 destinations=[str(tmp_path / "undisturbed")])  # fmt: skip
-        build(undisturbed, tmp_path)
+        build(undisturbed)
         file, corpus = write(spec, tmp_path / "spec.yaml"), tmp_path / "corpus"
         both.earthengine.faults.latency = both.earthone.world.latency = 0.15
 
@@ -389,7 +413,7 @@ def test_run_records_and_status_count_what_was_asked_of_each_platform(
     both.earthone.world.fault = lambda kind, content, attempt: (
         ("503", "429")[content % 2] if kind == "raster" and attempt == 0 and content % 3 == 0 else None
     )
-    build(spec_over(tmp_path), tmp_path)
+    build(spec_over(tmp_path))
     corpus = tmp_path / "corpus"
     served = both.earthengine.counts
     asked = {

@@ -92,6 +92,8 @@ class World:
     keep: bool = False
     """Whether pixels are made once for each request and then sent again, so that a benchmark measures the client."""
     connections: int = 0
+    """Opened so far."""
+    open_connections: int = 0
     sent: Counter[str] = field(default_factory=Counter)
     """Bytes of bodies, by kind of request."""
     fault: Callable[[str, int, int], Fault | None] = lambda kind, content, attempt: None
@@ -167,6 +169,12 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         with self.server.world._lock:
             self.server.world.connections += 1
+            self.server.world.open_connections += 1
+
+    def finish(self) -> None:
+        with self.server.world._lock:
+            self.server.world.open_connections -= 1
+        super().finish()
 
     def log_message(self, *_: Any) -> None:
         pass

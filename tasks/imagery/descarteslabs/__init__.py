@@ -7,16 +7,14 @@ it is installed only with the extra `descarteslabs`.
 import warnings
 
 from tasks.errors import SpecError
+from tasks.imagery.descarteslabs.cost import cost_of, limits_of
+from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.platform import Platform
-from tasks.scenes import Rule
-from tasks.settings import Settings
+from tasks.imagery.rooms import Opening, Room
 
 
-def open_descarteslabs(settings: Settings, rule: Rule) -> Platform:
-    """Open the platform; nothing is asked of it yet.
-
-    `rule` says which scenes a search has to ask for. Raises SpecError: its client is not installed; SettingsError.
-    """
+def _open(opening: Opening, settings: DescartesLabsSettings) -> Platform:
+    """Open the platform; nothing is asked of it yet. Raises SpecError: its client is not installed; SettingsError."""
     try:
         # An import costs two seconds and the package is an extra: only who names the platform pays and needs it.
         with warnings.catch_warnings():
@@ -30,4 +28,13 @@ def open_descarteslabs(settings: Settings, rule: Rule) -> Platform:
             "platforms: descarteslabs: its client earthdaily-earthone is not installed. Install it with "
             "`pip install 'deepsentinel[descarteslabs]'`, or take descarteslabs out of platforms."
         ) from None
-    return DescartesLabs(settings, rule)
+    return DescartesLabs(settings, opening.rule)
+
+
+ROOM = Room(
+    settings=DescartesLabsSettings,
+    cost=cost_of,
+    limits=limits_of,
+    open=_open,
+    is_remote=lambda _: True,
+)

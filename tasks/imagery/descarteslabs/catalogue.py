@@ -1,14 +1,23 @@
-"""Searches of the catalogue: which patches share a request, and what is asked for."""
+"""The catalogue: which patches share a search, what is asked for, and what is found."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
+from earthdaily.earthone.catalog import Band, Image
+from earthdaily.earthone.catalog import properties as p
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
+from tasks.errors import CatalogueError
+from tasks.imagery.descarteslabs.gate import Gate
+from tasks.imagery.descarteslabs.services import CatalogueService
+from tasks.imagery.platform import Traffic
 from tasks.places.antimeridian import crossing, cut
 
 
@@ -20,6 +29,55 @@ class Search:
     """Outlines of the patches, WGS 84 degrees, cut at 180 degrees."""
     spans: tuple[tuple[int, int], ...]
     """Acquisition times, microseconds since 1970 UTC, half open, disjoint, in order."""
+
+
+class Catalogue:
+    """What one account sees of the catalogue, over as many connections as there may be requests in flight."""
+
+    def __init__(self, service: CatalogueService, gate: Gate) -> None:
+        self._service, self._gate = service, gate
+        # Threads that outlive a search keep their connections for the next one.
+        self._threads = ThreadPoolExecutor(gate.limit.at_most, thread_name_prefix="descarteslabs")
+
+    def images(self, asked: Mapping[str, tuple[str, Sequence[Search]]], traffic: Traffic) -> dict[str, list[Any]]:
+        """Images by role; `asked` are its product and searches.
+
+        Raises CatalogueError, CredentialsError, PixelsError, PlatformUnreachable, SettingsError.
+        """
+        found = {
+            role: [self._threads.submit(self._search, product, search, traffic) for search in searches]
+            for role, (product, searches) in asked.items()
+        }
+        try:
+            return {role: [image for one in answers for image in one.result()] for role, answers in found.items()}
+        finally:
+            # After an error nobody wants the rest; what runs already is waited for.
+            started = [one for answers in found.values() for one in answers if not one.cancel()]
+            wait(started)
+
+    def bands(self, product: str, setting: str) -> dict[str, Any]:
+        """Bands of a product by name; counts in the thread's traffic.
+
+        Raises CatalogueError: there are none; names the setting. As `images` else.
+        """
+        found: list[Any] = list(Band.search(client=self._service).filter(p.product_id == product))
+        if not found:
+            raise CatalogueError(
+                f"descarteslabs: there is no product {product!r}, or this account may not see it. Set {setting} to the "
+                "id of one that it may; product ids differ between accounts."
+            )
+        return {band.name: band for band in found}
+
+    def close(self) -> None:
+        """End the threads and their connections."""
+        self._threads.shutdown(cancel_futures=True)
+        self._service.close()
+
+    def _search(self, product: str, search: Search, traffic: Traffic) -> list[Any]:
+        spans = [(p.acquired >= text(first)) & (p.acquired < text(end)) for first, end in search.spans]
+        with self._gate.counting(traffic):
+            asked = Image.search(client=self._service).filter(p.product_id == product)
+            return list(asked.filter(reduce(or_, spans)).intersects(search.area))
 
 
 def searches(

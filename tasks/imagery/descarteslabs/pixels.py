@@ -10,9 +10,11 @@ from earthdaily.earthone.geo import AOI
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
-from tasks.imagery.descarteslabs.login import Gate, RasterService
+from tasks.imagery.descarteslabs.gate import Gate
 from tasks.imagery.descarteslabs.refusals import DamagedBody, explained
+from tasks.imagery.descarteslabs.services import RasterService
 from tasks.places import PIXEL, Patch
+from tasks.scenes import Reason
 
 ALPHA = "alpha"
 """The band that masks pixels outside the data, in every product that has one."""
@@ -75,7 +77,7 @@ def render(
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Values and mask (True = nodata) of a scene on a patch: (bands, height, width) each.
 
-    Raises SceneUnavailable, PixelsError, CredentialsError.
+    Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError.
     """
     # `shape`, because a resolution would be snapped to multiples of itself, and no geometry, because it would clip.
     grid = AOI(
@@ -83,7 +85,7 @@ def render(
     )
 
     def call() -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        refused = SceneUnavailable(f"{scene}: the platform cannot render this scene on this patch")
+        refused = SceneUnavailable(Reason.REFUSED, scene, "the platform cannot render this scene on this patch")
         with explained(f"the pixels of {scene}", refused):
             try:
                 answer = _post(raster, asked, grid, scene)
@@ -96,7 +98,7 @@ def render(
                 raise DamagedBody(f"a body {left} bytes longer than it says")
             return _checked(answer, asked, patch, scene)
 
-    return gate.send(call, f"{scene}: its pixels")
+    return gate.send(call, f"descarteslabs: {scene}: its pixels")
 
 
 def _post(raster: RasterService, asked: Rendering, grid: AOI, scene: str) -> Any:

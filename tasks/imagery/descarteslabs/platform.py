@@ -1,35 +1,60 @@
 """The platform itself: its catalogue, its pixels, and whether it can be used."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import reduce
-from operator import or_
+from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from earthdaily.earthone.catalog import Band, Image
-from earthdaily.earthone.catalog import properties as p
+from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, SceneUnavailable
+from tasks.errors import SceneUnavailable
 from tasks.imagery.backscatter import power_to_db
-from tasks.imagery.descarteslabs.catalogue import Search, searches, text
-from tasks.imagery.descarteslabs.login import Gate, Login, open_catalog, open_raster
+from tasks.imagery.descarteslabs.catalogue import Catalogue, searches
+from tasks.imagery.descarteslabs.gate import Gate
+from tasks.imagery.descarteslabs.login import Login
 from tasks.imagery.descarteslabs.pixels import Rendering, render, rendering_of
 from tasks.imagery.descarteslabs.scenes import adopt_datatakes, sentinel1_scenes, sentinel2_scenes
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic
+from tasks.imagery.descarteslabs.services import CatalogueService, RasterService
+from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
+from tasks.imagery.descarteslabs.shared import Shared
+from tasks.imagery.limits import Limit
+from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic, array_path
 from tasks.imagery.reflectance import carries_offset, remove_offset
-from tasks.imagery.retries import Limit
 from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import Candidates, Resolver, Rule, SceneIndex, ScenePair
-from tasks.settings import Settings
+from tasks.scenes import (
+    Acquisition,
+    Acquisitions,
+    Candidates,
+    Nearby,
+    Reason,
+    Rejection,
+    Resolver,
+    Rule,
+    SceneIndex,
+    Scenes,
+    Sentinel2Scenes,
+    sensor_of,
+)
+from tasks.scenes.roles import DATATAKE, Sensor
 
 _ABSENT = "-"
 
-_TOLERANCE = 3_600_000_000
-"""Microseconds by which two catalogues may differ over when a scene begins: at its datatake, or at its own first line.
-A datatake lasts up to 50 minutes; what is found is compared by name afterwards."""
+_PREFIX = "DEEPSENTINEL_DESCARTESLABS_"
+
+Spans = dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""By role the first instant of each patch's search and the one after the last, microseconds since 1970 UTC, (n,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    """What is connected and logged in."""
+
+    catalogue: Catalogue
+    raster: RasterService
+    renderings: Shared[dict[Sensor, Rendering]]
+    """What to ask of both products."""
 
 
 class DescartesLabs:
@@ -37,160 +62,171 @@ class DescartesLabs:
 
     name = "descarteslabs"
 
-    def __init__(self, settings: Settings, rule: Rule) -> None:
+    def __init__(self, settings: DescartesLabsSettings, rule: Rule) -> None:
         """Asks nothing of the platform yet."""
         self._settings, self._rule = settings, rule
-        self.in_flight = settings.descarteslabs_requests
-        self._gate = Gate(Limit(self.in_flight), settings.descarteslabs_deadline)
-        self._login = Login(settings, self._gate)
-        self._catalog = open_catalog(settings, self._login, self._gate)
-        self._raster = open_raster(settings, self._login)
-        self._searchers = ThreadPoolExecutor(self.in_flight, thread_name_prefix="descarteslabs")
-        names = dict(zip(BANDS, settings.descarteslabs_sentinel2_bands, strict=True))
+        self.in_flight = settings.requests
+        self._gate = Gate(Limit(self.in_flight), settings.patience)
+        names = dict(zip(BANDS, settings.sentinel2_bands, strict=True))
         self._bands = {band: name for band, name in names.items() if name != _ABSENT}
         self.bands = tuple(self._bands)
+        self._products: dict[Sensor, str] = {"sentinel2": settings.sentinel2, "sentinel1": settings.sentinel1}
         self._opening = Lock()
-        self._renderings: tuple[Rendering, Rendering] | None = None
+        self._open: _Open | None = None
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
-        """Scenes near each draw that the pairing rule could choose: two searches for some 16 draws.
+        """Scenes near each draw by role, that the pairing rule could choose: a search a role for some 16 draws.
 
-        Raises CatalogueError, CredentialsError, PixelsError.
+        Raises CatalogueError, CredentialsError, PixelsError, PlatformUnreachable.
         """
-        outlines, rule = draws.patches.outlines(), self._rule
-        first = np.maximum(draws.preferred - rule.search, rule.window[0])
-        end = np.minimum(draws.preferred + rule.search + 1, rule.window[1])
-        together = self._settings.descarteslabs_search_patches
-        s2_images, s1_images = self._found(
-            list(searches(outlines, first, end, together=together)),
-            list(searches(outlines, first - rule.reach, end + rule.reach, together=together)),
-            traffic,
-        )
-        s2, s1 = sentinel2_scenes(s2_images), sentinel1_scenes(s1_images)
+        rule, preferred = self._rule, draws.preferred
+        first, end = rule.window
+        spans: Spans = {}
+        for role in rule.roles:
+            reach, margin = rule.reach(role), rule.margin(role)
+            spans[role] = np.maximum(preferred - reach, first - margin), np.minimum(preferred + reach + 1, end + margin)
         lon, lat = draws.patches.centres()
-        s2_draw, s2_scene = SceneIndex(s2).near(lon, lat, draws.preferred, rule.search)
-        s1_draw, s1_scene = SceneIndex(s1).near(lon, lat, draws.preferred, rule.search + rule.reach)
-        return Candidates(
-            sentinel2=s2, s2_draw=s2_draw, s2_scene=s2_scene, sentinel1=s1, s1_draw=s1_draw, s1_scene=s1_scene
-        )
+        found: dict[str, Nearby] = {}
+        for role, scenes in self._scenes(draws.patches, spans, traffic).items():
+            draw, scene = SceneIndex(scenes).near(lon, lat, preferred, rule.reach(role))
+            found[role] = Nearby(scenes=scenes, draw=draw, scene=scene)
+        return found
 
-    def resolve(self, pairs: list[ScenePair], patches: Patches, traffic: Traffic) -> list[ScenePair | str]:
-        """The same acquisitions in this catalogue: two searches for some 16 pairs.
+    def resolve(
+        self, wanted: Sequence[Acquisitions], patches: Patches, traffic: Traffic
+    ) -> list[Acquisitions | Rejection]:
+        """The same acquisitions in this catalogue: a search a role for some 16 places.
 
-        Raises CatalogueError, CredentialsError, PixelsError.
+        Raises CatalogueError, CredentialsError, PixelsError, PlatformUnreachable.
         """
-        if not pairs:
+        if not wanted:
             return []
-        outlines, together = patches.outlines(), self._settings.descarteslabs_search_patches
-        s2_time = np.array([pair.s2.time[pair.s2_scene] for pair in pairs], np.int64)
-        s1_time = np.array([pair.s1.time[pair.s1_scene] for pair in pairs], np.int64)
-        s2_images, s1_images = self._found(
-            list(searches(outlines, s2_time - _TOLERANCE, s2_time + _TOLERANCE, together=together)),
-            list(searches(outlines, s1_time - _TOLERANCE, s1_time + _TOLERANCE, together=together)),
-            traffic,
-        )
-        s2 = adopt_datatakes(sentinel2_scenes(s2_images), pairs)
-        resolver = Resolver(s2, sentinel1_scenes(s1_images))
-        inner = patches.vertices(inset=PIXEL / 2)
-        return [resolver.resolve(pair, outline) for pair, outline in zip(pairs, inner, strict=True)]
+        times = {role: np.array([one[role].time for one in wanted], np.int64) for role in self._rule.roles}
+        spans = {role: (time - DATATAKE, time + DATATAKE) for role, time in times.items()}
+        found = self._scenes(patches, spans, traffic)
+        for role, scenes in found.items():
+            if isinstance(scenes, Sentinel2Scenes):
+                found[role] = adopt_datatakes(scenes, [one[role] for one in wanted])
+        return Resolver(found).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
 
-    def fetch(self, patch: Patch, pair: ScenePair, traffic: Traffic) -> Tiles:
-        """Render both scenes: two requests. Raises SceneUnavailable, PixelsError, CredentialsError, CatalogueError."""
+    def fetch(self, patch: Patch, acquisitions: Acquisitions, traffic: Traffic) -> Tiles:
+        """Render each acquisition: a request each.
+
+        Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError, CatalogueError.
+        """
+        pixels_of = {"sentinel2": self._reflectance, "sentinel1": self._backscatter}
         with self._gate.counting(traffic):
-            of_s2, of_s1 = self._asked()
-            values, masked = render(self._raster, self._gate, of_s2, patch, pair.s2_id)
-            # Where the platform says that a pixel is valid, 0 is a dark pixel and not the lack of one.
-            values = np.where(masked, np.uint16(0), np.maximum(values, np.uint16(1)))
-            if self._carries_offset(pair):
-                values = remove_offset(values)
-            s2 = np.zeros((len(BANDS), *patch.shape), np.uint16)
-            s2[[BANDS.index(band) for band in self._bands]] = values
-            s1, masked = render(self._raster, self._gate, of_s1, patch, pair.s1_id)
-            s1 = np.where(masked | ~np.isfinite(s1), np.float32(np.nan), s1)
-            if self._settings.descarteslabs_backscatter == "power":
-                s1 = power_to_db(s1)
-            return Tiles(s2=s2, s1=s1)
+            return Tiles(
+                arrays={
+                    array_path(self.name, role): pixels_of[sensor_of(role)](patch, acquisition)
+                    for role, acquisition in acquisitions.items()
+                }
+            )
 
-    def check(self) -> str:
+    def check(self, draws: Draws | None) -> str:
         """Log in and ask for the bands of both products; says what was found.
 
-        Raises CredentialsError, CatalogueError, PixelsError, SettingsError: each with what to do.
+        Raises CredentialsError, CatalogueError, PixelsError, PlatformUnreachable, SettingsError: each with what to do.
         """
         with self._gate.counting(Traffic()):
-            self._asked(again=True)
-        s2, s1 = self._settings.descarteslabs_sentinel2, self._settings.descarteslabs_sentinel1
+            self._opened().renderings.renew()
         return (
-            f"logged in; {s2} with {len(self.bands)} of {len(BANDS)} bands, {s1} with {' and '.join(POLARIZATIONS)}; "
-            f"at most {self.in_flight} requests in flight"
+            f"logged in; {self._settings.sentinel2} with {len(self.bands)} of {len(BANDS)} bands, "
+            f"{self._settings.sentinel1} with {' and '.join(POLARIZATIONS)}; at most {self.in_flight} requests in "
+            "flight"
         )
 
-    def _asked(self, *, again: bool = False) -> tuple[Rendering, Rendering]:
-        """What to ask of both products; their bands are fetched once, by the thread that comes first."""
+    def close(self) -> None:
+        """End threads and connections and forget the login; what is asked for afterwards opens them again."""
         with self._opening:
-            if self._renderings is None or again:
-                settings, prefix = self._settings, "DEEPSENTINEL_DESCARTESLABS_SENTINEL"
-                self._renderings = (
-                    rendering_of(
-                        self._held(settings.descarteslabs_sentinel2, f"{prefix}2"),
-                        tuple(self._bands.values()),
-                        level=settings.descarteslabs_processing_level,
-                        data_type="UInt16",
-                        times=10_000,
-                        setting=f"{prefix}2_BANDS",
-                    ),
-                    rendering_of(
-                        self._held(settings.descarteslabs_sentinel1, f"{prefix}1"),
-                        settings.descarteslabs_sentinel1_bands,
-                        level=None,
-                        data_type="Float32",
-                        times=1,
-                        setting=f"{prefix}1_BANDS",
-                    ),
+            ended, self._open = self._open, None
+        if ended:
+            ended.catalogue.close()
+            ended.raster.close()
+
+    def _opened(self) -> _Open:
+        with self._opening:
+            if self._open is None:
+                login = Login(self._settings, self._gate)
+                catalogue = Catalogue(CatalogueService(self._settings, login, self._gate), self._gate)
+                self._open = _Open(
+                    catalogue=catalogue,
+                    raster=RasterService(self._settings, login),
+                    renderings=Shared(lambda: self._renderings(catalogue)),
                 )
-            return self._renderings
+            return self._open
 
-    def _held(self, product: str, setting: str) -> dict[str, Any]:
-        found: list[Any] = list(Band.search(client=self._catalog).filter(p.product_id == product))
-        held = {band.name: band for band in found}
-        if not held:
-            raise CatalogueError(
-                f"descarteslabs: there is no product {product!r}, or this account may not see it. Set {setting} to the "
-                "id of one that it may; product ids differ between accounts."
-            )
-        return held
+    def _renderings(self, catalogue: Catalogue) -> dict[Sensor, Rendering]:
+        settings = self._settings
+        return {
+            "sentinel2": rendering_of(
+                catalogue.bands(settings.sentinel2, f"{_PREFIX}SENTINEL2"),
+                tuple(self._bands.values()),
+                level=settings.processing_level,
+                data_type="UInt16",
+                times=10_000,
+                setting=f"{_PREFIX}SENTINEL2_BANDS",
+            ),
+            "sentinel1": rendering_of(
+                catalogue.bands(settings.sentinel1, f"{_PREFIX}SENTINEL1"),
+                settings.sentinel1_bands,
+                level=None,
+                data_type="Float32",
+                times=1,
+                setting=f"{_PREFIX}SENTINEL1_BANDS",
+            ),
+        }
 
-    def _found(self, of_s2: list[Search], of_s1: list[Search], traffic: Traffic) -> tuple[Iterator[Any], Iterator[Any]]:
-        """Images of both products, over as many connections as there may be requests in flight."""
+    def _scenes(self, patches: Patches, spans: Spans, traffic: Traffic) -> dict[str, Scenes]:
+        """Scenes of each role that meet any of the patches within its span."""
+        opened, outlines = self._opened(), patches.outlines()
         with self._gate.counting(traffic):
             # An unknown product has no scenes, which would look like a platform without any: better said at once.
-            self._asked()
-        settings = self._settings
-        s2 = [self._searchers.submit(self._search, settings.descarteslabs_sentinel2, one, traffic) for one in of_s2]
-        s1 = [self._searchers.submit(self._search, settings.descarteslabs_sentinel1, one, traffic) for one in of_s1]
-        try:
-            return _flat(s2), _flat(s1)
-        finally:
-            # After an error nobody wants the rest; what runs already is waited for.
-            for future in (*s2, *s1):
-                future.cancel()
-            wait((*s2, *s1))
+            opened.renderings.get()
+        asked = {
+            role: (
+                self._products[sensor_of(role)],
+                list(searches(outlines, first, end, together=self._settings.search_patches)),
+            )
+            for role, (first, end) in spans.items()
+        }
+        scenes_of = {"sentinel2": sentinel2_scenes, "sentinel1": sentinel1_scenes}
+        return {
+            role: scenes_of[sensor_of(role)](found) for role, found in opened.catalogue.images(asked, traffic).items()
+        }
 
-    def _search(self, product: str, search: Search, traffic: Traffic) -> list[Any]:
-        spans = [(p.acquired >= text(first)) & (p.acquired < text(end)) for first, end in search.spans]
-        with self._gate.counting(traffic):
-            asked = Image.search(client=self._catalog).filter(p.product_id == product)
-            return list(asked.filter(reduce(or_, spans)).intersects(search.area))
+    def _reflectance(self, patch: Patch, acquisition: Acquisition) -> NDArray[np.uint16]:
+        """(13, height, width), reflectance x 10,000, 0 = nodata or absent band."""
+        values, masked = self._rendered("sentinel2", patch, acquisition)
+        # Where the platform says that a pixel is valid, 0 is a dark pixel and not the lack of one.
+        values = np.where(masked, np.uint16(0), np.maximum(values, np.uint16(1)))
+        if self._carries_offset(acquisition):
+            values = remove_offset(values)
+        whole = np.zeros((len(BANDS), *patch.shape), np.uint16)
+        whole[[BANDS.index(band) for band in self._bands]] = values
+        return whole
 
-    def _carries_offset(self, pair: ScenePair) -> bool:
-        if self._settings.descarteslabs_offset == "removed":
+    def _backscatter(self, patch: Patch, acquisition: Acquisition) -> NDArray[np.float32]:
+        """(2, height, width), dB, NaN = nodata."""
+        values, masked = self._rendered("sentinel1", patch, acquisition)
+        values = np.where(masked | ~np.isfinite(values), np.float32(np.nan), values)
+        return power_to_db(values) if self._settings.backscatter == "power" else values
+
+    def _rendered(
+        self, sensor: Sensor, patch: Patch, acquisition: Acquisition
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        opened = self._opened()
+        return render(opened.raster, self._gate, opened.renderings.get()[sensor], patch, acquisition.id)
+
+    def _carries_offset(self, acquisition: Acquisition) -> bool:
+        if self._settings.offset == "removed":
             return False
-        s2, scene = pair.s2, pair.s2_scene
-        acquired = dt.datetime.fromtimestamp(int(s2.time[scene]) / 1e6, tz=dt.UTC)
-        offset = carries_offset(baseline=str(s2.baseline[scene]), already_removed=None, acquired=acquired)
+        assert isinstance(acquisition.scenes, Sentinel2Scenes)
+        acquired = dt.datetime.fromtimestamp(acquisition.time / 1e6, tz=dt.UTC)
+        baseline = str(acquisition.scenes.baseline[acquisition.scene])
+        offset = carries_offset(baseline=baseline, already_removed=None, acquired=acquired)
         if offset is None:
-            raise SceneUnavailable(f"{pair.s2_id}: nothing tells whether its pixels carry the +1000 offset")
+            raise SceneUnavailable(
+                Reason.OFFSET_UNKNOWN, acquisition.id, "nothing tells whether its pixels carry the +1000 offset"
+            )
         return offset
-
-
-def _flat(futures: Iterable[Future[list[Any]]]) -> Iterator[Any]:
-    return iter([image for future in futures for image in future.result()])

@@ -26,18 +26,25 @@ LOGIN = (
 
 
 LONGEST_PAUSE = 60.0
-"""Seconds: a platform that wants more is asked again all the same, until the deadline."""
+"""Seconds: a platform that wants more is asked again all the same, while the patience lasts."""
 
 
 class DamagedBody(Exception):
     """An answer that is not what was asked for; the next one may be."""
 
 
+_UNREACHABLE = (
+    # Names that cannot be resolved, connections refused or reset before an answer, no answer in time.
+    requests.ConnectionError,
+    requests.Timeout,
+    urllib3.exceptions.TimeoutError,
+)
+
 _TRANSIENT = (
     DamagedBody,
     ServerError,
     RequestCancellationError,
-    # Connections refused, reset, timed out or cut short, and bodies that are not JSON.
+    # Answers that are cut short, and bodies that are not JSON.
     requests.RequestException,
     urllib3.exceptions.HTTPError,
 )
@@ -53,6 +60,8 @@ def judge(error: Exception) -> Verdict:
     """Whether a failed request is worth another try."""
     if isinstance(error, RateLimitError):
         return Verdict.THROTTLED
+    if isinstance(error, _UNREACHABLE):
+        return Verdict.UNREACHABLE
     return Verdict.TRANSIENT if isinstance(error, _TRANSIENT) else Verdict.FINAL
 
 

@@ -6,7 +6,7 @@ stands: provider_id, name, id or a text among the extra properties; then from at
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes import Acquisition, Sentinel1Scenes, Sentinel2Scenes
 from tasks.scenes.footprints import unwrap
-from tasks.scenes.products import SENTINEL1_PRODUCT, SENTINEL2_PRODUCT, relative_orbit
+from tasks.scenes.products import SENTINEL1_PRODUCT, SENTINEL2_PRODUCT, relative_orbit, tile_epsg
+from tasks.scenes.roles import DATATAKE
 
 _TILE = re.compile(r"(?:^|_)T?(?P<tile>\d{2}[C-X][A-Z]{2})_")
 """The tile in the platform's own names, e.g. 2018-01-08_35MKR_99_S2B_v1."""
@@ -25,9 +26,6 @@ _SATELLITE = re.compile(r"(?:^|[^A-Z0-9])S(?:ENTINEL)?[-_ ]?(?P<mission>[12])[-_
 
 _ABOUT = "~"
 """Marks a datatake that only the time of acquisition tells."""
-
-_SAME_PASS = 3_600_000_000
-"""Microseconds: one satellite does not see one tile twice in so short a time (an orbit lasts 100 minutes)."""
 
 
 def sentinel2_scenes(images: Iterable[Any]) -> Sentinel2Scenes:
@@ -64,17 +62,22 @@ def sentinel1_scenes(images: Iterable[Any]) -> Sentinel1Scenes:
     )
 
 
-def adopt_datatakes(scenes: Sentinel2Scenes, pairs: Sequence[ScenePair]) -> Sentinel2Scenes:
-    """Scenes whose datatake only their time tells get that of the pair of their satellite, tile and pass."""
-    wanted: dict[tuple[str, str], list[tuple[int, str]]] = {}
-    for pair in pairs:
-        datatake, tile = str(pair.s2.datatake[pair.s2_scene]), str(pair.s2.tile[pair.s2_scene])
-        wanted.setdefault((datatake[:3], tile), []).append((int(pair.s2.time[pair.s2_scene]), datatake))
+def adopt_datatakes(scenes: Sentinel2Scenes, wanted: Iterable[Acquisition]) -> Sentinel2Scenes:
+    """Scenes whose datatake only their time tells get that of the wanted acquisition of their satellite, tile and pass.
+
+    A pass is told by `DATATAKE`: no satellite sees a tile twice in so short a time (an orbit lasts 100 minutes).
+    """
+    passes: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for acquisition in wanted:
+        if not isinstance(acquisition.scenes, Sentinel2Scenes):
+            raise TypeError("a Sentinel-2 role holds a scene of another sensor")
+        datatake, tile = (str(c[acquisition.scene]) for c in (acquisition.scenes.datatake, acquisition.scenes.tile))
+        passes.setdefault((datatake[:3], tile), []).append((acquisition.time, datatake))
     datatakes = scenes.datatake.copy()
     for index, (datatake, tile, time) in enumerate(zip(scenes.datatake, scenes.tile, scenes.time, strict=True)):
         satellite, about, _ = str(datatake).partition(f" {_ABOUT}")
         if about:
-            near = [found for at, found in wanted.get((satellite, tile), ()) if abs(at - time) <= _SAME_PASS]
+            near = [found for at, found in passes.get((satellite, tile), ()) if abs(at - time) <= DATATAKE]
             datatakes[index] = near[0] if near else datatake
     return replace(scenes, datatake=datatakes)
 
@@ -170,15 +173,13 @@ def _orbit(extra: dict[str, Any]) -> int:
 
 
 def _epsg(tile: str, code: str) -> int:
-    """UTM zone of a tile, whose first band letters C..M are south of the equator; 0 = unknown.
+    """UTM zone as EPSG code; 0 = unknown.
 
     The tile before the image's own CRS: archives write southern tiles in northern zones with negative northings too,
     which is the same lattice of pixels.
     """
-    if re.fullmatch(r"\d{2}[C-X][A-Z]{2}", tile):
-        return (32600 if tile[2] >= "N" else 32700) + int(tile[:2])
     found = re.fullmatch(r"(?:EPSG:)?(32[67]\d\d)", code)
-    return int(found[1]) if found else 0
+    return tile_epsg(tile) or (int(found[1]) if found else 0)
 
 
 def _footprint(geometry: Any) -> Any:

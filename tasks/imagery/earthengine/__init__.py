@@ -1,5 +1,26 @@
 """The platform `earthengine`: Google Earth Engine through its own client, `earthengine-api`."""
 
-from tasks.imagery.earthengine.platform import EarthEngine
+from tasks.errors import SpecError
+from tasks.imagery.earthengine.cost import cost_of
+from tasks.imagery.earthengine.settings import EarthEngineSettings, limits_of
+from tasks.imagery.platform import Platform
+from tasks.imagery.rooms import Opening, Room
 
-__all__ = ["EarthEngine"]
+__all__ = ["ROOM", "EarthEngineSettings"]
+
+
+def _open(opening: Opening, settings: EarthEngineSettings) -> Platform:
+    try:
+        # An import costs two seconds and the client is an extra: only who names the platform pays and needs it.
+        from tasks.imagery.earthengine.platform import EarthEngine
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "ee":
+            raise
+        raise SpecError(
+            "platforms: earthengine: its client earthengine-api is not installed. Install it with "
+            "`pip install 'deepsentinel[earthengine]'`, or take earthengine out of platforms."
+        ) from None
+    return EarthEngine(opening.rule, settings)
+
+
+ROOM = Room(settings=EarthEngineSettings, cost=cost_of, limits=limits_of, open=_open, is_remote=lambda _: True)

@@ -2,10 +2,10 @@
 
 The server joins places and collections: for each place it looks up the collections by point and time, which is what
 their indices are for (a join of whole collections would have to walk through all of them), and returns one row a
-place, with a list of scenes for each mission.
+place, with a list of scenes for each role.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,19 +15,19 @@ from ee import data
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError
+from tasks.imagery.earthengine.cost import PLACES
 from tasks.imagery.earthengine.refusals import Refused
 from tasks.imagery.earthengine.session import Session
+from tasks.imagery.earthengine.settings import COLLECTIONS, EarthEngineSettings
 from tasks.imagery.platform import Traffic
 from tasks.places import Patches
-
-PLACES = 250
-"""Places a request: the default shard. Its answer is about 10 MB before compression."""
+from tasks.scenes import sensor_of
 
 _PAGE = 1000
 """Rows a page that are asked for; the server may send fewer (Earth Engine REST reference, table.computeFeatures)."""
 
 _MOST = 10_000
-"""Scenes of one mission over one place; none has that many in ten years."""
+"""Scenes of one role over one place; no mission has that many in ten years."""
 
 SENTINEL2 = (
     "system:index", "system:time_start", "MGRS_TILE", "DATATAKE_IDENTIFIER", "PROCESSING_BASELINE", "GENERATION_TIME",
@@ -46,82 +46,64 @@ _WIDER = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collections:
-    """Ids of the image collections."""
-
-    sentinel2: str
-    sentinel2_l1c: str
-    sentinel1: str
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """Collection by the setting that names it."""
-        return {
-            "DEEPSENTINEL_EARTHENGINE_SENTINEL2": self.sentinel2,
-            "DEEPSENTINEL_EARTHENGINE_SENTINEL2_L1C": self.sentinel2_l1c,
-            "DEEPSENTINEL_EARTHENGINE_SENTINEL1": self.sentinel1,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class Questions:
     """n places, and the times for which scenes are wanted at each: [first, end), milliseconds since 1970 UTC."""
 
     lon: NDArray[np.float64]
     """Degrees, WGS 84."""
     lat: NDArray[np.float64]
-    s2: NDArray[np.int64]
-    """(n, 2) acquisition starts of Sentinel-2."""
-    s1: NDArray[np.int64]
-    """(n, 2) acquisition starts of Sentinel-1."""
+    spans: Mapping[str, NDArray[np.int64]]
+    """By role the acquisition starts, (n, 2)."""
 
     def __len__(self) -> int:
         return len(self.lon)
 
     @classmethod
-    def of(cls, patches: Patches, s2: NDArray[np.int64], s1: NDArray[np.int64]) -> "Questions":
+    def of(cls, patches: Patches, spans: Mapping[str, NDArray[np.int64]]) -> "Questions":
         """About the centres of patches (a scene that covers a patch covers its centre); spans in microseconds."""
         lon, lat = patches.centres()
         # Rounded outwards: the rule, which is in microseconds, decides at the ends.
         outwards = np.array([0, 999])
-        return cls(lon=(lon + 180) % 360 - 180, lat=lat, s2=(s2 + outwards) // 1000, s1=(s1 + outwards) // 1000)
+        wider = {role: (span + outwards) // 1000 for role, span in spans.items()}
+        return cls(lon=(lon + 180) % 360 - 180, lat=lat, spans=wider)
 
     def take(self, indices: NDArray[Any]) -> "Questions":
         """The questions at `indices`."""
-        return Questions(lon=self.lon[indices], lat=self.lat[indices], s2=self.s2[indices], s1=self.s1[indices])
+        spans = {role: span[indices] for role, span in self.spans.items()}
+        return Questions(lon=self.lon[indices], lat=self.lat[indices], spans=spans)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The scenes over one place, as rows of properties and footprint coordinates."""
+    """The scenes over one place, by role, as rows of properties and footprint coordinates."""
 
-    s2: list[list[Any]]
-    twins: list[list[Any]]
-    s1: list[list[Any]]
+    scenes: Mapping[str, list[list[Any]]]
+    twins: Mapping[str, list[list[Any]]]
+    """L1C images, for Sentinel-2 roles."""
 
 
-def look_up(session: Session, collections: Collections, questions: Questions, traffic: Traffic) -> list[Found]:
+def look_up(session: Session, questions: Questions, traffic: Traffic) -> list[Found]:
     """Scenes over each of n places: in one request for every 250 places and every further page of an answer.
 
-    Raises CatalogueError, CredentialsError, PixelsError.
+    Raises CatalogueError, CredentialsError, PixelsError, PlatformUnreachable.
     """
-    session.log_in(traffic)
     found: list[Found] = []
-    for start in range(0, len(questions), PLACES):
-        some = questions.take(np.arange(start, min(start + PLACES, len(questions))))
-        found += _ask(session, collections, some, traffic)
+    with session.in_use(traffic):
+        for start in range(0, len(questions), PLACES):
+            some = questions.take(np.arange(start, min(start + PLACES, len(questions))))
+            found += _ask(session, some, traffic)
     return found
 
 
-def _ask(session: Session, collections: Collections, questions: Questions, traffic: Traffic) -> list[Found]:
+def _ask(session: Session, questions: Questions, traffic: Traffic) -> list[Found]:
     try:
-        rows = _rows(session, question(collections, questions), traffic)
+        rows = _rows(session, question(session.settings, questions), list(questions.spans), traffic)
     except Refused as refusal:
         if refusal.too_large and len(questions) > 1:
             half = len(questions) // 2
             parts = (np.arange(half), np.arange(half, len(questions)))
-            return [found for part in parts for found in _ask(session, collections, questions.take(part), traffic)]
-        raise _unanswered(str(refusal), collections) from None
+            return [found for part in parts for found in _ask(session, questions.take(part), traffic)]
+        raise _unanswered(str(refusal), session.settings) from None
     if sorted(rows) != list(range(len(questions))):
         raise CatalogueError(
             f"earthengine: the catalogue answered for {len(rows)} of {len(questions)} places. Run the same command "
@@ -130,7 +112,7 @@ def _ask(session: Session, collections: Collections, questions: Questions, traff
     return [rows[index] for index in range(len(questions))]
 
 
-def _rows(session: Session, expression: Any, traffic: Traffic) -> dict[int, Found]:
+def _rows(session: Session, expression: Any, roles: Sequence[str], traffic: Traffic) -> dict[int, Found]:
     """Every page of an answer, by place."""
     rows: dict[int, Found] = {}
     page: dict[str, Any] = {"expression": expression, "pageSize": _PAGE}
@@ -138,8 +120,11 @@ def _rows(session: Session, expression: Any, traffic: Traffic) -> dict[int, Foun
         answer = session.ask(lambda: _page(page), traffic, "earthengine: catalogue", divisible=True)  # noqa: B023 called at once
         for feature in answer.get("features", ()):
             row = feature["properties"]
-            found = Found(**{name: row.get(name) or [] for name in ("s2", "twins", "s1")})
-            if max(len(found.s2), len(found.twins), len(found.s1)) >= _MOST:
+            found = Found(
+                scenes={role: row.get(role) or [] for role in roles},
+                twins={role: row.get(_twins_of(role)) or [] for role in roles},
+            )
+            if max(map(len, (*found.scenes.values(), *found.twins.values()))) >= _MOST:
                 raise CatalogueError(
                     f"earthengine: a place has {_MOST} scenes or more within search_days. Use a smaller search_days."
                 )
@@ -156,26 +141,38 @@ def _page(page: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def question(collections: Collections, questions: Questions) -> Any:
-    """The expression: an ee.FeatureCollection with a feature a place, properties place, s2, twins, s1."""
-    columns = (column.tolist() for column in (questions.lon, questions.lat, questions.s2, questions.s1))
+def question(settings: EarthEngineSettings, questions: Questions) -> Any:
+    """The expression: an ee.FeatureCollection with a feature a place, whose properties are place, a list of scenes a
+    role, and a list of twins a Sentinel-2 role."""
+    columns = [column.tolist() for column in (questions.lon, questions.lat, *questions.spans.values())]
     places = ee.FeatureCollection([
-        ee.Feature(ee.Geometry.Point([round(lon, 7), round(lat, 7)]), {"place": place, "s2": s2, "s1": s1})
-        for place, (lon, lat, s2, s1) in enumerate(zip(*columns, strict=True))
+        ee.Feature(
+            ee.Geometry.Point([round(lon, 7), round(lat, 7)]),
+            {"place": place, **dict(zip(questions.spans, spans, strict=True))},
+        )
+        for place, (lon, lat, *spans) in enumerate(zip(*columns, strict=True))
     ])  # fmt: skip
-    radar = ee.ImageCollection(collections.sentinel1).filter(ee.Filter.eq("instrumentMode", "IW"))
+    radar = ee.ImageCollection(settings.sentinel1).filter(ee.Filter.eq("instrumentMode", "IW"))
     for polarization in ("VV", "VH"):
         radar = radar.filter(ee.Filter.listContains("transmitterReceiverPolarisation", polarization))
 
     def answer(place: Any) -> Any:
-        return ee.Feature(None, {
-            "place": place.get("place"),
-            "s2": _listed(_over(ee.ImageCollection(collections.sentinel2), place, "s2"), SENTINEL2, footprint=True),
-            "twins": _listed(_over(ee.ImageCollection(collections.sentinel2_l1c), place, "s2", _WIDER), TWIN),
-            "s1": _listed(_over(radar, place, "s1"), SENTINEL1, footprint=True),
-        })  # fmt: skip
+        listed: dict[str, Any] = {}
+        for role in questions.spans:
+            if sensor_of(role) == "sentinel1":
+                listed[role] = _listed(_over(radar, place, role), SENTINEL1, footprint=True)
+                continue
+            optical, twins = ee.ImageCollection(settings.sentinel2), ee.ImageCollection(settings.sentinel2_l1c)
+            listed[role] = _listed(_over(optical, place, role), SENTINEL2, footprint=True)
+            listed[_twins_of(role)] = _listed(_over(twins, place, role, _WIDER), TWIN)
+        return ee.Feature(None, {"place": place.get("place"), **listed})
 
     return places.map(answer)
+
+
+def _twins_of(role: str) -> str:
+    """The property that holds the L1C twins; no role's name begins like it."""
+    return f"twins_{role}"
 
 
 def _over(collection: Any, place: Any, span: str, wider: int = 0) -> Any:
@@ -196,12 +193,13 @@ def _listed(images: Any, properties: Sequence[str], *, footprint: bool = False) 
     return images.toList(_MOST).map(row)
 
 
-def _unanswered(message: str, collections: Collections) -> CatalogueError:
+def _unanswered(message: str, settings: EarthEngineSettings) -> CatalogueError:
+    named = {variable: str(getattr(settings, field)) for field, variable in COLLECTIONS.items()}
     # The longest first: one id may begin with another.
-    for setting, collection in sorted(collections.settings.items(), key=lambda item: -len(item[1])):
+    for variable, collection in sorted(named.items(), key=lambda item: -len(item[1])):
         if collection in message and "not found" in message:
             return CatalogueError(
                 f"earthengine: there is no image collection {collection}, or this login may not read it ({message}). "
-                f"Correct or unset {setting}."
+                f"Correct or unset {variable}."
             )
     return CatalogueError(f"earthengine: the catalogue cannot be asked: {message}")

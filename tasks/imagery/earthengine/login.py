@@ -11,8 +11,7 @@ from ee import EEException, data, oauth
 from google.oauth2 import service_account
 
 from tasks.errors import CredentialsError
-
-CREDENTIALS, PROJECT = "DEEPSENTINEL_EARTHENGINE_CREDENTIALS", "DEEPSENTINEL_EARTHENGINE_PROJECT"
+from tasks.imagery.earthengine.settings import CREDENTIALS
 
 ANONYMOUS = "anonymous"
 

@@ -1,7 +1,8 @@
 """The pixels of a sample: one image of fifteen bands, computed on the patch's grid and sent as one array."""
 
-import io
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +13,11 @@ from ee.encodable import Encodable
 from numpy.typing import NDArray
 
 from tasks.errors import PixelsError
+from tasks.imagery.earthengine.npy import read_header
 from tasks.imagery.earthengine.refusals import Transient
 from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles
 from tasks.places import PIXEL, Patch
+from tasks.scenes import sensor_of
 
 _L2A = tuple(band for band in BANDS if band != "B10")
 """Level-2A has no cirrus band: B10 is of the L1C image."""
@@ -23,14 +26,46 @@ _NODATA = -9999.0
 """What the server is told to put where Sentinel-1 is masked: JSON has no NaN, and 0 dB is a value."""
 
 
-def sample_image(s2: str, twin: str, s1: str) -> Any:
-    """The expression: an image with the Sentinel-2 bands as uint16, then VV and VH as float32.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one role has in the image of a sample."""
 
-    `twin` is "" where there is no L1C image; then there is no B10.
-    """
-    text = _written(twin=bool(twin))
-    for place, asset in zip(_PLACES, (s2, twin, s1), strict=True):
-        text = text.replace(json.dumps(place), json.dumps(asset))
+    role: str
+    path: str
+    """Of the array that its pixels are for."""
+    asset: str
+    """Id of the image."""
+    twin: str = ""
+    """Id of the L1C image of a Sentinel-2 role, "" = there is none; then there is no B10."""
+
+    @property
+    def is_optical(self) -> bool:
+        """Sentinel-2 rather than Sentinel-1."""
+        return sensor_of(self.role) == "sentinel2"
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Bands or polarizations that are asked for."""
+        if not self.is_optical:
+            return POLARIZATIONS
+        return BANDS if self.twin else _L2A
+
+    @property
+    def dtype(self) -> str:
+        """Type of its pixels, as NPY writes it."""
+        return "<u2" if self.is_optical else "<f4"
+
+    def band(self, channel: str) -> str:
+        """Name of a channel in the image: several roles may have the same."""
+        return f"{self.role}_{channel}"
+
+
+def sample_image(parts: Sequence[Part]) -> Any:
+    """The expression: an image with the bands of all parts, Sentinel-2 as uint16, Sentinel-1 as float32."""
+    text = _written(tuple((part.role, bool(part.twin)) for part in parts))
+    for part in parts:
+        for place, asset in zip(_places(part.role), (part.asset, part.twin), strict=True):
+            text = text.replace(json.dumps(place), json.dumps(asset))
     return _Prepared(json.loads(text))
 
 
@@ -44,24 +79,35 @@ class _Prepared(Encodable):
         return self._value
 
 
-_PLACES = ("@sentinel2", "@twin", "@sentinel1")
-"""Stand for asset ids."""
+def _places(role: str) -> tuple[str, str]:
+    """What stands for the asset ids of a role, its image's and its twin's."""
+    return f"@{role}", f"@twin of {role}"
 
 
-@lru_cache(maxsize=2)
-def _written(*, twin: bool) -> str:
-    """The expression as JSON. All samples' are the same but for the ids, and building one takes the client 1 ms."""
-    s2, l1c, s1 = _PLACES
-    return json.dumps(serializer.encode(_image(s2, l1c if twin else "", s1), is_compound=False))
+@lru_cache(maxsize=64)
+def _written(parts: tuple[tuple[str, bool], ...]) -> str:
+    """The expression as JSON, of roles and whether they have a twin.
+
+    All samples' are the same but for the ids, and building one takes the client 1 ms.
+    """
+    images = [_image(role, twin=twin) for role, twin in parts]
+    whole = images[0]
+    for image in images[1:]:
+        whole = whole.addBands(image)
+    return json.dumps(serializer.encode(whole, is_compound=False))
 
 
-def _image(s2: str, twin: str, s1: str) -> Any:
-    optical = ee.Image(s2).select([_name(band) for band in _L2A], list(_L2A))
-    if twin:
-        optical = optical.addBands(ee.Image(twin).select(["B10"]))
-    radar = ee.Image(s1).select(list(POLARIZATIONS))
+def _image(role: str, *, twin: bool) -> Any:
+    asset, l1c = _places(role)
+    part = Part(role=role, path="", asset=asset, twin=l1c if twin else "")
+    image, bands = ee.Image(asset), [part.band(channel) for channel in part.channels]
     # Without sameFootprint=False nothing is filled beyond the footprint, and 0 dB comes back there.
-    return optical.unmask(0, False).toUint16().addBands(radar.unmask(_NODATA, False).toFloat())
+    if not part.is_optical:
+        return image.select(list(POLARIZATIONS), bands).unmask(_NODATA, False).toFloat()
+    image = image.select([_name(band) for band in _L2A], [part.band(band) for band in _L2A])
+    if twin:
+        image = image.addBands(ee.Image(l1c).select(["B10"], [part.band("B10")]))
+    return image.unmask(0, False).toUint16()
 
 
 def request_of(image: Any, patch: Patch) -> dict[str, Any]:
@@ -81,43 +127,50 @@ def request_of(image: Any, patch: Patch) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tiles_of(body: bytes, patch: Patch, *, twin: bool) -> Tiles:
+def tiles_of(body: bytes, patch: Patch, parts: Sequence[Part]) -> Tiles:
     """Pixels from an NPY body: a structured array (height, width) with a field a band.
 
     Raises Transient: damaged or cut short; PixelsError: a sound array, but not the one that was asked for.
     """
-    array = _array(body, patch, twin=twin)
-    s2 = np.zeros((len(BANDS), *patch.shape), np.uint16)
+    array = _array(body, patch, parts)
+    return Tiles(
+        arrays={part.path: _optical(array, part) if part.is_optical else _radar(array, part) for part in parts},
+        absent_bands=("B10",) if any(part.is_optical and not part.twin for part in parts) else (),
+    )
+
+
+def _optical(array: NDArray[Any], part: Part) -> NDArray[np.uint16]:
+    """(13, height, width), 0 where a band is absent."""
+    values = np.zeros((len(BANDS), *array.shape), np.uint16)
     for index, band in enumerate(BANDS):
-        if twin or band != "B10":
-            s2[index] = array[band]
-    s1 = np.empty((len(POLARIZATIONS), *patch.shape), np.float32)
-    for index, polarization in enumerate(POLARIZATIONS):
-        s1[index] = array[polarization]
-    s1[~(s1 > _NODATA)] = np.nan
-    return Tiles(s2=s2, s1=s1, absent=() if twin else ("B10",))
+        if band in part.channels:
+            values[index] = array[part.band(band)]
+    return values
 
 
-def _array(body: bytes, patch: Patch, *, twin: bool) -> NDArray[Any]:
-    stream = io.BytesIO(body)
+def _radar(array: NDArray[Any], part: Part) -> NDArray[np.float32]:
+    """(2, height, width) dB, NaN = nodata."""
+    values = np.stack([array[part.band(polarization)] for polarization in POLARIZATIONS])
+    values[~(values > _NODATA)] = np.nan
+    return values
+
+
+def _array(body: bytes, patch: Patch, parts: Sequence[Part]) -> NDArray[Any]:
     try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("not version 1.0")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    except (ValueError, EOFError) as error:
-        raise Transient(
-            f"the body of {len(body)} bytes is not an array: {' '.join(str(error).split())[:100]}"
-        ) from None
-    expected = {**{band: "<u2" for band in BANDS if twin or band != "B10"}, **dict.fromkeys(POLARIZATIONS, "<f4")}
-    found = {name: dtype[name].str for name in dtype.names or ()}
-    if found != expected or shape != patch.shape or fortran:
+        header = read_header(body)
+    except ValueError as error:
+        raise Transient(f"the body of {len(body)} bytes is not an array: {error}") from None
+    expected = {part.band(channel): part.dtype for part in parts for channel in part.channels}
+    # Bands are told by name, whichever comes first.
+    if sorted(header.fields) != sorted(expected.items()) or header.shape != patch.shape or header.fortran:
         raise PixelsError(
-            f"earthengine: asked for {patch.shape} pixels with {expected}, but {shape} with {found or dtype} came. "
-            "Report it."
+            f"earthengine: asked for {patch.shape} pixels with {expected}, but {header.shape} with "
+            f"{dict(header.fields)} came. Report it."
         )
-    if len(body) - stream.tell() != dtype.itemsize * patch.pixels**2:
-        raise Transient(f"the body has {len(body) - stream.tell()} bytes of {dtype.itemsize * patch.pixels**2}")
-    return np.frombuffer(body, dtype, offset=stream.tell()).reshape(shape)
+    there, needed = len(body) - header.offset, header.dtype.itemsize * patch.pixels**2
+    if there != needed:
+        raise Transient(f"the body has {there} bytes of {needed}")
+    return np.frombuffer(body, header.dtype, offset=header.offset).reshape(header.shape)
 
 
 def _name(band: str) -> str:

@@ -8,14 +8,16 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from googleapiclient.errors import HttpError, UnknownApiNameOrVersion
 
 from tasks.errors import CredentialsError, DeepSentinelError, SettingsError
-from tasks.imagery.earthengine.login import CREDENTIALS, PROJECT
+from tasks.imagery.earthengine.settings import CREDENTIALS, PROJECT, URL
 from tasks.imagery.retries import Verdict
-
-URL = "DEEPSENTINEL_EARTHENGINE_URL"
 
 
 class Transient(Exception):
     """The same request may be answered later."""
+
+
+class Unreachable(Transient):
+    """Nobody answered: refused, reset, or silent until the deadline."""
 
 
 class TimedOut(Transient):
@@ -39,6 +41,8 @@ def judge(error: Exception) -> Verdict:
     """For `tasks.imagery.retries.request`: of the exceptions that `translate` makes."""
     if isinstance(error, Throttled):
         return Verdict.THROTTLED
+    if isinstance(error, Unreachable):
+        return Verdict.UNREACHABLE
     return Verdict.TRANSIENT if isinstance(error, Transient) else Verdict.FINAL
 
 
@@ -51,15 +55,19 @@ def translate(error: Exception, project: str) -> Exception:
     if isinstance(error, UnknownApiNameOrVersion):
         return SettingsError(f"{URL}: there is no Earth Engine at this address. Correct or unset this variable.")
     if isinstance(error, GoogleAuthError):
-        if isinstance(error, TransportError) or error.retryable:
+        if isinstance(error, TransportError):
+            return Unreachable(f"{type(error).__name__}: {error}")
+        if error.retryable:
             return Transient(f"{type(error).__name__}: {error}")
         return CredentialsError(
             f"earthengine: the login is refused ({_refusal(error)}). Set {CREDENTIALS} to the key file of a service "
             "account that exists and may use Earth Engine, or run `earthengine authenticate`; check this machine's "
             "clock."
         )
+    if isinstance(error, ConnectionError | TimeoutError):
+        return Unreachable(f"{type(error).__name__}: {error}")
     if isinstance(error, OSError | ValueError):
-        # Timeouts, resets, refused connections, bodies that are not JSON.
+        # Answers that broke off, bodies that are not JSON.
         return Transient(f"{type(error).__name__}: {error}")
     return _of_client(error)
 

@@ -1,6 +1,5 @@
 """Rows of the catalogue to scenes."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError
-from tasks.imagery.earthengine.catalogue import Collections, Found
-from tasks.scenes import Candidates, Sentinel1Scenes, Sentinel2Scenes
-
-_DATATAKE = re.compile(r"G?(S2[A-D])_(\d{8}T\d{6})_\d+_N")
-"""GS2A_20180503T104021_014949_N02.06: the last part is the baseline, in which processings differ."""
+from tasks.imagery.earthengine.catalogue import Found
+from tasks.imagery.earthengine.settings import EarthEngineSettings
+from tasks.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes, sensor_of
+from tasks.scenes.products import datatake_of, tile_epsg
 
 _RING, _POLYGON, _MULTIPOLYGON = 2, 3, 4
 """Levels of nesting of a geometry's coordinates."""
@@ -29,23 +27,23 @@ class EarthEngineScenes(Sentinel2Scenes):
     """Asset id of the L1C image, "" = there is none."""
 
 
-def candidates_of(answers: list[Found], draws: NDArray[np.int64], collections: Collections) -> Candidates:
+def candidates_of(
+    answers: list[Found], draws: NDArray[np.int64], roles: Iterable[str], settings: EarthEngineSettings
+) -> Candidates:
     """The scenes over places as candidates; `draws` are the places' positions. Raises CatalogueError."""
+    return {role: _nearby(role, answers, draws, settings) for role in roles}
+
+
+def _nearby(role: str, answers: list[Found], draws: NDArray[np.int64], settings: EarthEngineSettings) -> Nearby:
+    listed = [answer.scenes[role] for answer in answers]
     # A scene that lies over many places is told as often; it is read once.
-    s2 = {row[0]: row for answer in answers for row in answer.s2}
-    s1 = {row[0]: row for answer in answers for row in answer.s1}
-    s2_scenes, s2_at = _sentinel2(s2, [row for answer in answers for row in answer.twins], collections)
-    s1_scenes, s1_at = _sentinel1(s1, collections)
-    s2_draw, s2_scene = _pairs(draws, ([row[0] for row in answer.s2] for answer in answers), s2_at)
-    s1_draw, s1_scene = _pairs(draws, ([row[0] for row in answer.s1] for answer in answers), s1_at)
-    return Candidates(
-        sentinel2=s2_scenes,
-        s2_draw=s2_draw,
-        s2_scene=s2_scene,
-        sentinel1=s1_scenes,
-        s1_draw=s1_draw,
-        s1_scene=s1_scene,
-    )
+    rows = {row[0]: row for some in listed for row in some}
+    if sensor_of(role) == "sentinel2":
+        scenes, at = _sentinel2(rows, [row for answer in answers for row in answer.twins[role]], settings)
+    else:
+        scenes, at = _sentinel1(rows, settings)
+    draw, scene = _pairs(draws, ([row[0] for row in some] for some in listed), at)
+    return Nearby(scenes=scenes, draw=draw, scene=scene)
 
 
 def _pairs(
@@ -57,7 +55,7 @@ def _pairs(
 
 
 def _sentinel2(
-    rows: dict[str, list[Any]], twins: list[list[Any]], collections: Collections
+    rows: dict[str, list[Any]], twins: list[list[Any]], settings: EarthEngineSettings
 ) -> tuple[EarthEngineScenes, dict[str, int]]:
     twin_of = _twins(twins)
     columns: dict[str, list[Any]] = defaultdict(list)
@@ -69,12 +67,14 @@ def _sentinel2(
         if footprint is None or time is None or not tile:
             continue  # says neither where nor when it is
         at[index] = len(at)
+        if not tile_epsg(tile):
+            raise CatalogueError(f"earthengine: MGRS_TILE {tile!r} is not a tile such as 32UMA. Report it.")
         datatake = _datatake(identifier, index)
-        columns["id"].append(f"{collections.sentinel2}/{index}")
+        columns["id"].append(f"{settings.sentinel2}/{index}")
         columns["time"].append(int(time) * 1000)
         columns["footprint"].append(footprint)
         columns["orbit"].append(int(orbit or 0))
-        columns["epsg"].append(_epsg(tile))
+        columns["epsg"].append(tile_epsg(tile))
         columns["tile"].append(tile)
         columns["datatake"].append(datatake)
         columns["baseline"].append(str(baseline or ""))
@@ -83,7 +83,7 @@ def _sentinel2(
         same = twin_of.get((datatake, tile), [])
         # The same name is the same granule; a datatake may have two on one tile (split datastrips).
         twin = index if index in same else (same[-1] if same else "")
-        columns["twin"].append(f"{collections.sentinel2_l1c}/{twin}" if twin else "")
+        columns["twin"].append(f"{settings.sentinel2_l1c}/{twin}" if twin else "")
     scenes = EarthEngineScenes(
         id=_objects(columns["id"]),
         time=np.array(columns["time"], np.int64),
@@ -100,7 +100,7 @@ def _sentinel2(
     return scenes, at
 
 
-def _sentinel1(rows: dict[str, list[Any]], collections: Collections) -> tuple[Sentinel1Scenes, dict[str, int]]:
+def _sentinel1(rows: dict[str, list[Any]], settings: EarthEngineSettings) -> tuple[Sentinel1Scenes, dict[str, int]]:
     columns: dict[str, list[Any]] = defaultdict(list)
     at: dict[str, int] = {}
     for index in sorted(rows):
@@ -109,7 +109,7 @@ def _sentinel1(rows: dict[str, list[Any]], collections: Collections) -> tuple[Se
         if footprint is None or time is None:
             continue
         at[index] = len(at)
-        columns["id"].append(f"{collections.sentinel1}/{index}")
+        columns["id"].append(f"{settings.sentinel1}/{index}")
         columns["time"].append(int(time) * 1000)
         columns["footprint"].append(footprint)
         columns["orbit"].append(int(orbit or 0))
@@ -143,21 +143,12 @@ def _fields(row: Any, count: int) -> list[Any]:
 
 def _datatake(identifier: Any, index: str) -> str:
     """As all platforms write it, e.g. S2A 20180503T104021; the image's name where it is unknown."""
-    found = _DATATAKE.match(str(identifier or ""))
-    return f"{found[1]} {found[2]}" if found else index
+    return datatake_of(str(identifier or "")) or index
 
 
 def _tile(name: Any) -> str:
     """With two digits for the zone, as in ESA's product names: 01CCV."""
     return str(name).zfill(5) if name else ""
-
-
-def _epsg(tile: str) -> int:
-    """UTM zone of an MGRS tile such as 32UMA: bands from N on are north of the equator."""
-    found = re.fullmatch(r"(\d{2})([C-X])[A-Z]{2}", tile)
-    if not found:
-        raise CatalogueError(f"earthengine: MGRS_TILE {tile!r} is not a tile such as 32UMA. Report it.")
-    return (32600 if found[2] >= "N" else 32700) + int(found[1])
 
 
 def footprint_of(coordinates: Any) -> Any:

@@ -35,17 +35,22 @@ class Transport:
         redirections: int | None = None,
         connection_type: Any = None,
     ) -> tuple[httplib2.Response, bytes]:
-        """Send a request as httplib2 does. Raises TimeoutError, ConnectionError."""
+        """Send a request as httplib2 does.
+
+        Raises TimeoutError, ConnectionError: nobody answered; OSError: the answer broke off.
+        """
         try:
-            with self._session.request(
-                method, uri, data=body, headers=headers, timeout=self._deadline, stream=True
-            ) as answer:
-                content: bytes = answer.raw.read(decode_content=True)
-                status, received = answer.status_code, dict(answer.headers)
+            answer = self._session.request(method, uri, data=body, headers=headers, timeout=self._deadline, stream=True)
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TimeoutError(f"no answer within {self._deadline:g} s") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise ConnectionError(_reason(error)) from error
+        try:
+            with answer:
+                content: bytes = answer.raw.read(decode_content=True)
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(f"the answer broke off: {_reason(error)}") from error
+        status, received = answer.status_code, dict(answer.headers)
         self._received.bytes = getattr(self._received, "bytes", 0) + len(content)
         return httplib2.Response({**received, "status": str(status)}), content
 
@@ -56,7 +61,7 @@ class Transport:
         return count
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a further request opens new ones."""
         self._session.close()
 
 

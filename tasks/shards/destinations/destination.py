@@ -3,10 +3,13 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import google_crc32c
-from zarr.abc.store import Store
+
+if TYPE_CHECKING:
+    # Imported by those who read pixels: `status` has no need of it and starts a second faster without.
+    from zarr.abc.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,6 @@ class Destination(Protocol):
         """Remove an object, if there is one."""
         ...
 
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The corpus as zarr-python reads it, part by part."""
         ...

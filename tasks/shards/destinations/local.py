@@ -7,13 +7,15 @@ import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-from zarr.storage import LocalStore
 
 from tasks.errors import DestinationError
 from tasks.shards.destinations.destination import Stored
 from tasks.spec.locations import is_url
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 _PARTIAL = "runs/partial"
 """Where files are written before they are whole; `runs` is the one folder that is no part of a corpus' content."""
@@ -103,8 +105,10 @@ class LocalFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def store(self) -> LocalStore:
+    def store(self) -> "Store":
         """The corpus as zarr-python reads it."""
+        from zarr.storage import LocalStore
+
         return LocalStore(self._root, read_only=True)
 
     def _target(self, path: str) -> Path:

@@ -5,18 +5,18 @@ import time
 
 import pytest
 
-from tasks.assembly.fetch_threads import Readers
+from tasks.assembly.fetch_threads import FetchThreads
 
 
 def test_results_and_errors_come_back() -> None:
-    readers = Readers(2)
-    assert readers.submit(0, lambda x, y=0: x + y, 1, y=2).result(5) == 3
+    threads = FetchThreads(2)
+    assert threads.submit(0, lambda x, y=0: x + y, 1, y=2).result(5) == 3
     with pytest.raises(ValueError, match="no"):
-        readers.submit(0, int, "no").result(5)
+        threads.submit(0, int, "no").result(5)
 
 
 def test_as_many_run_at_once_as_there_are_threads_and_no_more() -> None:
-    readers, lock, running, most = Readers(5), threading.Lock(), 0, 0
+    threads, lock, running, most = FetchThreads(5), threading.Lock(), 0, 0
 
     def work() -> None:
         nonlocal running, most
@@ -27,15 +27,15 @@ def test_as_many_run_at_once_as_there_are_threads_and_no_more() -> None:
         with lock:
             running -= 1
 
-    for future in [readers.submit(0, work) for _ in range(40)]:
+    for future in [threads.submit(0, work) for _ in range(40)]:
         future.result(5)
     assert most == 5
 
 
 def test_the_shard_that_began_first_is_served_first() -> None:
-    readers, gate, order = Readers(1), threading.Event(), []
-    first = readers.submit(0, gate.wait)
-    futures = [readers.submit(turn, order.append, turn) for turn in (3, 1, 2, 1)]
+    threads, gate, order = FetchThreads(1), threading.Event(), []
+    first = threads.submit(0, gate.wait)
+    futures = [threads.submit(turn, order.append, turn) for turn in (3, 1, 2, 1)]
     gate.set()
     first.result(5)
     for future in futures:
@@ -44,10 +44,10 @@ def test_the_shard_that_began_first_is_served_first() -> None:
 
 
 def test_what_has_not_begun_can_be_cancelled() -> None:
-    readers, gate = Readers(1), threading.Event()
-    first = readers.submit(0, gate.wait)
-    second = readers.submit(0, pytest.fail, "it was cancelled")
+    threads, gate = FetchThreads(1), threading.Event()
+    first = threads.submit(0, gate.wait)
+    second = threads.submit(0, pytest.fail, "it was cancelled")
     assert second.cancel()
     gate.set()
     first.result(5)
-    readers.submit(0, lambda: None).result(5)
+    threads.submit(0, lambda: None).result(5)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import shapely
 
-from tasks.assembly.filling import Filling, pair_draws
+from tasks.assembly.candidates import pair_draws
+from tasks.assembly.filling import Filling
 from tasks.errors import CorpusError
 from tasks.imagery import Traffic
 from tasks.places import Draws
@@ -16,8 +17,7 @@ from tasks.planning.feasibility import refuse_hopeless
 from tasks.scenes import DAY
 from tasks.shards.pairing_counts import LIMITS
 from tests.archive import Archive
-from tests.unit.builders import small_archive, workshop
-from tests.unit.imagery.stac.test_platform import PATCH, draws_of
+from tests.unit.builders import PATCH, builder_over, draws_of, small_archive
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_corpus_of_which_something_pairs_is_not_refused(folder: Path) -> None:
-    refuse_hopeless(workshop(folder), 2)
+    refuse_hopeless(builder_over(folder), 2)
 
 
 @pytest.mark.parametrize(
@@ -50,42 +50,45 @@ def test_a_corpus_of_which_something_pairs_is_not_refused(folder: Path) -> None:
 def test_a_corpus_of_which_nothing_pairs_is_refused_with_counts_by_reason(
     folder: Path, changes: dict, reason: str
 ) -> None:
-    shop = workshop(folder, **changes)
+    builder = builder_over(folder, **changes)
     with pytest.raises(CorpusError) as caught:
-        refuse_hopeless(shop, 2)
+        refuse_hopeless(builder, 2)
     message = str(caught.value)
     assert "nothing pairs" in message
     assert reason in message
-    assert f"{sum(len(shop.places.draws(shard)) for shard in range(2))} candidates were tried" in message
+    assert f"{sum(len(builder.places.draws(shard)) for shard in range(2))} candidates were tried" in message
     assert "max_gap_days" in message, "what to do"
 
 
-def test_a_region_outside_the_catalogue_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_region_that_the_archive_does_not_reach_is_told_where_both_are(folder: Path, tmp_path: Path) -> None:
     gpd.GeoDataFrame(geometry=[shapely.box(20.0, -5.0, 20.02, -4.98)], crs=4326).to_file(tmp_path / "elsewhere.gpkg")
-    shop = workshop(folder, places={"random": str(tmp_path / "elsewhere.gpkg")})
-    with pytest.raises(CorpusError, match="no Sentinel-2 scene near the patch"):
-        refuse_hopeless(shop, 2)
+    builder = builder_over(folder, places={"random": str(tmp_path / "elsewhere.gpkg")})
+    with pytest.raises(CorpusError) as caught:
+        refuse_hopeless(builder, 2)
+    assert "the scenes of stac lie at 9.00..9.02 E, 45.14..45.15 N" in str(caught.value)
+    assert "the places at 20.00..20.02 E, -5.00..-4.98 N: they do not meet" in str(caught.value)
 
 
 def test_listed_places_are_refused_only_if_none_of_them_pairs(folder: Path, tmp_path: Path) -> None:
-    nowhere = shapely.Point(20.0, -5.0)
-    gpd.GeoDataFrame(geometry=[nowhere] * 4, crs=4326).to_file(tmp_path / "none.gpkg")
+    # On either side of the archive's scenes, so that it cannot be told from the bounds alone.
+    nowhere = [shapely.Point(20.0, -5.0), shapely.Point(5.0, 60.0)]
+    gpd.GeoDataFrame(geometry=nowhere * 2, crs=4326).to_file(tmp_path / "none.gpkg")
     with pytest.raises(CorpusError, match="4 candidates were tried: 4 no Sentinel-2 scene near the patch"):
-        shop = workshop(folder, places={"points": str(tmp_path / "none.gpkg")}, size=None)
-        refuse_hopeless(shop, shop.description.shards)
+        builder = builder_over(folder, places={"points": str(tmp_path / "none.gpkg")}, size=None)
+        refuse_hopeless(builder, builder.description.shards)
 
 
 def test_hope_takes_no_pixels_and_few_candidates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = workshop(folder)
-    monkeypatch.setattr(type(shop.platforms[0]), "fetch", lambda *_: pytest.fail("fetched"))
+    builder = builder_over(folder)
+    monkeypatch.setattr(type(builder.platforms[0]), "fetch", lambda *_: pytest.fail("fetched"))
     asked: list[int] = []
-    candidates = type(shop.platforms[0]).candidates
+    candidates = type(builder.platforms[0]).candidates
     monkeypatch.setattr(
-        type(shop.platforms[0]), "candidates", lambda self, draws, traffic: (
+        type(builder.platforms[0]), "candidates", lambda self, draws, traffic: (
             asked.append(len(draws)), candidates(self, draws, traffic)
         )[1],
     )  # fmt: skip
-    refuse_hopeless(shop, 2)
+    refuse_hopeless(builder, 2)
     assert sum(asked) <= 100, "the first shard has a pair"
 
 
@@ -93,7 +96,7 @@ def test_hope_takes_no_pixels_and_few_candidates(folder: Path, monkeypatch: pyte
 
 
 def test_the_counts_of_a_shard_are_of_its_candidates_and_samples(folder: Path) -> None:
-    filling = Filling(shop=workshop(folder), shard=0, traffic={"stac": Traffic()})
+    filling = Filling(builder=builder_over(folder), shard=0, traffic={"stac": Traffic()})
     filling.fill()
     counts = filling.pairing
     assert counts.tried == len(filling.samples) + len(filling.replaced)
@@ -104,8 +107,8 @@ def test_the_counts_of_a_shard_are_of_its_candidates_and_samples(folder: Path) -
 
 
 def test_a_plan_counts_as_a_build_does(folder: Path) -> None:
-    shop = workshop(folder)
-    planning, filling = (Filling(shop=shop, shard=1, traffic={"stac": Traffic()}) for _ in range(2))
+    builder = builder_over(folder)
+    planning, filling = (Filling(builder=builder, shard=1, traffic={"stac": Traffic()}) for _ in range(2))
     planning.plan()
     filling.fill()
     assert (planning.pairing.tried, planning.pairing.within) == (filling.pairing.tried, filling.pairing.within)
@@ -122,9 +125,9 @@ def test_the_match_rate_within_five_days_does_not_depend_on_the_limit_in_force(
     # An earlier scene: an index gives all scenes of a draw that has none in the span.
     archive.sentinel1("S1A_w", "2018-05-01T00:00:00Z")
     archive.save()
-    shop = workshop(tmp_path, pairing={"search_days": 10, "max_gap_days": max_gap_days})
+    builder = builder_over(tmp_path, pairing={"search_days": 10, "max_gap_days": max_gap_days})
     draws = draws_of(PATCH, preferred=1_525_132_800_000_000)
-    _, pairs = pair_draws(shop, draws, {"stac": Traffic()})
+    _, pairs = pair_draws(builder, draws, {"stac": Traffic()})
     assert pairs.smallest_gap[0] == 4.5 * DAY
 
 
@@ -132,5 +135,5 @@ def test_a_place_takes_the_grid_of_the_neighbouring_zone_where_its_own_has_no_pa
     lon, lat = np.array([9.004]), np.array([45.151])
     patches = patches_around(lon, lat, 16)
     draws = Draws(cell=np.zeros(1, np.int64), preferred=np.array([1_525_344_021_000_000]), patches=patches)
-    _, pairs = pair_draws(workshop(folder), draws, {"stac": Traffic()})
+    _, pairs = pair_draws(builder_over(folder), draws, {"stac": Traffic()})
     assert pairs.smallest_gap[0] == 19 * 3_600_000_000

@@ -1,7 +1,7 @@
 """Draws: a function of seed and cell, whoever computes them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,8 +84,8 @@ def test_a_cell_belongs_to_the_region_if_its_patch_centre_does(places: RandomPla
 def test_the_permutation_is_independent_of_the_batches_it_is_computed_in(
     monkeypatch: pytest.MonkeyPatch, places: RandomPlaces, at_least: int
 ) -> None:
-    whole = cells_module._batches
-    monkeypatch.setattr(cells_module, "_batches", lambda *given: whole(*given, at_least=at_least))
+    whole = cells_module.batches
+    monkeypatch.setattr(cells_module, "batches", lambda *given: whole(*given, at_least=at_least))
     assert np.array_equal(drawn().cells, places.cells)
 
 
@@ -169,7 +169,7 @@ def test_a_larger_size_changes_nothing_of_the_shards_there_are() -> None:
             "name": "x", "seed": 5, "size": size, "shard_size": 50, "places": {"random": ["BE"]},
             "window": ["2018-01-01", "2021-01-01"], "destinations": ["out"],
         })  # fmt: skip
-        found = open_places(spec, Path())
+        found = open_places(spec)
         assert isinstance(found, RandomPlaces)
         assert found.shards(size) == size // 50
         return found
@@ -312,7 +312,11 @@ def test_draws_are_taken_in_the_order_asked(places: RandomPlaces) -> None:
 def listed(count: int = 7, shard_size: int = 3) -> ListedPlaces:
     lon, lat = np.linspace(8.0, 11.9, count), np.linspace(44.0, 46.0, count)
     return ListedPlaces(
-        patches=patches_around(lon, lat, 64), preferred=np.arange(count) + 100, shard_size=shard_size, digest="x"
+        patches=patches_around(lon, lat, 64),
+        preferred=np.arange(count) + 100,
+        window=(100, 10_000),
+        shard_size=shard_size,
+        digest="x",
     )
 
 
@@ -321,6 +325,16 @@ def test_listed_places_come_in_order_shard_by_shard() -> None:
     assert places.capacity == places.shards(None) == places.shards(7) == 3
     cells = [places.draws(shard).cell[::2].tolist() for shard in range(3)]
     assert cells == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_only_a_listed_place_lies_outside_the_window(places: RandomPlaces) -> None:
+    draws = places.draws(0)
+    assert draws.outside.tolist() == [False] * len(draws)
+    given = listed()
+    preferred = given.preferred.copy()
+    preferred[[0, 4]] = 99, 10_000
+    taken = replace(given, preferred=preferred).draws(1).take(slice(1, 4))
+    assert taken.outside.tolist() == [False, True, True]
 
 
 def test_each_listed_place_stands_in_its_own_zone_and_then_in_the_next() -> None:

@@ -128,14 +128,65 @@ def test_iso_8601_may_be_of_different_precision_from_place_to_place(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["sites.gpkg", "sites.parquet"])
-@pytest.mark.parametrize("values", [["soon"] * 4, ["2019-05-01", "soon", None, None], ["2019-13-01"] * 4])
-def test_text_that_is_no_instant_is_refused(tmp_path: Path, name: str, values: list[str]) -> None:
-    assert "column datetime" in refusal(saved(tmp_path, POINTS, name=name, datetime=values))
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["soon"] * 4, "the datetime of feature 0 is 'soon' (4 of 4 are no instants)"),
+        (["2019-05-01", "soon", None, None], "the datetime of feature 1 is 'soon' (1 of 4 are no instants)"),
+        (["", "nan", "2019-05-01", "2019-13-01"], "the datetime of feature 3 is '2019-13-01' (1 of 4 are no instants)"),
+    ],
+)
+def test_text_that_is_no_instant_is_told_with_what_was_expected(
+    tmp_path: Path, name: str, values: list[str], told: str
+) -> None:
+    message = refusal(saved(tmp_path, POINTS, name=name, datetime=values))
+    assert told in message
+    assert "expected ISO 8601 such as 2019-05-01 or 2019-05-01T10:20:30Z, or nothing" in message
+    assert "format" not in message
 
 
-def test_numbers_are_no_instants(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["now", "today"])
+def test_the_clock_is_no_instant(tmp_path: Path, text: str) -> None:
+    # Pandas reads it, and every day would be another corpus.
+    assert f"is '{text}'" in refusal(saved(tmp_path, POINTS, datetime=["2019-05-01", None, None, text]))
+
+
+def test_text_that_stands_for_nothing_is_a_missing_instant(tmp_path: Path) -> None:
+    found = loaded(saved(tmp_path, POINTS, name="a.parquet", datetime=["", "NaT", "nan", "2019-05-01"]))
+    assert found.preferred.tolist() == [*instants_of_points(4, 3, WINDOW)[:3], micro(2019, 5, 1)]
+
+
+@pytest.mark.parametrize("name", ["sites.gpkg", "sites.parquet"])
+@pytest.mark.parametrize("values", [[2018, 2019, 2020, 2018], [2018.0, None, None, None], [True, False, True, True]])
+def test_numbers_are_no_instants(tmp_path: Path, name: str, values: list[Any]) -> None:
     # Read as nanoseconds they would all lie in 1970, where there is no Sentinel.
-    assert "column datetime" in refusal(saved(tmp_path, POINTS, datetime=[2018, 2019, 2020, 2018]))
+    assert "the datetime of feature 0 is" in refusal(saved(tmp_path, POINTS, name=name, datetime=values))
+
+
+def test_durations_and_lists_are_no_instants(tmp_path: Path) -> None:
+    durations = pd.to_timedelta([1, 2, 3, 4], unit="D")
+    assert "the datetime of feature 0 is" in refusal(saved(tmp_path, POINTS, name="a.parquet", datetime=durations))
+    lists = [["2019-05-01"], None, None, None]
+    assert "the datetime of feature 0 is" in refusal(saved(tmp_path, POINTS, name="b.parquet", datetime=lists))
+
+
+def test_a_column_of_dates_is_read(tmp_path: Path) -> None:
+    dates = [dt.date(2019, 5, 1), None, dt.date(2019, 6, 1), dt.date(2018, 1, 1)]
+    found = loaded(saved(tmp_path, POINTS, name="a.parquet", datetime=dates))
+    assert found.preferred[[0, 2, 3]].tolist() == [micro(2019, 5, 1), micro(2019, 6, 1), micro(2018, 1, 1)]
+
+
+def test_an_instant_outside_the_window_is_known_and_told(tmp_path: Path) -> None:
+    texts = ["2017-12-31T23:59:59.999999Z", "2018-01-01", "2020-12-31T23:59:59.999999Z", "2021-01-01"]
+    found = loaded(saved(tmp_path, POINTS, name="a.parquet", datetime=texts))
+    assert found.outside.tolist() == [True, False, False, True]
+    assert found.notes == ("2 of 4 places have a datetime outside the window",)
+    first, second = found.draws(0), found.draws(1)
+    assert first.outside.tolist() == [True, True, False, False, False, False], "in both zones"
+    assert second.outside.tolist() == [True, True]
+    within = loaded(saved(tmp_path, POINTS, name="b.parquet"))
+    assert not within.outside.any()
+    assert within.notes == ()
 
 
 # Names

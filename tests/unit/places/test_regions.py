@@ -15,7 +15,7 @@ from shapely import MultiPolygon, Point, Polygon, box
 
 from tasks.errors import PlacesError
 from tasks.places.antimeridian import cut
-from tasks.places.containment import tile
+from tasks.places.containment import grid_over
 from tasks.places.regions import Region, load_region
 
 EQUAL_AREA = "EPSG:6933"
@@ -154,7 +154,7 @@ def test_contains_is_what_shapely_says_of_any_polygons(rings: list[list[tuple[fl
         return
     polygons = shapely.transform(polygons, lambda xy: xy * scale)
     x, y = (np.ravel(axis) for axis in np.meshgrid(*[np.arange(-26, 27) / 8 * scale] * 2))
-    np.testing.assert_array_equal(tile(polygons).contain(x, y), plain(polygons, x, y))
+    np.testing.assert_array_equal(grid_over(polygons).contain(x, y), plain(polygons, x, y))
 
 
 def test_contains_keeps_the_shape_and_knows_no_nan(land: Region):

@@ -1,5 +1,6 @@
 """Cover: tiles over polygons, without gaps or overlap."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from shapely import Polygon
 
+from tasks import notices
 from tasks.errors import PlacesError
-from tasks.places import tiling as module
 from tasks.places import open_places
+from tasks.places import tiling as module
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.patches import utm_epsg
 from tasks.places.tiling import load_cover
@@ -367,13 +369,13 @@ def test_a_spec_with_cover_opens_its_tiles(tmp_path: Path) -> None:
         {
             "name": "farms",
             "seed": 4,
-            "places": {"cover": "farms.gpkg"},
+            "places": {"cover": str(tmp_path / "farms.gpkg")},
             "window": ["2018-01-01", "2021-01-01"],
             "patch": {"pixels": PIXELS},
             "destinations": ["out"],
         }
     )
-    found = open_places(spec, tmp_path)
+    found = open_places(spec)
     assert isinstance(found, ListedPlaces)
     assert found.digest == covered(tmp_path / "farms.gpkg", seed=4).digest
 
@@ -383,6 +385,41 @@ def test_rings_that_cross_are_mended_and_it_is_said(tmp_path: Path) -> None:
     found = covered(saved(tmp_path, [bow]))
     assert any("were mended" in note for note in found.notes)
     assert len(found.patches) > 150, "both wings"
+
+
+# Covers that take long
+
+
+def test_tiles_are_the_same_however_many_are_measured_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, [shapely.Point(8.9, 45.0).buffer(0.2), shapely.Point(9.1, 45.0).buffer(0.1)])
+    whole = covered(path)
+    for at_once in (1, 7, 500):
+        monkeypatch.setattr(module, "TILES_AT_ONCE", at_once)
+        assert covered(path).digest == whole.digest
+
+
+def test_a_slow_one_says_what_is_done_and_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = saved(tmp_path, [shapely.box(5.4, 45.0, 6.6, 45.4)])
+    with caplog.at_level("INFO", "deepsentinel"):
+        covered(path)
+    assert not caplog.messages, "nothing of what is done at once"
+    monkeypatch.setattr(module, "TILES_AT_ONCE", 500)
+    monkeypatch.setattr(notices, "NEXT", 0.0)
+    with caplog.at_level("INFO", "deepsentinel"):
+        count = len(covered(path).patches)
+    told = [
+        re.fullmatch(rf"places.cover: tiling {path}: ([\d,]+) of ([\d,]+), \d+ s", line) for line in caplog.messages
+    ]
+    assert len(told) > 5
+    done, expected = np.array([[int(n.replace(",", "")) for n in line.groups()] for line in told if line]).T
+    assert (np.diff(done) >= 0).all()
+    assert done[-1] == pytest.approx(count, rel=0.02)
+    assert (expected == expected[0]).all()
+    assert expected[0] == pytest.approx(count, rel=0.02)
 
 
 # What is refused
@@ -420,7 +457,7 @@ def test_geoparquet_is_read_whatever_its_suffix(tmp_path: Path, name: str) -> No
 
 
 def test_too_many_tiles_are_refused_before_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_TILES", 1_000)
+    monkeypatch.setattr(module, "MAX_TILES_A_ZONE", 1_000)
     path = saved(tmp_path, [shapely.box(8.0, 44.0, 9.0, 45.0)])
     with pytest.raises(PlacesError, match="over 1,000 tiles in one UTM zone"):
         covered(path)

@@ -1,5 +1,6 @@
 """Draws over the planet: as many to an area anywhere, none on another, all inside; and the cells kept for next time."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
+from tasks import notices
 from tasks.places import RandomPlaces, draw_region
 from tasks.places import cells as module
 from tasks.places.lattice import Lattice
@@ -297,6 +299,23 @@ def test_every_patch_has_its_centre_in_any_polygon(seed: int) -> None:
     assert shapely.intersects(shapely.union_all(parts), points).mean() > 0.99
 
 
+# Regions that take long
+
+
+def test_a_slow_region_says_how_far_its_cells_are(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = module.batches
+    monkeypatch.setattr(module, "batches", lambda *given: whole(*given, at_least=100))
+    monkeypatch.setattr(notices, "NEXT", 0.0)
+    with caplog.at_level("INFO", "deepsentinel"):
+        drawn(region(BOX))
+    assert caplog.messages[0].startswith("places: finding the cells of test, by rows of the lattice: ")
+    rows = [tuple(map(int, re.findall(r"(\d+) of (\d+)", line)[0])) for line in caplog.messages]
+    assert [done for done, _ in rows] == sorted({done for done, _ in rows})
+    assert rows[-1][0] == rows[-1][1]
+
+
 # Cells that are kept
 
 
@@ -306,7 +325,7 @@ BOX = shapely.box(8.0, 45.0, 9.0, 46.0)
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for cells, of however small a region."""
-    monkeypatch.setattr(module, "_WORTH_KEEPING", 1)
+    monkeypatch.setattr(module, "WORTH_KEEPING", 1)
     return tmp_path / "cache"
 
 

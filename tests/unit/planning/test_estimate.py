@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import PlacesError
-from tasks.imagery.costs import cost_of
+from tasks.imagery import platform_settings, room_of
+from tasks.imagery.stac.settings import StacSettings
 from tasks.places import ListedPlaces, draw_region, open_places
 from tasks.places.patches import patches_around
 from tasks.places.regions import load_region
@@ -19,7 +20,7 @@ from tasks.planning.estimate import LABELS_STORED, STORED, Estimate, estimate
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 
-SETTINGS = Settings(price_gs=0.02, price_az=0.01, stac_reads=4)
+SETTINGS = Settings(price_gs=0.02, price_az=0.01)
 
 
 def spec(**changes: Any) -> CorpusSpec:
@@ -38,8 +39,12 @@ def places() -> Any:
     return draw_region(load_region(["LU"]), pixels=64, seed=0, window=(0, 10**15), shard_size=250)
 
 
-def estimated(places: Any, settings: Settings = SETTINGS, **changes: Any) -> Estimate:
-    return estimate(spec(**changes), places, settings)
+def estimated(places: Any, **changes: Any) -> Estimate:
+    return estimated_of(spec(**changes), places)
+
+
+def estimated_of(wanted: CorpusSpec, places: Any) -> Estimate:
+    return estimate(wanted, places, SETTINGS, platform_settings(wanted))
 
 
 def test_a_random_corpus_has_its_size_in_whole_shards(places: Any) -> None:
@@ -58,7 +63,8 @@ def test_more_than_the_region_holds_is_refused_with_what_fits(places: Any) -> No
 @pytest.mark.parametrize("platform", ["demo", "earthengine", "descarteslabs"])
 def test_requests_bytes_and_hours_follow_from_the_cost_of_the_platform(places: Any, platform: str) -> None:
     (found,) = estimated(places, platforms=[platform]).platforms
-    cost = cost_of(platform, SETTINGS)
+    wanted = spec(platforms=[platform])
+    cost = room_of(platform).cost(*platform_settings(wanted), wanted)
     requests = 1000 * cost.requests_a_sample + 4 * cost.requests_a_shard
     assert found.name == platform
     assert found.requests == pytest.approx(requests, abs=1)
@@ -73,7 +79,8 @@ def test_a_stac_platform_costs_a_request_a_file_under_its_own_name(places: Any) 
 
 
 def test_more_requests_in_flight_take_less_time(places: Any) -> None:
-    slow, fast = (estimated(places, SETTINGS.model_copy(update={"stac_reads": n})).hours for n in (2, 8))
+    wanted = spec(platforms=["demo"])
+    slow, fast = (estimate(wanted, places, SETTINGS, (StacSettings(stac_reads=n),)).hours for n in (2, 8))
     assert slow == pytest.approx(4 * fast)
 
 
@@ -97,7 +104,7 @@ def test_labels_come_on_top_of_the_pixels_of_each_platform(places: Any, labels: 
 
 
 def test_prices_are_those_of_the_settings_for_each_destination_that_bills(places: Any) -> None:
-    where = ["gs://bucket/a", "az://container/a", "out", "file:///data"]
+    where = ["gs://bucket/a", "az://container/a", "/data/out", "file:///data"]
     found = estimated(places, destinations=where)
     gigabytes = found.bytes_stored / 1e9
     assert [name for name, _ in found.prices] == where
@@ -126,6 +133,7 @@ def listed(count: int) -> ListedPlaces:
     return ListedPlaces(
         patches=patches_around(np.linspace(8, 9, count), np.full(count, 45.0), 64),
         preferred=np.zeros(count, np.int64),
+        window=(0, 10**15),
         shard_size=250,
         digest="x",
     )
@@ -133,19 +141,19 @@ def listed(count: int) -> ListedPlaces:
 
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (250, 1), (251, 2), (777, 4)])
 def test_listed_places_are_as_many_as_the_file_lists(count: int, shards: int) -> None:
-    found = estimate(spec(places={"points": "sites.gpkg"}, size=None), listed(count), SETTINGS)
+    found = estimated_of(spec(places={"points": "sites.gpkg"}, size=None), listed(count))
     assert (found.samples, found.shards, found.capacity) == (count, shards, count)
     assert found.platforms[0].requests == 15 * count
 
 
 def test_a_size_that_is_not_the_number_of_places_is_refused() -> None:
     with pytest.raises(PlacesError):
-        estimate(spec(places={"points": "sites.gpkg"}, size=5), listed(6), SETTINGS)
+        estimated_of(spec(places={"points": "sites.gpkg"}, size=5), listed(6))
 
 
 def test_an_estimate_of_a_cover_counts_its_tiles(tmp_path: Path) -> None:
     gpd.GeoDataFrame(geometry=[shapely.box(640 * 785, 640 * 7810, 640 * 795, 640 * 7811)], crs=32632).to_file(
         tmp_path / "farm.gpkg"
     )
-    wanted = spec(places={"cover": "farm.gpkg"}, size=None)
-    assert estimate(wanted, open_places(wanted, tmp_path), SETTINGS).samples == 10
+    wanted = spec(places={"cover": str(tmp_path / "farm.gpkg")}, size=None)
+    assert estimated_of(wanted, open_places(wanted)).samples == 10

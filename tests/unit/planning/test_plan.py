@@ -11,18 +11,17 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.assembly.builder import Workshop
+from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
-from tasks.build_shard import make_shard
+from tasks.assembly.shard import make_shard
 from tasks.errors import CatalogueError, CorpusError, SpecError
 from tasks.imagery import Traffic
 from tasks.planning.plan import parse_shards, plan
-from tasks.prepare_corpus import describe_everywhere
 from tasks.shards.commits import read_commit
 from tasks.shards.layout import samples_object
-from tasks.shards.samples import read_samples
+from tasks.shards.rows import decode_rows
 from tests.archive import EPSG, LEFT, TOP, Archive, item
-from tests.unit.builders import small_archive, workshop
+from tests.unit.builders import builder_over, described, small_archive
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +29,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_archive(tmp_path_factory.mktemp("archive"))
 
 
-def built(shop: Workshop, shards: range) -> gpd.GeoDataFrame:
+def built(builder: Builder, shards: range) -> gpd.GeoDataFrame:
     """The rows of a real build."""
-    describe_everywhere(shop)
+    described(builder)
     tables = []
     for shard in shards:
-        make_shard(shop, shard)
-        tables.append(read_samples(shop.destinations[0].get(samples_object(shard)) or b""))
+        make_shard(builder, shard)
+        tables.append(decode_rows(builder.destinations[0].get(samples_object(shard)) or b""))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -54,8 +53,8 @@ def points(folder: Path, name: str = "sites.gpkg") -> Path:
 
 
 def test_the_rows_with_a_pair_are_those_that_a_build_keeps(folder: Path, tmp_path: Path) -> None:
-    shop = workshop(folder, destinations=[str(tmp_path / "corpus")])
-    planned, kept = plan(shop, range(2)), built(shop, range(2))
+    builder = builder_over(folder, destinations=[str(tmp_path / "corpus")])
+    planned, kept = plan(builder, range(2)), built(builder, range(2))
     assert planned["missing"].notna().any(), "some candidates are replaced"
     paired = planned[planned["missing"].isna()].reset_index(drop=True)
     assert len(paired) == len(kept) == 10
@@ -72,60 +71,62 @@ def test_the_rows_with_a_pair_are_those_that_a_build_keeps(folder: Path, tmp_pat
 def test_rows_without_a_pair_are_those_that_a_build_replaces_with_the_same_reasons(
     folder: Path, tmp_path: Path
 ) -> None:
-    shop = workshop(folder, destinations=[str(tmp_path / "corpus")])
-    planned = plan(shop, range(2))
-    built(shop, range(2))
+    builder = builder_over(folder, destinations=[str(tmp_path / "corpus")])
+    planned = plan(builder, range(2))
+    built(builder, range(2))
     for shard in range(2):
-        commit = read_commit(shop.destinations[0], shard)
+        commit = read_commit(builder.destinations[0], shard)
         assert commit is not None
         here = planned[(planned["shard"] == shard) & planned["missing"].notna()]
-        assert list(zip(here["cell"], here["missing"], strict=True)) == list(commit.replaced)
+        assert list(zip(here["cell"], here["missing"], strict=True)) == [
+            (one.cell, one.why.reason) for one in commit.replaced
+        ]
 
 
 def test_candidates_stand_in_the_order_of_their_draws(folder: Path) -> None:
-    shop = workshop(folder)
+    builder = builder_over(folder)
     for shard in range(2):
-        cells = plan(shop, range(shard, shard + 1))["cell"].tolist()
-        drawn = [shop.places.draws(shard, attempt).cell for attempt in range(shop.places.attempts)]
+        cells = plan(builder, range(shard, shard + 1))["cell"].tolist()
+        drawn = [builder.places.draws(shard, attempt).cell for attempt in range(builder.places.attempts)]
         assert cells == np.concatenate(drawn)[: len(cells)].tolist()
 
 
 def test_a_plan_has_the_columns_and_types_of_a_corpus(folder: Path, tmp_path: Path) -> None:
-    shop = workshop(folder, destinations=[str(tmp_path / "corpus")])
-    planned, kept = plan(shop, range(1)), built(shop, range(1))
+    builder = builder_over(folder, destinations=[str(tmp_path / "corpus")])
+    planned, kept = plan(builder, range(1)), built(builder, range(1))
     assert planned.columns.tolist() == kept.columns.tolist()
     assert planned.dtypes.drop("geometry").equals(kept.dtypes.drop("geometry"))
     assert planned.crs == "EPSG:4326"
 
 
 def test_rows_of_a_plan_have_names_of_their_own(folder: Path) -> None:
-    planned = plan(workshop(folder), range(2))
+    planned = plan(builder_over(folder), range(2))
     names = planned.loc[planned["missing"].isna(), "sample_id"]
     assert names.is_unique
     assert names.notna().all()
 
 
 def test_shards_are_planned_alone_as_together(folder: Path) -> None:
-    shop = workshop(folder)
-    together = plan(shop, range(2))
-    alone = pd.concat([plan(shop, range(1)), plan(shop, range(1, 2))], ignore_index=True)
+    builder = builder_over(folder)
+    together = plan(builder, range(2))
+    alone = pd.concat([plan(builder, range(1)), plan(builder, range(1, 2))], ignore_index=True)
     pd.testing.assert_frame_equal(together, alone)
 
 
 def test_nothing_is_fetched_or_written(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = workshop(folder, destinations=[str(tmp_path / "corpus")])
-    monkeypatch.setattr(type(shop.platforms[0]), "fetch", lambda *_: pytest.fail("fetched"))
-    plan(shop, range(2))
+    builder = builder_over(folder, destinations=[str(tmp_path / "corpus")])
+    monkeypatch.setattr(type(builder.platforms[0]), "fetch", lambda *_: pytest.fail("fetched"))
+    plan(builder, range(2))
     assert not (tmp_path / "corpus").exists() or not any((tmp_path / "corpus").iterdir())
 
 
 def test_a_shard_that_cannot_be_filled_is_planned_as_far_as_it_goes(folder: Path) -> None:
-    shop = workshop(folder, pairing={"search_days": 400, "max_cloud_cover": 0})
-    planned = plan(shop, range(1))
-    assert len(planned) == sum(len(shop.places.draws(0, attempt)) for attempt in range(shop.places.attempts))
-    assert set(planned["missing"]) >= {"every Sentinel-2 scene above the cloud limit"}
+    builder = builder_over(folder, pairing={"search_days": 400, "max_cloud_cover": 0})
+    planned = plan(builder, range(1))
+    assert len(planned) == sum(len(builder.places.draws(0, attempt)) for attempt in range(builder.places.attempts))
+    assert set(planned["missing"]) >= {"too-cloudy"}
     with pytest.raises(CorpusError):
-        Filling(shop=shop, shard=0, traffic={"stac": Traffic()}).fill()
+        Filling(builder=builder, shard=0, traffic={"stac": Traffic()}).fill()
 
 
 def test_a_catalogue_without_files_can_be_planned_but_not_built(tmp_path: Path) -> None:
@@ -134,10 +135,10 @@ def test_a_catalogue_without_files_can_be_planned_but_not_built(tmp_path: Path) 
     iw = {"sar:instrument_mode": "IW", "sar:polarizations": ["VV", "VH"]}
     archive.add("sentinel-1-grd", item("S1A_y", **iw))
     archive.save()
-    shop = workshop(tmp_path)
-    assert plan(shop, range(1))["missing"].isna().sum() == 5
+    builder = builder_over(tmp_path)
+    assert plan(builder, range(1))["missing"].isna().sum() == 5
     with pytest.raises(CatalogueError, match="only `plan` can use it"):
-        Filling(shop=shop, shard=0, traffic={"stac": Traffic()}).fill()
+        Filling(builder=builder, shard=0, traffic={"stac": Traffic()}).fill()
 
 
 # Listed places
@@ -145,10 +146,10 @@ def test_a_catalogue_without_files_can_be_planned_but_not_built(tmp_path: Path) 
 
 def test_listed_places_are_planned_with_their_names_and_reasons(folder: Path, tmp_path: Path) -> None:
     sites = points(tmp_path)
-    shop = workshop(
+    builder = builder_over(
         folder, places={"points": str(sites)}, size=None, shard_size=3, destinations=[str(tmp_path / "corpus")]
     )
-    planned, kept = plan(shop, range(2)), built(shop, range(2))
+    planned, kept = plan(builder, range(2)), built(builder, range(2))
     assert planned["place_id"].tolist() == kept["place_id"].tolist() == ["a", "b", "none", "d"]
     for name in ("sample_id", "cell", "missing", "stac_s2_id", "s2_time", "s1_time", "split", "xmin", "ymax"):
         pd.testing.assert_series_equal(planned[name], kept[name], obj=name)
@@ -181,12 +182,12 @@ def test_shards_come_back_from_their_text(first: int, count: int) -> None:
 @pytest.mark.parametrize("shards", [range(3), range(2, 3), range(1, 1), range(-1, 1), range(1, 0), range(5, 9)])
 def test_shards_that_the_corpus_does_not_have_are_refused_with_those_it_has(folder: Path, shards: range) -> None:
     with pytest.raises(SpecError, match="the corpus has shards 0:2"):
-        plan(workshop(folder), shards)
+        plan(builder_over(folder), shards)
 
 
 def test_a_plan_is_the_same_whatever_was_planned_before(folder: Path) -> None:
-    first = plan(workshop(folder), range(2))
-    second = plan(workshop(folder, seed=2), range(2))
-    again: Any = plan(workshop(folder), range(2))
+    first = plan(builder_over(folder), range(2))
+    second = plan(builder_over(folder, seed=2), range(2))
+    again: Any = plan(builder_over(folder), range(2))
     pd.testing.assert_frame_equal(first, again)
     assert not np.array_equal(first["cell"], second["cell"])

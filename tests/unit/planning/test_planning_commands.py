@@ -11,7 +11,8 @@ import yaml
 
 from flows.command.cli import main
 from tasks.planning.plan import plan
-from tests.unit.builders import small_archive, values, workshop
+from tasks.scenes import Reason
+from tests.unit.builders import builder_over, small_archive, values
 
 Run = Callable[..., tuple[int, str]]
 
@@ -55,7 +56,7 @@ def test_a_plan_is_a_file_that_gis_opens(folder: Path, run: Run, tmp_path: Path)
     assert code == 0, told
     found = gpd.read_parquet(tmp_path / "here.parquet")
     assert found.crs == "EPSG:4326"
-    expected = plan(workshop(folder, destinations=[str(tmp_path / "corpus")]), range(2))
+    expected = plan(builder_over(folder, destinations=[str(tmp_path / "corpus")]), range(2))
     assert found["cell"].tolist() == expected["cell"].tolist()
     assert found.geometry.geom_equals_exact(expected.geometry, 0).all()
     assert not (tmp_path / "corpus").exists()
@@ -68,7 +69,7 @@ def test_a_plan_says_how_many_pair_and_why_the_others_do_not(folder: Path, run: 
     assert found["shard"].unique().tolist() == [0]
     assert f"tiny-plan.parquet: {len(found)} candidates, 5 paired" in told
     for reason, count in found["missing"].value_counts().items():
-        assert f"{count} {reason}" in told
+        assert f"{count} {Reason(reason).words}" in told
     gaps = found["gap_hours"].abs()
     assert f"gap {gaps.min():.1f} / {gaps.median():.1f} / {gaps.max():.1f} h" in told
 
@@ -79,6 +80,27 @@ def test_shards_that_are_none_are_wrong_usage(folder: Path, run: Run, tmp_path: 
     assert code == 2, told
     assert "--shards" in told
     assert "Traceback" not in told
+
+
+def test_a_plan_is_written_in_the_format_that_its_name_asks_for(folder: Path, run: Run, tmp_path: Path) -> None:
+    for name, starts in (("x.gpkg", b"SQLite format 3"), ("x.geojson", b"{"), ("X.FGB", b"fgb"), ("x.parquet", b"PAR1")):
+        code, told = run("plan", plannable(folder, tmp_path), "--out", name)
+        assert code == 0, told
+        assert (tmp_path / name).read_bytes().startswith(starts), name
+    expected = gpd.read_parquet(tmp_path / "x.parquet")
+    assert gpd.read_file(tmp_path / "x.gpkg")["cell"].tolist() == expected["cell"].tolist()
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.parquet.gz", ".gpkg"])
+def test_a_plan_in_no_known_format_is_refused_before_anything_is_read(
+    folder: Path, run: Run, tmp_path: Path, name: str
+) -> None:
+    gone = plannable(folder, tmp_path, platforms=[{"stac": {"catalog": str(tmp_path / "gone" / "catalog.json")}}])
+    code, told = run("plan", gone, "--out", name)
+    assert code == 2, told
+    assert f"--out {name}: expected a name that ends in" in told
+    assert ".gpkg" in told
+    assert not (tmp_path / name).exists()
 
 
 def test_a_plan_that_cannot_be_written_is_told_in_words(folder: Path, run: Run, tmp_path: Path) -> None:
@@ -117,7 +139,7 @@ def test_an_estimate_of_another_size(folder: Path, run: Run, tmp_path: Path) -> 
 
 
 def test_an_estimate_beyond_the_capacity_is_refused_with_what_fits(folder: Path, run: Run, tmp_path: Path) -> None:
-    capacity = workshop(folder).places.capacity
+    capacity = builder_over(folder).places.capacity
     code, told = run("estimate", spec(folder, tmp_path), "--size", str(5 * capacity + 5))
     assert code == 2
     assert f"Use size: {5 * capacity} or less" in told

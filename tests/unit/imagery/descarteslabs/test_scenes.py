@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from tasks.imagery.descarteslabs.scenes import adopt_datatakes, sentinel1_scenes, sentinel2_scenes
-from tasks.scenes import ScenePair
+from tasks.scenes import Acquisition
 from tasks.scenes.products import SENTINEL1_PRODUCT, SENTINEL2_PRODUCT, relative_orbit
 
 S2_NAME = "S2B_MSIL1C_20180503T104021_N0206_R008_T32TMS_20180503T125214"
@@ -93,7 +93,6 @@ def test_sentinel_1_known_not_to_be_iw_with_vv_and_vh_is_left_out(attributes: di
 
 def test_a_datatake_known_by_its_time_alone_becomes_that_of_the_same_pass() -> None:
     chosen = sentinel2_scenes([image("e:1", provider_id=S2_NAME)])
-    pair = ScenePair(s2=chosen, s2_scene=0, s1=sentinel1_scenes([image()]), s1_scene=0)
     own = sentinel2_scenes(
         [
             image("p:1_32TMS_0_S2B_v1", acquired=NOON + dt.timedelta(minutes=14)),
@@ -103,9 +102,15 @@ def test_a_datatake_known_by_its_time_alone_becomes_that_of_the_same_pass() -> N
             image("p:5", provider_id=S2_NAME.replace("S2B", "S2A")),
         ]
     )
-    adopted = list(adopt_datatakes(own, [pair]).datatake)
+    adopted = list(adopt_datatakes(own, [Acquisition(scenes=chosen, scene=0)]).datatake)
     assert adopted[0] == "S2B 20180503T104021"
     assert adopted[1:] == list(own.datatake[1:])
+
+
+def test_a_datatake_is_not_taken_from_another_sensor() -> None:
+    radar = Acquisition(scenes=sentinel1_scenes([image()]), scene=0)
+    with pytest.raises(TypeError, match="another sensor"):
+        adopt_datatakes(sentinel2_scenes([]), [radar])
 
 
 @pytest.mark.parametrize(("platform", "absolute", "relative"), [("S1A", 18302, 30), ("S1B", 7231, 30), ("S1Z", 5, 0)])

@@ -1,0 +1,82 @@
+"""What `deepsentinel build` does and shows."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from flows.build_corpus import build_corpus
+from flows.command.embedded_server import ensure_server
+from flows.command.prefect_api import need_prefect
+from flows.command.terminal import bar
+from tasks.assembly.builder import open_builder
+from tasks.errors import CorpusError, DeepSentinelError
+from tasks.planning.preflight import preflight
+from tasks.shards.commits import corpus_digest
+from tasks.shards.destinations import open_destination
+from tasks.shards.layout import PREVIEW
+from tasks.shards.progress import Progress, duration, listening
+from tasks.shards.survey import without_pixels
+from tasks.spec import CorpusSpec
+
+
+def build_with_progress(spec: CorpusSpec) -> None:
+    """Build a corpus and show how far it is. Raises DeepSentinelError: it could not be finished."""
+    # What is wrong with the spec is told at once, not after Prefect's server has started.
+    builder = open_builder(spec)
+    for note in builder.notes:
+        print(f"note: {note}")
+    found = preflight(builder)
+    shards = found.description.shards
+    if found.finished:
+        print(f"{spec.name}: all {shards} shards are there already, nothing to do")
+        _tell_where(spec)
+        return
+    need_prefect()
+    print(f"{spec.name}: {shards} shards of {spec.shard_size} samples; starting Prefect", flush=True)
+    ensure_server()
+    with bar(spec.name, shards) as (advance, tell):
+        screen = _Screen(advance, tell)
+        with listening(screen.show):
+            state = build_corpus(spec, return_state=True)
+    if not state.is_completed():
+        stopped: Any = state.result(raise_on_failure=False)
+        if isinstance(stopped, DeepSentinelError):
+            raise stopped
+        raise CorpusError(f"{state.message}\n`deepsentinel status {spec.destinations[0]}` shows the rest.")
+    print(state.message)
+    if (final := screen.latest) and final.built:
+        print(f"{final.built} shards in {duration(final.elapsed)} ({final.samples_a_second:.1f} samples/s)")
+    _tell_where(spec)
+
+
+class _Screen:
+    """Shows the progress of a build."""
+
+    def __init__(self, advance: Callable[[int], None], tell: Callable[[str], None]) -> None:
+        self._advance, self._tell = advance, tell
+        self._told: set[str] = set()
+        self.latest: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar, and tell of what has failed since."""
+        self._advance(progress.done)
+        before = self.latest.failures if self.latest else {}
+        for shard, error in progress.failures.items():
+            if shard not in before:
+                text = error.splitlines()[0]
+                # Many shards may fail for one reason, which is told in full once.
+                self._tell(f"shard {shard} failed{'' if text in self._told else f': {text}'}")
+                self._told.add(text)
+        if not sys.stdout.isatty() and self.latest and progress.done > self.latest.done:
+            self._tell(progress.line())
+        self.latest = progress
+
+
+def _tell_where(spec: CorpusSpec) -> None:
+    for location in spec.destinations:
+        destination = open_destination(location)
+        print(f"{destination.location}  sha256:{corpus_digest(destination)[:16]}")
+    first = open_destination(spec.destinations[0])
+    for reason, count in without_pixels(first).items():
+        print(f"{count} places without pixels: {reason.words}")
+    print(f"preview: {first.location}/{PREVIEW}")

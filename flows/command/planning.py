@@ -1,0 +1,70 @@
+"""What `deepsentinel estimate` and `deepsentinel plan` show."""
+
+from pathlib import Path
+
+from tasks.errors import DestinationError, SpecError
+from tasks.imagery import platform_settings
+from tasks.places import open_places
+from tasks.planning.estimate import estimate
+from tasks.scenes import Reason, lifetime_notes
+from tasks.settings import load_settings
+from tasks.spec import CorpusSpec
+
+_PARQUET = (".parquet", ".geoparquet")
+_DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".fgb": "FlatGeobuf"}
+
+
+def show_estimate(spec: CorpusSpec) -> None:
+    """Print what a build takes. Raises SpecError, PlacesError: it could not be built at all."""
+    settings = load_settings()
+    places = open_places(spec, settings.cache)
+    for note in (*places.notes, *lifetime_notes(spec)):
+        print(f"note: {note}")
+    found = estimate(spec, places, settings, platform_settings(spec))
+    print(
+        f"{spec.name}: {found.samples:,} samples in {found.shards:,} shards; the places would give {found.capacity:,}"
+    )
+    for platform in found.platforms:
+        print(
+            f"{platform.name}: {platform.requests:,} requests, {platform.bytes_moved / 1e9:,.1f} GB moved, "
+            f"{platform.hours:,.1f} h at {platform.limit}"
+        )
+    for destination, price in found.prices:
+        cost = f", {price:,.2f} USD a month (list price of {settings.prices_of})" if price is not None else ""
+        print(f"{destination}: {found.bytes_stored / 1e9:,.1f} GB stored{cost}")
+    print("Candidates that cannot be served and are replaced come on top; `plan` and the first shards tell how many.")
+
+
+def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
+    """Write a plan in the format that the file's name asks for, and say how it came out.
+
+    Raises SpecError: of no known format, or no such shards; DestinationError: it cannot be written.
+    """
+    # Imported here, because estimates need neither platforms nor threads.
+    from tasks.assembly.builder import open_builder
+    from tasks.planning.plan import parse_shards, plan
+
+    ending = out.suffix.lower()
+    if ending not in (*_PARQUET, *_DRIVERS):
+        raise SpecError(f"--out {out}: expected a name that ends in {', '.join((*_PARQUET, *_DRIVERS))}.")
+    wanted = parse_shards(shards)
+    builder = open_builder(spec)
+    for note in builder.notes:
+        print(f"note: {note}")
+    rows = plan(builder, wanted)
+    try:
+        if ending in _PARQUET:
+            rows.to_parquet(out, index=False, compression="zstd")
+        else:
+            rows.to_file(out, driver=_DRIVERS[ending])
+    except OSError as error:
+        raise DestinationError(
+            f"{out}: cannot be written: {error.strerror or error}. Choose another file with --out."
+        ) from None
+    paired = rows["missing"].isna()
+    print(f"{out}: {len(rows):,} candidates, {paired.sum():,} paired")
+    for reason, count in rows["missing"].value_counts().items():
+        print(f"  {count:,} {Reason(str(reason)).words}")
+    if bool(paired.any()):
+        gaps = rows.loc[paired, "gap_hours"].abs()
+        print(f"  gap {gaps.min():.1f} / {gaps.median():.1f} / {gaps.max():.1f} h (least, median, most)")

@@ -1,0 +1,64 @@
+"""What `deepsentinel status` shows."""
+
+from tasks.errors import CorpusError
+from tasks.shards.commits import corpus_digest
+from tasks.shards.destinations import open_destination
+from tasks.shards.pairing_counts import LIMITS, PairingCounts
+from tasks.shards.survey import Survey, survey
+
+_SHOWN = 10
+"""Failed shards listed before the rest is only counted."""
+
+
+def show_status(corpus: str) -> None:
+    """Print what a corpus holds. Raises CorpusError: no corpus, or shards are missing."""
+    destination = open_destination(corpus)
+    found = survey(destination)
+    description, failed = found.description, found.failed
+    shards = f"{len(found.done)} of {description.shards} done, {found.missing - len(failed)} missing"
+    rows = [
+        ("corpus", description.name),
+        ("shards", f"{shards}, {len(failed)} failed"),
+        ("samples", _samples(found)),
+        ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
+        ("gap", _gaps(found.pairing)),
+        ("rate", f"{found.samples_a_second:.2f} samples/s" if found.samples_a_second else "unknown"),
+        ("digest", f"sha256:{corpus_digest(destination)}" if found.done else "none yet"),
+    ]
+    for platform, counts in found.traffic.items():
+        told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")
+        rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read"))
+    for name, value in rows:
+        print(f"{name:<{max(len(row[0]) for row in rows)}}  {value}")
+    for shard, failure in list(failed.items())[:_SHOWN]:
+        print(f"shard {shard} failed{' for good' if failure.permanent else ''}: {failure.message}")
+    if len(failed) > _SHOWN:
+        print(f"... and {len(failed) - _SHOWN} more failed")
+    if found.missing:
+        permanent = sum(failure.permanent for failure in failed.values())
+        remedies = (
+            [f"{permanent} of them have no candidates left, which only another spec changes"] if permanent else []
+        )
+        if found.missing > permanent:
+            remedies.append("build again to make the others" if permanent else "build again to make them")
+        raise CorpusError(f"{found.missing} of {description.shards} shards are not there; {'; '.join(remedies)}.")
+
+
+def _samples(found: Survey) -> str:
+    description = found.description
+    if not description.listed:
+        return f"{found.samples:,} of {description.size:,}, {found.replaced:,} candidates replaced"
+    # How many places the shards that are not there have, only the list of them says.
+    told = f"{found.samples:,} of {found.rows:,} places" + (" in the shards done" if found.missing else "")
+    if lacking := found.without_pixels:
+        reasons = ", ".join(f"{count:,} {reason.words}" for reason, count in lacking.items())
+        told += f"; {sum(lacking.values()):,} without pixels: {reasons}"
+    return told
+
+
+def _gaps(pairing: PairingCounts) -> str:
+    if not pairing.gaps.total() or not pairing.tried:
+        return "no pairs yet"
+    quantiles = " / ".join(f"{pairing.quantile(share)} h" for share in (0.5, 0.9, 1.0))
+    rates = ", ".join(f"{days} d {100 * pairing.within[days] / pairing.tried:.1f} %" for days in LIMITS)
+    return f"at most {quantiles} for 50 / 90 / 100 % of the pairs; candidates that would pair within {rates}"

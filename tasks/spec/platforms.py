@@ -1,0 +1,89 @@
+"""The platforms of a spec, as they are written and as everything else takes them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+
+from tasks.spec.locations import source_location
+from tasks.spec.messages import OTHER, TEXT
+from tasks.spec.parts import Part, branch
+from tasks.spec.wording import COLUMN
+
+NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
+"""Platforms that a spec names by a word."""
+
+RESERVED_NAMES = ("labels", "samples", "commits", "runs", "release")
+"""Folders of a corpus, which no platform may be called."""
+
+PlatformName = Annotated[str, Field(pattern=COLUMN)]
+
+
+class StacSource(Part):
+    """A STAC archive: any API or static catalogue."""
+
+    catalog: str
+    """Path or URL: of a catalog.json or its folder, a STAC API, an item collection, or a GeoParquet table of items."""
+    sentinel2: str = "sentinel-2-l2a"
+    """Collection of the Sentinel-2 scenes."""
+    sentinel2_b10: str | None = None
+    """Collection of their L1C twins, from which B10 is taken, which Level-2A has not; without it, B10 is absent."""
+    sentinel1: str = "sentinel-1-grd"
+    """Collection of the Sentinel-1 scenes."""
+    backscatter: Literal["db", "power"] = "db"
+    """What the Sentinel-1 pixels hold: decibels or linear power."""
+    name: PlatformName = "stac"
+    """What the platform is called in the corpus: its folder, and the start of its columns' names."""
+
+    @field_validator("name")
+    @classmethod
+    def _free_name(cls, name: str) -> str:
+        if name in RESERVED_NAMES or (name in NAMED_PLATFORMS and name != "demo"):
+            raise ValueError(f"the name {name!r} is taken by the layout of a corpus; choose another")
+        return name
+
+    @field_validator("catalog")
+    @classmethod
+    def _absolute(cls, catalog: str, info: ValidationInfo) -> str:
+        return source_location(catalog, info.context)
+
+
+class StacItem(Part):
+    """A platform that is a STAC archive."""
+
+    stac: StacSource
+    """The archive."""
+
+
+WrittenPlatform = Annotated[Annotated[str, Tag(TEXT)] | Annotated[StacItem, Tag(OTHER)], Discriminator(branch)]
+"""One item of `platforms` as it is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformItem:
+    """One item of `platforms`, in whichever way it was written."""
+
+    kind: str
+    """earthengine, descarteslabs, stac or demo."""
+    name: str
+    """What it is called in the corpus."""
+    stac: StacSource | None = None
+    """With `stac`."""
+
+
+def platform_item(written: str | StacItem) -> PlatformItem:
+    """An item of `platforms`, however it is written."""
+    if isinstance(written, str):
+        return PlatformItem(kind=written, name=written)
+    return PlatformItem(kind="stac", name=written.stac.name, stac=written.stac)
+
+
+def known_platforms(platforms: Any) -> Any:
+    """Refuse items that are neither a platform's name nor keys and values. Raises ValueError."""
+    for item in platforms if isinstance(platforms, list | tuple) else ():
+        if not isinstance(item, dict | StacItem) and item not in NAMED_PLATFORMS:
+            raise ValueError(
+                f"unknown platform{f' {item!r}' if '://' not in repr(item) else ''}; expected "
+                f"{', '.join(NAMED_PLATFORMS)} or {{stac: {{catalog: path or URL}}}}"
+            )
+    return platforms

@@ -1,0 +1,64 @@
+"""What is known of Earth Engine without its client."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tasks.errors import SettingsError
+from tasks.imagery import room_of
+from tasks.imagery.earthengine import ROOM, EarthEngineSettings
+from tasks.settings import load, variable_of
+from tasks.spec import CorpusSpec, PlatformItem
+
+
+def spec_of(shard_size: int) -> CorpusSpec:
+    return CorpusSpec.model_validate({
+        "name": "x", "size": shard_size, "shard_size": shard_size, "places": {"random": "land"},
+        "window": ("2019-04-01", "2019-07-30"), "platforms": ["earthengine"], "destinations": ["/tmp/x"],
+    })  # fmt: skip
+
+
+def test_it_is_found_by_its_name() -> None:
+    assert room_of("earthengine") is ROOM
+    assert ROOM.is_remote(PlatformItem(kind="earthengine", name="earthengine"))
+
+
+def test_nothing_of_the_client_is_imported_for_it() -> None:
+    told = (
+        "import sys; from tasks.imagery import room_of; room = room_of('earthengine'); room.limits(room.settings()); "
+        "print([name for name in ('ee', 'google.auth', 'googleapiclient', 'httplib2') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+NAMES = (
+    "CREDENTIALS", "PROJECT", "URL", "REQUESTS", "DEADLINE", "PATIENCE", "SENTINEL2", "SENTINEL2_L1C", "SENTINEL1",
+)  # fmt: skip
+
+
+def test_names_of_the_environment() -> None:
+    variables = {variable_of(EarthEngineSettings, field) for field in EarthEngineSettings.model_fields}
+    assert variables == {f"DEEPSENTINEL_EARTHENGINE_{name}" for name in NAMES}
+
+
+def test_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPSENTINEL_EARTHENGINE_REQUESTS", "7")
+    monkeypatch.setenv("DEEPSENTINEL_EARTHENGINE_DEADLINE", "1.5")
+    settings = load(EarthEngineSettings)
+    assert ROOM.limits(settings).startswith("7 requests in flight; without an answer for 1.5 s")
+    assert ROOM.cost(settings, spec_of(250)).in_flight == 7
+
+
+@pytest.mark.parametrize(("name", "value"), [("REQUESTS", "0"), ("DEADLINE", "0"), ("PATIENCE", "-1")])
+def test_what_is_out_of_its_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"DEEPSENTINEL_EARTHENGINE_{name}", value)
+    with pytest.raises(SettingsError, match=f"^DEEPSENTINEL_EARTHENGINE_{name}='{value}': .*greater than"):
+        load(EarthEngineSettings)
+
+
+@pytest.mark.parametrize(("shard_size", "requests"), [(10, 2), (250, 2), (500, 3), (600, 5), (1000, 6)])
+def test_catalogue_requests_follow_from_the_shard_size(shard_size: int, requests: int) -> None:
+    cost = ROOM.cost(EarthEngineSettings(), spec_of(shard_size))
+    assert (cost.requests_a_sample, cost.requests_a_shard) == (1, requests)

@@ -1,0 +1,29 @@
+"""The memory of a shard."""
+
+import pytest
+
+from tasks.spec import CorpusSpec, memory_of_shard
+from tasks.spec.memory import HELD_A_PIXEL, MOST_HELD
+from tests.unit.spec.specs import values
+
+
+def test_a_shard_takes_its_pixels_from_each_platform() -> None:
+    one = CorpusSpec.model_validate(values(size=20, shard_size=10, patch={"pixels": 100}))
+    two = CorpusSpec.model_validate(
+        values(size=20, shard_size=10, patch={"pixels": 100}, platforms=["earthengine", "descarteslabs"])
+    )
+    assert memory_of_shard(one) == 10 * 100 * 100 * HELD_A_PIXEL
+    assert memory_of_shard(two) == 2 * memory_of_shard(one)
+
+
+def test_a_shard_of_the_default_size_takes_what_was_measured() -> None:
+    assert memory_of_shard(CorpusSpec.model_validate(values())) == pytest.approx(0.65e9, rel=0.1)
+
+
+def test_the_largest_shard_that_is_named_fits_and_a_larger_one_does_not() -> None:
+    wanted = {"places": {"points": "/a"}, "patch": {"pixels": 1024}}
+    with pytest.raises(ValueError, match="use shard_size: 169 or less"):
+        CorpusSpec.model_validate(values(**wanted, shard_size=4096))
+    assert memory_of_shard(CorpusSpec.model_validate(values(**wanted, shard_size=169))) <= MOST_HELD
+    with pytest.raises(ValueError, match="GB of memory"):
+        CorpusSpec.model_validate(values(**wanted, shard_size=170))
