@@ -130,7 +130,7 @@ def test_a_damaged_description_is_refused_by_name(folder: LocalFolder, content: 
 
 def test_what_is_wrong_with_a_description_is_told_by_key(folder: LocalFolder) -> None:
     folder.put("corpus.json", changed(shards="x"))
-    with pytest.raises(CorpusError, match=r"\(shards: Input should be a valid integer, found 'x'\)"):
+    with pytest.raises(CorpusError, match=r"\(shards: expected a whole number, found 'x'\)"):
         read_description(folder)
 
 
