@@ -92,7 +92,7 @@ class Description:
         # Imported here, because `status` reads descriptions and starts a second faster without zarr.
         from tasks.shards.zarr_metadata import metadata_objects
 
-        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: self._content()}
+        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: _plain(self._content())}
         return metadata_objects(self.arrays, attributes=attributes, shards=self.shards, shard_size=self.shard_size)
 
     def objects(self) -> dict[str, bytes]:
@@ -132,7 +132,7 @@ def describe(
         capacity=capacity,
         roles=tuple(roles_of(spec)),
         bands=bands,
-        layers=dict(layers or {}),
+        layers={name: _as_read(layer) for name, layer in (layers or {}).items()},
         software={name: version(name) for name in _SOFTWARE},
     )
 
@@ -207,7 +207,7 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
     contradictions += [
         f"layer {name}: what the corpus was built with differs from what the spec gives now"
         for name in found.layers
-        if name in wanted.layers and found.layers[name].to_json() != _as_read(wanted.layers[name])
+        if name in wanted.layers and found.layers[name] != wanted.layers[name]
     ]
     if contradictions:
         raise SpecError(
@@ -238,6 +238,15 @@ def _second_copy(metadata: bytes | None) -> bytes | None:
     return to_json(copy)
 
 
-def _as_read(layer: LayerDescription) -> Any:
-    """As it would come back from its bytes: tuples have become lists."""
-    return json.loads(to_json(layer.to_json()))
+def _as_read(layer: LayerDescription) -> LayerDescription:
+    """As it comes back from its bytes: who reads a corpus makes the same metadata of it as who described it first."""
+    arrays = tuple(
+        replace(kind, names=dict(sorted(kind.names.items())), attributes=_plain(kind.attributes))
+        for kind in layer.arrays
+    )
+    return LayerDescription(arrays=arrays, facts=_plain(layer.facts))
+
+
+def _plain(content: Any) -> Any:
+    """Through its bytes and back: keys are sorted, tuples have become lists."""
+    return json.loads(to_json(content))
