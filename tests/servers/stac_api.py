@@ -107,6 +107,8 @@ class StacApi:
     """The parameters of each search, as sent."""
     failures: dict[str, list[int]] = field(default_factory=dict)
     """By path, status codes that the next requests get instead."""
+    retry_after: str | None = None
+    """What failures say of when to come back."""
     url: str = ""
 
     @contextmanager
@@ -121,7 +123,8 @@ class StacApi:
         parts = urlsplit(handler.path)
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         if self.failures.get(parts.path):
-            self._json(handler, {"description": "out of order"}, code=self.failures[parts.path].pop(0))
+            wish = {"Retry_After": self.retry_after} if self.retry_after else {}
+            self._json(handler, {"description": "out of order"}, code=self.failures[parts.path].pop(0), **wish)
         elif parts.path == "/":
             self._json(handler, self._landing())
         elif parts.path == "/collections":
@@ -135,8 +138,10 @@ class StacApi:
         else:
             self._json(handler, {"code": "NotFound", "description": parts.path}, code=404)
 
-    def _json(self, handler: BaseHTTPRequestHandler, content: Any, *, code: int = 200, kind: str = "") -> None:
-        send(handler, json.dumps(content).encode(), code=code, kind=kind or "application/json")
+    def _json(
+        self, handler: BaseHTTPRequestHandler, content: Any, *, code: int = 200, kind: str = "", **headers: str
+    ) -> None:
+        send(handler, json.dumps(content).encode(), code=code, kind=kind or "application/json", **headers)
 
     def _landing(self) -> dict[str, Any]:
         links = [

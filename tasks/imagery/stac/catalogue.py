@@ -67,7 +67,9 @@ def _item_collection(location: str, content: dict[str, Any]) -> ItemCollection:
     try:
         items = ItemCollection.from_dict(content)
     except UNREADABLE as error:
-        raise CatalogueError(f"{location}: an item of it cannot be read: {short(error)}. Correct or remove it.") from None
+        raise CatalogueError(
+            f"{location}: an item of it cannot be read: {short(error)}. Correct or remove it."
+        ) from None
     for item in items:
         item.set_self_href(location if is_url(location) else str(Path(location).resolve()))
         item.make_asset_hrefs_absolute()

@@ -60,10 +60,11 @@ def read_table(location: str, names: list[str], transport: Transport) -> dict[st
 
 def _read(location: str, deadline: float) -> pa.Table:
     """The columns that are needed."""
-    web = location.lower().startswith(("http://", "https://"))
-    times = ClientTimeout(sock_connect=deadline, sock_read=deadline)
+    options: dict[str, Any] = {}
+    if location.lower().startswith(("http://", "https://")):
+        options["client_kwargs"] = {"timeout": ClientTimeout(sock_connect=deadline, sock_read=deadline)}
     try:
-        with fsspec.open(location, "rb", **({"client_kwargs": {"timeout": times}} if web else {})) as file:
+        with fsspec.open(location, "rb", **options) as file:
             source = pq.ParquetFile(file)
             held = [name for name in _COLUMNS if name in source.schema_arrow.names]
             if "geometry" not in held or "id" not in held:

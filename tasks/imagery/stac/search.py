@@ -30,7 +30,7 @@ def search_api(
     Raises CatalogueError: the API fails, or has no such collection; PlatformUnreachable.
     """
     margin = max(rule.margin(role) for role in rule.roles)
-    span = [_time(rule.window[0] - margin), _time(rule.window[1] + margin)]
+    span = (_time(rule.window[0] - margin), _time(rule.window[1] + margin))
     found: dict[str, list[Item]] = {name: [] for name in names}
     try:
         client = Client.open(location, stac_io=api_io)

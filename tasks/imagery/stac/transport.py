@@ -12,7 +12,15 @@ from tasks.errors import CatalogueError, PixelsError
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.retries import request
-from tasks.imagery.stac.refusals import CatalogueFailed, NoAnswer, asked_pause, judge, reason_of, seconds_of, without_query
+from tasks.imagery.stac.refusals import (
+    CatalogueFailed,
+    NoAnswer,
+    asked_pause,
+    judge,
+    reason_of,
+    seconds_of,
+    without_query,
+)
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import CorpusError, SpecError
-from tasks.imagery.platform import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.shards.description import Description, describe, need_description, read_description, reconcile
 from tasks.shards.destinations import LocalFolder
 from tasks.spec import CorpusSpec

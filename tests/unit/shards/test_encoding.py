@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tasks.imagery.platform import BANDS, POLARIZATIONS
+from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.shards.encoding import backscatter_to_steps, encode_shard
 from tasks.shards.layout import (
     CENTIBEL,

@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from tasks.shards.samples import PlatformFacts, Sample, encode_rows, read_samples, sample_id, sample_rows
 
 from tasks.places import Patch, split_of
 from tasks.places.patches import patches_around
 from tasks.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
-from tasks.shards.samples import PlatformFacts, Sample, encode_rows, read_samples, sample_id, sample_rows
 from tasks.spec import CorpusSpec, Splits
 
 MOMENT = 1_525_344_021_024_017

@@ -20,12 +20,12 @@ from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.item_table import is_table
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
-from tasks.scenes import DAY, Rule
+from tasks.imagery.stac.transport import Transport
 from tests.archive import Archive, item
 from tests.servers.stac_api import Files, serving
-from tests.unit.imagery.stac.test_platform import PATCH, expected_s2, fetched, found_pair, opened_at
+from tests.unit.imagery.stac.opening import PATCH, expected_s2, fetched, found_pair, ids_of, opened_at, rule_over, s2_of
 
-RULE = Rule(window=(0, 2**60), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None)
+RULE = rule_over((0, 2**60), search_days=30)
 BOUNDS = (-180.0, -90.0, 180.0, 90.0)
 NAMES = ["sentinel-2-l2a", "sentinel-1-grd"]
 PRODUCT = "S2A_MSIL2A_20180503T104021_N0206_R008_T32TMR_20180503T181512"
@@ -87,7 +87,7 @@ def written(archive: Archive, found: pa.Table | None = None, name: str = "items.
 
 
 def read(location: str | Path, names: list[str] = NAMES) -> dict[str, Records]:
-    return read_collections(str(location), names, RULE, BOUNDS)
+    return read_collections(str(location), names, RULE, BOUNDS, Transport(deadline=1, patience=0.5))
 
 
 def refusal(location: str | Path, names: list[str] = NAMES) -> str:
@@ -173,13 +173,13 @@ def test_a_table_is_known_by_its_name(archive: Archive, name: str) -> None:
 
 
 def test_pixels_of_a_table_are_fetched(archive: Archive) -> None:
-    assert np.array_equal(fetched(opened_at(written(archive))).s2, expected_s2(1))
+    assert np.array_equal(s2_of(fetched(opened_at(written(archive)))), expected_s2(1))
 
 
 def test_assets_may_be_json_text(archive: Archive) -> None:
     path = written(archive, table(archive, assets="json"))
     assert facts(read(path))["files"] == facts(read(written(archive, name="b.parquet")))["files"]
-    assert np.array_equal(fetched(opened_at(path)).s2, expected_s2(1))
+    assert np.array_equal(s2_of(fetched(opened_at(path))), expected_s2(1))
 
 
 def test_relative_files_lie_beside_the_table(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,13 +190,13 @@ def test_relative_files_lie_beside_the_table(archive: Archive, monkeypatch: pyte
                 asset.href = "./" + str(Path(asset.href).relative_to(archive.root))
     path = written(archive)
     monkeypatch.chdir("/")
-    assert np.array_equal(fetched(opened_at(path)).s2, expected_s2(1))
+    assert np.array_equal(s2_of(fetched(opened_at(path))), expected_s2(1))
 
 
 def test_a_table_without_files_pairs_but_is_not_fetched_from(archive: Archive) -> None:
     platform = opened_at(written(archive, table(archive, assets="none")))
     pair = found_pair(platform)
-    assert (pair.s2_id, pair.s1_id) == ("S2A_x", "S1A_y")
+    assert ids_of(pair) == {"s2": "S2A_x", "s1": "S1A_y"}
     with pytest.raises(CatalogueError, match="so only `plan` can use it"):
         platform.fetch(PATCH, pair, Traffic())
 
@@ -265,14 +265,18 @@ def test_a_table_at_a_server_without_ranges_is_read_too(archive: Archive) -> Non
 @pytest.mark.parametrize("code", [403, 404, 500])
 def test_a_table_that_a_server_does_not_give_is_told_in_words(served: tuple[Files, str], code: int) -> None:
     files, url = served
-    files.failures = [code] * 50
-    assert f"{url}/none.parquet" in refusal(f"{url}/none.parquet")
+    files.failures = [code] * 1000
+    assert f"{url}/none.parquet: the server answers {code}" in refusal(f"{url}/none.parquet")
 
 
-def test_a_server_that_is_not_there_is_told_in_words() -> None:
-    with serving(lambda _: None) as url:
-        pass
-    assert "items.parquet" in refusal(f"{url}/items.parquet")
+def test_a_table_whose_server_fails_for_a_moment_is_asked_for_again(
+    archive: Archive, served: tuple[Files, str]
+) -> None:
+    written(archive)
+    files, url = served
+    files.failures = [503, 503, 503]
+    found = read_collections(f"{url}/items.parquet", NAMES, RULE, BOUNDS, Transport(patience=10))
+    assert facts(found) == facts(read(archive.root / "items.parquet"))
 
 
 # What is refused

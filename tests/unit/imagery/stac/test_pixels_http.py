@@ -12,7 +12,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 from tasks.errors import PixelsError
-from tasks.imagery.stac.pixels import TooManyRequests, read_onto
+from tasks.imagery.stac.pixels import read_onto
+from tasks.imagery.stac.refusals import NoAnswer, ServerFailed
 from tasks.places import Patch
 
 PATCH = Patch(epsg=32632, xmin=500_000, ymax=5_200_000, pixels=32)
@@ -88,9 +89,9 @@ def test_a_remote_file_is_read(files: Files) -> None:
         (410, FileNotFoundError),
         (401, PermissionError),
         (403, PermissionError),
-        (429, TooManyRequests),
-        (500, ConnectionError),
-        (503, ConnectionError),
+        (429, ServerFailed),
+        (500, ServerFailed),
+        (503, ServerFailed),
     ],
 )
 def test_each_refusal_is_told_apart_and_no_signature_is_shown(
@@ -100,11 +101,12 @@ def test_each_refusal_is_told_apart_and_no_signature_is_shown(
     with pytest.raises(expected) as refused:
         read(files, "?sig=SECRET")
     assert "SECRET" not in str(refused.value)
+    assert getattr(refused.value, "status", status) == status
 
 
 def test_a_failure_is_not_remembered(files: Files) -> None:
     files.failures = [503] * 8
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ServerFailed):
         read(files)
     files.failures = []
     assert read(files).any()
@@ -114,7 +116,7 @@ def test_a_server_that_is_gone_may_come_back(files: Files) -> None:
     port = files.server_port
     files.shutdown()
     files.server_close()
-    with pytest.raises(ConnectionError):
+    with pytest.raises(NoAnswer):
         read_onto(f"http://127.0.0.1:{port}/a.tif", PATCH, fill=0, dtype=np.uint16)
 
 

@@ -2,7 +2,10 @@
 
 import datetime as dt
 import json
+import re
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +13,28 @@ import numpy as np
 import pystac
 import pytest
 
-from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable
-from tasks.imagery import Traffic
-from tasks.imagery.stac import search as stac_api
+from tasks import notices
+from tasks.errors import CatalogueError, CredentialsError, PixelsError, PlatformUnreachable, SceneUnavailable
+from tasks.imagery import Bounds, Traffic
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.pixels import read_onto
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
+from tasks.imagery.stac.transport import Transport
 from tasks.places import Patch
-from tasks.scenes import DAY, Rule
 from tests.archive import EPSG, LEFT, TOP, Archive, item
 from tests.servers.stac_api import Files, StacApi, send, serving
-from tests.unit.imagery.stac.test_platform import expected_s2, fetched, found_pair, opened_at
+from tests.unit.imagery.stac.opening import expected_s2, fetched, found_pair, opened_at, rule_over, s2_of
 
-RULE = Rule(
-    window=(1_514_764_800_000_000, 1_546_300_800_000_000), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None
-)
+RULE = rule_over((1_514_764_800_000_000, 1_546_300_800_000_000), search_days=30)
 """2018."""
 BOUNDS = (8.0, 44.0, 10.0, 46.0)
 PATCH = Patch(epsg=EPSG, xmin=LEFT + 130, ymax=TOP - 70, pixels=64)
 NAMES = ["sentinel-2-l2a", "sentinel-1-grd"]
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same retries with short waits."""
-    monkeypatch.setattr(stac_api, "_RETRIES", stac_api._RETRIES.new(backoff_factor=0.01))
+def read(location: str | Path, names: list[str] = NAMES, bounds: Bounds = BOUNDS, patience: float = 10) -> Any:
+    return read_collections(str(location), names, RULE, bounds, Transport(deadline=1, patience=patience))
 
 
 def day(n: int) -> dt.datetime:
@@ -81,7 +80,7 @@ def api(tmp_path: Path) -> StacApi:
 def test_pages_are_followed_to_the_end(api: StacApi) -> None:
     api.page = 2
     with api.running() as url:
-        found = read_collections(url, NAMES, RULE, BOUNDS)
+        found = read(url)
     assert ids(found["sentinel-2-l2a"])[-12:] == [f"s2-{n}" for n in WITHIN][-12:]
     assert set(ids(found["sentinel-1-grd"])) >= {f"s1-{n}" for n in WITHIN}
     assert len(api.searches) >= 12
@@ -90,7 +89,7 @@ def test_pages_are_followed_to_the_end(api: StacApi) -> None:
 
 def test_an_api_is_asked_for_the_collection_the_bounds_and_the_window_with_its_gap(api: StacApi) -> None:
     with api.running() as url:
-        read_collections(url, NAMES, RULE, BOUNDS)
+        read(url)
     assert [search["collections"] for search in api.searches][:1] == [["sentinel-2-l2a"]]
     assert {tuple(search["collections"]) for search in api.searches} == {("sentinel-2-l2a",), ("sentinel-1-grd",)}
     for search in api.searches:
@@ -104,17 +103,17 @@ def test_an_api_is_asked_for_the_collection_the_bounds_and_the_window_with_its_g
 
 def test_items_elsewhere_are_not_asked_for(api: StacApi) -> None:
     with api.running() as url:
-        found = read_collections(url, NAMES, RULE, (-80.0, -10.0, -70.0, 0.0))
+        found = read(url, bounds=(-80.0, -10.0, -70.0, 0.0))
     assert [len(records) for records in found.values()] == [0, 0]
 
 
 def test_scenes_of_an_api_are_those_of_the_same_items_in_a_file(api: StacApi, tmp_path: Path) -> None:
     with api.running() as url:
-        over_api = read_collections(url, NAMES, RULE, BOUNDS)
+        over_api = read(url)
     path = tmp_path / "items.json"
     everything = [one for items in api.collections.values() for one in items]
     path.write_text(json.dumps({"type": "FeatureCollection", "features": everything}))
-    of_file = read_collections(str(path), NAMES, RULE, BOUNDS)
+    of_file = read(path)
     first, second = (sentinel2_scenes(found["sentinel-2-l2a"]) for found in (over_api, of_file))
     common = np.isin(second.id, first.id)
     assert 12 <= len(first) < len(second) == 24
@@ -125,18 +124,21 @@ def test_scenes_of_an_api_are_those_of_the_same_items_in_a_file(api: StacApi, tm
 
 def test_a_collection_that_an_api_does_not_have_is_refused_with_those_it_has(api: StacApi) -> None:
     with api.running() as url, pytest.raises(CatalogueError) as caught:
-        read_collections(url, ["sentinel-2-c1-l2a"], RULE, BOUNDS)
+        read(url, ["sentinel-2-c1-l2a"])
     assert "has no collection 'sentinel-2-c1-l2a'" in str(caught.value)
     assert "sentinel-1-grd, sentinel-2-l2a" in str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["/", "/collections", "/search"])
-@pytest.mark.parametrize("code", [500, 404, 403])
+@pytest.mark.parametrize("code", [500, 429, 404, 403])
 def test_an_api_that_keeps_failing_is_told_in_words(api: StacApi, path: str, code: int) -> None:
-    api.failures[path] = [code] * 100
-    with api.running() as url, pytest.raises(CatalogueError) as caught:
-        read_collections(url, NAMES, RULE, BOUNDS)
+    api.failures[path] = [code] * 1000
+    with api.running() as url, pytest.raises(CatalogueError, match=rf"{path}: the server answers {code}") as caught:
+        read(url, patience=0.3)
     assert url.rstrip("/") in str(caught.value)
+    assert "is not a STAC" not in str(caught.value)
+    asked = 1000 - len(api.failures[path])
+    assert asked == 1 if code in (403, 404) else asked > 1, "what is final is asked for once"
 
 
 @pytest.mark.parametrize("path", ["/", "/collections", "/search"])
@@ -144,28 +146,101 @@ def test_an_api_that_keeps_failing_is_told_in_words(api: StacApi, path: str, cod
 def test_an_api_that_fails_for_a_moment_is_asked_again(api: StacApi, path: str, code: int) -> None:
     api.failures[path] = [code]
     with api.running() as url:
-        assert len(read_collections(url, NAMES, RULE, BOUNDS)["sentinel-2-l2a"]) > 5
+        assert len(read(url)["sentinel-2-l2a"]) > 5
 
 
 def test_a_page_that_fails_for_a_moment_loses_nothing(api: StacApi) -> None:
     api.page = 2
     with api.running() as url:
-        whole = ids(read_collections(url, NAMES, RULE, BOUNDS)["sentinel-2-l2a"])
+        whole = ids(read(url)["sentinel-2-l2a"])
         api.failures["/search"] = [502]
-        assert ids(read_collections(url, NAMES, RULE, BOUNDS)["sentinel-2-l2a"]) == whole
+        assert ids(read(url)["sentinel-2-l2a"]) == whole
 
 
 @pytest.mark.parametrize("content", [b"<html>hello</html>", b"{}", b"[1]", b'{"type": "Feature"}', b"\xff\xfe"])
 def test_a_page_that_is_no_api_is_refused(content: bytes) -> None:
     with serving(lambda handler: send(handler, content)) as url, pytest.raises(CatalogueError, match="not a STAC"):
-        read_collections(f"{url}/", NAMES, RULE, BOUNDS)
+        read(f"{url}/")
 
 
-def test_a_server_that_is_not_there_is_told_in_words() -> None:
+def test_a_wish_to_be_left_alone_is_granted(api: StacApi) -> None:
+    api.failures["/search"] = [429]
+    api.retry_after = "1"
+    with api.running() as url:
+        began = time.monotonic()
+        read(url)
+    assert time.monotonic() - began >= 1
+
+
+@pytest.mark.parametrize("path", ["", "catalog.json", "items.parquet?sig=SECRET"])
+def test_a_server_that_is_not_there_is_out_of_reach_and_nothing_else(path: str) -> None:
     with serving(lambda handler: send(handler, b"")) as url:
         pass
-    with pytest.raises(CatalogueError, match=r"127\.0\.0\.1"):
-        read_collections(f"{url}/", NAMES, RULE, BOUNDS)
+    with pytest.raises(PlatformUnreachable, match=r"^stac: http://127\.0\.0\.1:\d+/.*out of reach") as caught:
+        read(f"{url}/{path}", patience=0.3)
+    assert "Connect" in str(caught.value)
+    assert "is not a STAC" not in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_server_that_takes_requests_and_never_answers_is_out_of_reach() -> None:
+    with serving(lambda _: time.sleep(2)) as url, pytest.raises(PlatformUnreachable, match=r"no answer within 0\.2 s"):
+        read_collections(f"{url}/", NAMES, RULE, BOUNDS, Transport(deadline=0.2, patience=0.3))
+
+
+def test_a_server_that_goes_away_between_two_files_is_out_of_reach(archive: Archive) -> None:
+    archive.save()
+    files = Files(archive.root)
+
+    def once(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path != "/catalog.json":
+            handler.connection.close()
+            return
+        files(handler)
+
+    with serving(once) as url, pytest.raises(PlatformUnreachable, match=r"collection\.json: out of reach"):
+        read(f"{url}/catalog.json", patience=0.3)
+
+
+def test_a_file_of_a_static_catalogue_that_fails_for_a_moment_is_asked_for_again(archive: Archive) -> None:
+    archive.save()
+    files = Files(archive.root)
+    with serving(files) as url:
+        files.failures = [503, 429]
+        assert ids(read(f"{url}/catalog.json")["sentinel-1-grd"]) == ["S1A_y"]
+
+
+def test_a_file_that_a_static_catalogue_lacks_is_told_with_its_address(archive: Archive) -> None:
+    archive.save()
+    (archive.root / "sentinel-1-grd" / "S1A_y" / "S1A_y.json").unlink()
+    with (
+        serving(Files(archive.root)) as url,
+        pytest.raises(CatalogueError, match=r"S1A_y\.json: the server answers 404"),
+    ):
+        read(f"{url}/catalog.json")
+
+
+def test_what_takes_long_is_told(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.save()
+    files = Files(archive.root)
+    monkeypatch.setattr(notices, "FIRST", 0.1)
+    monkeypatch.setattr(notices, "NEXT", 0.1)
+
+    def slowly(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.1)
+        files(handler)
+
+    with caplog.at_level("INFO", "deepsentinel"), serving(slowly) as url:
+        read(f"{url}/catalog.json")
+    assert f"stac: reading the catalogue {url}/catalog.json ..." in caplog.messages
+    assert any(re.search(r"catalog\.json: \d of \d, 0 s", line) for line in caplog.messages)
+
+
+def test_an_api_does_not_tell_where_all_of_its_scenes_are(api: StacApi) -> None:
+    with api.running() as url:
+        assert opened_at(url).reach is None
 
 
 # Item collections
@@ -188,13 +263,13 @@ def write_items(archive: Archive, root: str) -> Path:
 
 def test_pixels_of_an_item_collection_lie_beside_it(archive: Archive) -> None:
     tiles = fetched(opened_at(write_items(archive, "./")))
-    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert np.array_equal(s2_of(tiles), expected_s2(1))
 
 
 def test_an_item_collection_without_items_of_a_collection_is_refused(archive: Archive) -> None:
     path = write_items(archive, "./")
     with pytest.raises(CatalogueError, match="has no items of collection 'other'; it has sentinel-1-grd, sentinel-2"):
-        read_collections(str(path), ["other"], RULE, BOUNDS)
+        read(path, ["other"])
 
 
 @pytest.mark.parametrize("features", [[{"type": "Feature"}], [7], None, "x", [{"type": "Feature", "id": "a"}]])
@@ -202,7 +277,7 @@ def test_an_item_collection_that_is_none_is_refused_by_name(tmp_path: Path, feat
     path = tmp_path / "items.json"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     with pytest.raises(CatalogueError, match=r"items\.json"):
-        read_collections(str(path), NAMES, RULE, BOUNDS)
+        read(path)
 
 
 @pytest.fixture
@@ -219,7 +294,7 @@ def test_an_item_collection_and_its_pixels_are_read_over_http(
     files, url = served
     write_items(archive, "./" if relative else f"{url}/")
     tiles = fetched(opened_at(f"{url}/items.geojson"))
-    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert np.array_equal(s2_of(tiles), expected_s2(1))
     assert any(path.endswith("B04.tif") for _, path, _ in files.requests)
 
 
@@ -227,14 +302,14 @@ def test_a_static_catalogue_and_its_pixels_are_read_over_http(archive: Archive, 
     catalog = pystac.Catalog.from_file(archive.save())
     catalog.make_all_asset_hrefs_relative()
     catalog.save(pystac.CatalogType.SELF_CONTAINED)
-    assert np.array_equal(fetched(opened_at(f"{served[1]}/catalog.json")).s2, expected_s2(1))
+    assert np.array_equal(s2_of(fetched(opened_at(f"{served[1]}/catalog.json"))), expected_s2(1))
 
 
 def test_items_of_an_api_are_fetched_over_http(archive: Archive, served: tuple[Files, str]) -> None:
     api = StacApi(as_dicts(archive, f"{served[1]}/"))
     with api.running() as url:
         tiles = fetched(opened_at(url))
-    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert np.array_equal(s2_of(tiles), expected_s2(1))
 
 
 # Pixels over HTTP
@@ -270,7 +345,7 @@ def test_a_server_that_fails_for_a_moment_is_asked_again(archive: Archive, serve
     pair, traffic = found_pair(platform), Traffic()
     files.failures = [503, 500, 503]
     tiles = platform.fetch(PATCH, pair, traffic)
-    assert np.array_equal(tiles.s2, expected_s2(1))
+    assert np.array_equal(s2_of(tiles), expected_s2(1))
     assert traffic.counts()["retries"] > 0
 
 
@@ -282,6 +357,14 @@ def test_a_server_that_keeps_failing_fails_the_shard_in_words(archive: Archive, 
     files.failures = [503] * 1000
     with pytest.raises(PixelsError, match=r"S2A_x: B01.tif: still failing after \d+ attempts"):
         platform.fetch(PATCH, pair, Traffic())
+
+
+def test_a_server_of_pixels_that_is_gone_is_out_of_reach(archive: Archive) -> None:
+    with serving(Files(archive.root)) as url:
+        write_items(archive, f"{url}/")
+    platform = opened_at(archive.root / "items.geojson", patience=0.5)
+    with pytest.raises(PlatformUnreachable, match=r"stac: S2A_x: B01.tif: out of reach after \d+ attempts"):
+        platform.fetch(PATCH, found_pair(platform), Traffic())
 
 
 def test_a_server_that_refuses_to_serve_stops_the_run(archive: Archive, served: tuple[Files, str]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import shapely
 
-from tasks.imagery.stac.platform import twins_of
+from tasks.imagery.stac.twins import twins_of
 from tasks.scenes import Sentinel2Scenes
 
 WEST, EAST = shapely.box(9, 47, 9.5, 48), shapely.box(9.5, 47, 10, 48)
