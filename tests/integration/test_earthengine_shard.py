@@ -30,6 +30,10 @@ class Shard:
     attempts = 1
     replaces = True
     capacity = 1
+    digest = ""
+
+    def shards(self, size: int | None) -> int:
+        return 1
 
     def draws(self, shard: int, attempt: int = 0) -> Draws:
         return self.candidates

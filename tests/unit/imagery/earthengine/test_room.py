@@ -33,6 +33,18 @@ def test_nothing_of_the_client_is_imported_for_it() -> None:
     assert ended.stdout.strip() == "[]"
 
 
+def test_without_its_client_it_says_what_to_install() -> None:
+    told = (
+        "import sys; sys.modules['ee'] = None; from tasks.imagery import Opening, room_of; "
+        "from tasks.spec import PlatformItem; from tasks.scenes import Rule; room = room_of('earthengine'); "
+        "item = PlatformItem(kind='earthengine', name='earthengine'); rule = Rule(window=(0, 1), roles={}); "
+        "room.open(Opening(item=item, rule=rule, bounds=(0, 0, 1, 1)), room.settings())"
+    )
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
+    assert "SpecError: platforms: earthengine: its client earthengine-api is not installed" in ended.stderr
+    assert "deepsentinel[earthengine]" in ended.stderr
+
+
 NAMES = (
     "CREDENTIALS", "PROJECT", "URL", "REQUESTS", "DEADLINE", "PATIENCE", "SENTINEL2", "SENTINEL2_L1C", "SENTINEL1",
 )  # fmt: skip
