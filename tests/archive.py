@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.transform import Affine
 
-from tasks.imagery.platform import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.places import Patch
 
 EPSG, LEFT, TOP = 32632, 499_980, 5_000_040

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.places import Draws, Patch, Patches
 from tasks.scenes import Acquisitions, Candidates, Rejection
 

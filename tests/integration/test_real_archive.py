@@ -13,6 +13,7 @@ from shapely.geometry import shape
 from tasks.assembly.builder import open_builder
 from tasks.assembly.shard import make_shard
 from tasks.imagery import BANDS
+from tasks.planning.preflight import preflight
 from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec
 from tests.integration.conftest import ROOT
@@ -33,8 +34,9 @@ def build(tmp_path: Path, **keys: object) -> tuple[xarray.Dataset, geopandas.Geo
     }
     spec = CorpusSpec.model_validate(given | keys)
     builder = open_builder(spec)
-    describe_everywhere(builder.destinations, builder.description)
-    for shard in range(builder.description.shards):
+    description = preflight(builder).description
+    describe_everywhere(builder.destinations, description)
+    for shard in range(description.shards):
         make_shard(builder, shard)
     corpus = xarray.open_zarr(tmp_path / "corpus", group="stac")
     return corpus, geopandas.read_parquet(tmp_path / "corpus" / "samples")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import SceneUnavailable
 from tasks.imagery.backscatter import power_to_db
+from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.descarteslabs.catalogue import Catalogue, searches
 from tasks.imagery.descarteslabs.gate import Gate
 from tasks.imagery.descarteslabs.login import Login
@@ -20,7 +21,7 @@ from tasks.imagery.descarteslabs.services import CatalogueService, RasterService
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.descarteslabs.shared import Shared
 from tasks.imagery.limits import Limit
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic, array_path
+from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.places import PIXEL, Draws, Patch, Patches
 from tasks.scenes import (
@@ -61,6 +62,8 @@ class DescartesLabs:
     """Scenes and pixels of one account. Safe to use from many threads; long-lived ones keep their connections."""
 
     name = "descarteslabs"
+    reach = None
+    """Unknown: what of the Earth an account may see, its catalogue does not tell."""
 
     def __init__(self, settings: DescartesLabsSettings, rule: Rule) -> None:
         """Asks nothing of the platform yet."""

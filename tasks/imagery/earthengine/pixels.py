@@ -13,9 +13,10 @@ from ee.encodable import Encodable
 from numpy.typing import NDArray
 
 from tasks.errors import PixelsError
+from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.earthengine.npy import read_header
 from tasks.imagery.earthengine.refusals import Transient
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles
+from tasks.imagery.platform import Tiles
 from tasks.places import PIXEL, Patch
 from tasks.scenes import sensor_of
 

@@ -8,13 +8,14 @@ from ee import data
 from numpy.typing import NDArray
 
 from tasks.errors import SceneUnavailable, SpecError
+from tasks.imagery.bands import BANDS, array_path
 from tasks.imagery.earthengine.catalogue import Questions, look_up
 from tasks.imagery.earthengine.pixels import Part, request_of, sample_image, tiles_of
 from tasks.imagery.earthengine.refusals import Refused
 from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of
 from tasks.imagery.earthengine.session import open_session
 from tasks.imagery.earthengine.settings import COLLECTIONS, EarthEngineSettings
-from tasks.imagery.platform import BANDS, Tiles, Traffic, array_path
+from tasks.imagery.platform import Tiles, Traffic
 from tasks.places import PIXEL, Draws, Patch, Patches
 from tasks.scenes import Acquisition, Acquisitions, Candidates, Reason, Rejection, Resolver, Rule, sensor_of
 from tasks.scenes.roles import DATATAKE

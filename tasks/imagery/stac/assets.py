@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from tasks.imagery.platform import BANDS, POLARIZATIONS
+from tasks.imagery.bands import BANDS, POLARIZATIONS
 
 EPSG_KEYS = ("proj:code", "proj:epsg")
 """Where items or their assets tell the CRS of the pixels."""

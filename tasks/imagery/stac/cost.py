@@ -1,6 +1,6 @@
 """What a sample costs from an archive, and the limits in force, before it is opened."""
 
-from tasks.imagery.platform import BANDS, POLARIZATIONS
+from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.rooms import Cost
 from tasks.imagery.stac.settings import StacSettings
 from tasks.scenes import roles_of, sensor_of

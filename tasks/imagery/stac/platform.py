@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable, SpecError
 from tasks.imagery.backscatter import power_to_db
+from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
-from tasks.imagery.platform import BANDS, POLARIZATIONS, Tiles, Traffic, array_path
+from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.imagery.retries import request
 from tasks.imagery.rooms import Bounds, Opening

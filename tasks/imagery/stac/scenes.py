@@ -8,7 +8,7 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError
-from tasks.imagery.platform import POLARIZATIONS
+from tasks.imagery.bands import POLARIZATIONS
 from tasks.imagery.stac.assets import EPSG_KEYS, keys_by_polarization
 from tasks.imagery.stac.items import Records
 from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from flows.command.console import show_status
+
 from tasks.assembly.builder import Workshop
 from tasks.build_shard import make_shard
 from tasks.errors import CorpusError

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.imagery.platform import BANDS, Tiles, Traffic
+from tasks.imagery.bands import BANDS
+from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.stac import StacSettings
 from tasks.imagery.stac.platform import StacArchive
 from tasks.places import Draws, Patch, Patches

@@ -11,7 +11,8 @@ import pytest
 import rasterio
 
 from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
-from tasks.imagery.platform import BANDS, Traffic
+from tasks.imagery.bands import BANDS
+from tasks.imagery.platform import Traffic
 from tasks.places import Patch
 from tasks.places.patches import patches_around
 from tasks.scenes import DAY, Outcome, Reason, Rejection, Role, Rule, Sentinel1Scenes, pair

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.errors import SettingsError, SpecError
 from tasks.imagery import open_platforms, platform_settings, room_of
-from tasks.imagery.platform import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.imagery.stac import StacSettings
 from tasks.settings import load
 from tasks.spec import CorpusSpec
