@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
-from tasks.imagery.stac.settings import StacSettings
 
 from tasks.errors import SettingsError
 from tasks.settings import PlatformSettings, load, load_settings, refuse_unknown, variable_of
@@ -24,20 +23,18 @@ def test_without_variables_the_defaults_hold() -> None:
     found = load_settings()
     assert found.shards_in_flight == 2
     assert found.cache.name == "deepsentinel"
-    assert load(StacSettings).reads == 4
+    assert load(MoonSettings).requests == 4
 
 
 def test_variables_of_the_environment_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEEPSENTINEL_STAC_READS", "17")
     monkeypatch.setenv("DEEPSENTINEL_CACHE", "/data/cache")
     monkeypatch.setenv("DEEPSENTINEL_MOON_REQUESTS", "7")
-    assert load(StacSettings).reads == 17
     assert load_settings().cache == Path("/data/cache")
     assert load(MoonSettings).requests == 7
 
 
 def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STAC_READS", "none of ours")
+    monkeypatch.setenv("MOON_REQUESTS", "none of ours")
     monkeypatch.setenv("DEEPSENTINELS", "neither")
     load_settings()
     refuse_unknown([MoonSettings])
@@ -47,10 +44,10 @@ def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_value_out_of_bounds_is_refused_with_the_variable_and_the_value(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    monkeypatch.setenv("DEEPSENTINEL_STAC_READS", value)
+    monkeypatch.setenv("DEEPSENTINEL_MOON_REQUESTS", value)
     with pytest.raises(SettingsError) as caught:
-        load(StacSettings)
-    assert f"DEEPSENTINEL_STAC_READS={value!r}" in str(caught.value)
+        load(MoonSettings)
+    assert f"DEEPSENTINEL_MOON_REQUESTS={value!r}" in str(caught.value)
     assert caught.value.exit_code == 2
 
 
@@ -86,7 +83,7 @@ def test_a_misspelt_setting_is_refused_with_the_closest_name(
 
 def test_a_setting_that_is_like_none_is_refused_with_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSENTINEL_XYZZY_QQQQQQQQQQQQQQQQQQQQ", "4")
-    with pytest.raises(SettingsError, match="Known are .*DEEPSENTINEL_CACHE.*DEEPSENTINEL_MOON_REQUESTS"):
+    with pytest.raises(SettingsError, match=r"Known are .*DEEPSENTINEL_CACHE.*DEEPSENTINEL_MOON_REQUESTS"):
         refuse_unknown([MoonSettings])
 
 
