@@ -71,6 +71,12 @@ def small(shards: int = 4, **changes: Any) -> Description:
     return described(**{"size": 5 * shards, "shard_size": 5, "patch": {"pixels": 16}, "platforms": platforms} | changes)
 
 
+def vast() -> Description:
+    """A corpus of a billion shards, as somebody may have written into its `corpus.json`."""
+    made = small()
+    return replace(made, shards=10**9, spec=made.spec | {"size": 5 * 10**9})
+
+
 def rejected(cell: int, reason: Reason, platform: str | None = None, scene: str | None = None) -> RejectedCell:
     """A candidate without pixels."""
     return RejectedCell(cell=cell, why=Rejection(reason=reason, platform=platform, scene=scene))
