@@ -130,8 +130,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     Whoever runs flows through it uses the fixture `prefect_here` too.
     """
 
-    def run(*arguments: str | Path) -> Ended:
-        monkeypatch.chdir(tmp_path)
+    def run(*arguments: str | Path, where: Path = tmp_path) -> Ended:
+        monkeypatch.chdir(where)
         monkeypatch.setattr(sys, "argv", ["deepsentinel", *map(str, arguments)])
         capfd.readouterr()
         close_builders()  # a command begins with nothing read
