@@ -33,7 +33,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Command:
-    """Runs `deepsentinel` in a process of its own, against the session's Prefect server: for kills and other processes."""
+    """Runs `deepsentinel` in a process of its own, against the session's Prefect server.
+
+    For what is killed, and what runs beside another; all else is run by `here`, in a tenth of the time.
+    """
 
     folder: Path
     environment: dict[str, str]

@@ -26,7 +26,7 @@ AGAIN = "The same command builds what is missing"
 
 @pytest.fixture
 def build(here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    """Builds a corpus in shards of one sample from a made-up platform: `build(platform, size=...)`; a value replaces the key's."""
+    """Builds a corpus in shards of one sample: `build(platform, size=...)`; a value replaces the spec's."""
 
     def run(platform: MadeUp, **changes: object) -> Ended:
         # Where a builder gets its platforms; all else is as ever.

@@ -1,4 +1,4 @@
-"""The seam for labels: a small layer beside the images, from the spec's region to a corpus that is verified and grows."""
+"""The seam for labels: a small layer beside the images, from its pixels to a corpus that is verified and grows."""
 
 import json
 from pathlib import Path
