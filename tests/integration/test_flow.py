@@ -55,7 +55,7 @@ def test_a_platform_out_of_reach_stops_the_run_and_is_told_once(build: Build, tm
         begun.append(patch)
         raise PlatformUnreachable("stac: out of reach after 9 attempts in 300 s (ConnectionError). Run it later.")
 
-    ended = build(MadeUp(on_fetch=unreachable))
+    ended = build(MadeUp(on_fetch=unreachable), size=8)
 
     assert ended.code == 1, ended.output
     assert len(begun) <= 2, "the shards that were in flight, and none after them"
@@ -87,7 +87,7 @@ def test_shards_that_may_succeed_the_next_time_are_built_by_the_same_command(bui
     failing = True
 
     def fail_at_times(patch: Patch) -> None:
-        if failing and len(platform.fetched) % 2:
+        if failing and patch == platform.fetched[0]:
             raise ValueError("a bug in a decoder")
 
     platform = MadeUp(on_fetch=fail_at_times)
