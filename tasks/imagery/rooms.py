@@ -1,6 +1,6 @@
 """The platforms there are. Each lives in a folder of its own, which is imported only for a spec that names it.
 
-To add a platform: a folder with the file names of the others, and one line in `_FOLDERS`.
+To add a platform: a folder with the file names of the others, and its name in `tasks.spec.platforms.NAMED_PLATFORMS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,13 +12,12 @@ from tasks.imagery.platform import Platform
 from tasks.scenes import Rule, rule_of
 from tasks.settings import PlatformSettings, load, refuse_unknown
 from tasks.spec import CorpusSpec, PlatformItem
+from tasks.spec.platforms import NAMED_PLATFORMS
 
-_FOLDERS = {
-    "earthengine": "tasks.imagery.earthengine",
-    "descarteslabs": "tasks.imagery.descarteslabs",
-    "stac": "tasks.imagery.stac",
-    "demo": "tasks.imagery.stac",
-}
+_SHARED = {"demo": "stac"}
+"""Platforms that live in another one's folder."""
+
+_KINDS = (*NAMED_PLATFORMS, "stac")
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
@@ -63,12 +62,12 @@ class Room:
 
 def room_of(kind: str) -> Room:
     """The room of a platform."""
-    return import_module(_FOLDERS[kind]).ROOM
+    return import_module(f"tasks.imagery.{_SHARED.get(kind, kind)}").ROOM
 
 
 def rooms() -> Mapping[str, Room]:
     """All rooms, by the kind that a spec names."""
-    return {kind: room_of(kind) for kind in _FOLDERS}
+    return {kind: room_of(kind) for kind in _KINDS}
 
 
 def refuse_unknown_settings() -> None:

@@ -15,7 +15,7 @@ from tasks.errors import CorpusError, DamagedDescription, SpecError
 from tasks.imagery.bands import BANDS
 from tasks.scenes import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
-from tasks.shards.description_record import DescriptionRecord, Header
+from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
 from tasks.shards.layout import CORPUS, ROOT_METADATA, SCHEMA, to_json
@@ -92,7 +92,8 @@ class Description:
         # Imported here, because `status` reads descriptions and starts a second faster without zarr.
         from tasks.shards.zarr_metadata import metadata_objects
 
-        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: _plain(self._content())}
+        # In the order in which it is read back, or the bytes would differ between who describes and who restores.
+        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: json.loads(self.to_bytes())}
         return metadata_objects(self.arrays, attributes=attributes, shards=self.shards, shard_size=self.shard_size)
 
     def objects(self) -> dict[str, bytes]:
@@ -175,10 +176,7 @@ def parse_description(content: bytes, where: str) -> Description | str:
         roles=tuple(record.roles),
         # JSON is stored with sorted keys; the order of the platforms is that of the spec.
         bands={name: tuple(b for b in BANDS if b in record.bands[name]) for name in platform_names(spec)},
-        layers={
-            name: LayerDescription(arrays=tuple(array.kind() for array in layer.arrays), facts=layer.facts)
-            for name, layer in record.layers.items()
-        },
+        layers={name: _layer_of(layer) for name, layer in record.layers.items()},
         software=record.software,
     )
 
@@ -238,15 +236,10 @@ def _second_copy(metadata: bytes | None) -> bytes | None:
     return to_json(copy)
 
 
+def _layer_of(record: LayerRecord) -> LayerDescription:
+    return LayerDescription(arrays=tuple(array.kind() for array in record.arrays), facts=record.facts)
+
+
 def _as_read(layer: LayerDescription) -> LayerDescription:
-    """As it comes back from its bytes: who reads a corpus makes the same metadata of it as who described it first."""
-    arrays = tuple(
-        replace(kind, names=dict(sorted(kind.names.items())), attributes=_plain(kind.attributes))
-        for kind in layer.arrays
-    )
-    return LayerDescription(arrays=arrays, facts=_plain(layer.facts))
-
-
-def _plain(content: Any) -> Any:
-    """Through its bytes and back: keys are sorted, tuples have become lists."""
-    return json.loads(to_json(content))
+    """As it comes back from its bytes: keys in order, and lists where its facts and attributes have tuples."""
+    return _layer_of(LayerRecord.model_validate_json(to_json(layer.to_json())))

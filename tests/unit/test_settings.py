@@ -44,5 +44,5 @@ def test_a_value_out_of_bounds_is_refused_with_the_variable_and_the_value(
 
 def test_the_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSENTINEL_SHARDS_IN_FLIGHT", "65")
-    with pytest.raises(SettingsError, match="less than or equal to 64"):
+    with pytest.raises(SettingsError, match="expected 64 or less"):
         load_settings()

@@ -62,6 +62,8 @@ class DescartesLabs:
     """Scenes and pixels of one account. Safe to use from many threads; long-lived ones keep their connections."""
 
     name = "descarteslabs"
+    reach = None
+    """Unknown: what of the Earth an account may see, its catalogue does not tell."""
 
     def __init__(self, settings: DescartesLabsSettings, rule: Rule) -> None:
         """Asks nothing of the platform yet."""

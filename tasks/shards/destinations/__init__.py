@@ -3,11 +3,11 @@
 from urllib.parse import urlsplit
 
 from tasks.errors import SpecError
-from tasks.shards.destinations.destination import Destination, Stored
+from tasks.shards.destinations.destination import Destination, OnDisk, Stored
 from tasks.shards.destinations.local import LocalFolder
 from tasks.spec.locations import is_url
 
-__all__ = ["Destination", "LocalFolder", "Stored", "open_destination"]
+__all__ = ["Destination", "LocalFolder", "OnDisk", "Stored", "open_destination"]
 
 
 def open_destination(location: str) -> Destination:

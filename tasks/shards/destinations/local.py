@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import tempfile
 import time
 import uuid
@@ -114,6 +115,34 @@ class LocalFolder:
         from zarr.storage import LocalStore
 
         return LocalStore(self._root, read_only=True)
+
+    def free(self) -> int:
+        """Bytes that are free on its file system. Raises DestinationError."""
+        with self._explained("the free space cannot be told"):
+            return shutil.disk_usage(self._nearest()).free
+
+    def volume(self) -> int | None:
+        """Its file system; None where that cannot be told."""
+        try:
+            return self._nearest().stat().st_dev
+        except OSError:
+            return None
+
+    @contextmanager
+    def leaving_no_folders(self) -> Generator[None]:
+        """Removes at its end the empty folders that were made meanwhile: of the corpus' own `runs`, and around it."""
+        partial = self._root / _PARTIAL
+        absent = [path for path in (partial, *partial.parents) if not os.path.lexists(path)]
+        try:
+            yield
+        finally:
+            for path in absent:
+                with suppress(OSError):
+                    path.rmdir()
+
+    def _nearest(self) -> Path:
+        """The folder, or the nearest one above it that is there."""
+        return next(path for path in (self._root, *self._root.parents) if os.path.exists(path))  # noqa: PTH110 Path's raises PermissionError
 
     def _target(self, path: str) -> Path:
         target = self._root / path

@@ -54,7 +54,7 @@ def test_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("name", "value"), [("REQUESTS", "0"), ("DEADLINE", "0"), ("PATIENCE", "-1")])
 def test_what_is_out_of_its_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"DEEPSENTINEL_EARTHENGINE_{name}", value)
-    with pytest.raises(SettingsError, match=f"^DEEPSENTINEL_EARTHENGINE_{name}='{value}': .*greater than"):
+    with pytest.raises(SettingsError, match=f"^DEEPSENTINEL_EARTHENGINE_{name}='{value}': expected .*more"):
         load(EarthEngineSettings)
 
 
