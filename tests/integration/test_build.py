@@ -61,9 +61,7 @@ def test_two_builds_are_the_same_to_the_byte(
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
 
-def test_a_build_in_two_destinations_writes_the_same_to_both(
-    here: Run, write_spec: Spec, tmp_path: Path
-) -> None:
+def test_a_build_in_two_destinations_writes_the_same_to_both(here: Run, write_spec: Spec, tmp_path: Path) -> None:
     assert here("build", write_spec(destinations=f"[{tmp_path / 'a'}, file://{tmp_path / 'b'}]")).code == 0
 
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
@@ -136,9 +134,7 @@ def test_two_builds_at_once_do_no_harm(command: Command, here: Run, write_spec: 
     assert tree(tmp_path / "corpus") == tree(tmp_path / "alone")
 
 
-def test_status_counts_what_is_there_and_what_is_missing(
-    here: Run, write_spec: Spec, tmp_path: Path
-) -> None:
+def test_status_counts_what_is_there_and_what_is_missing(here: Run, write_spec: Spec, tmp_path: Path) -> None:
     here("build", write_spec())
     (tmp_path / "corpus" / "commits" / "shard-00002.json").unlink()
 
@@ -175,9 +171,7 @@ def test_verify_names_what_is_wrong_and_repair_lets_a_build_mend_it(
     assert here("verify", tmp_path / "corpus").code == 0
 
 
-def test_metadata_that_was_tampered_with_is_named(
-    here: Run, write_spec: Spec, tmp_path: Path
-) -> None:
+def test_metadata_that_was_tampered_with_is_named(here: Run, write_spec: Spec, tmp_path: Path) -> None:
     here("build", write_spec(size=4))
     metadata = tmp_path / "corpus" / "demo" / "s1" / "zarr.json"
     metadata.write_text(metadata.read_text().replace("0.01", "0.02"))
@@ -188,9 +182,7 @@ def test_metadata_that_was_tampered_with_is_named(
     assert "demo/s1/zarr.json" in ended.output
 
 
-def test_nothing_that_pairs_ends_with_counts_and_commits_nothing(
-    here: Run, write_spec: Spec, tmp_path: Path
-) -> None:
+def test_nothing_that_pairs_ends_with_counts_and_commits_nothing(here: Run, write_spec: Spec, tmp_path: Path) -> None:
     ended = here("build", write_spec(pairing="{max_gap_days: 0.0001, search_days: 2000}"))
 
     assert ended.code == 1
