@@ -4,7 +4,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
-from tasks.doctor import Finding
+from tasks.doctor.findings import Finding
 from tasks.errors import SettingsError
 
 _DEADLINE = 15.0

@@ -2,9 +2,9 @@
 
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
-from tasks.places import ListedPlaces, RandomPlaces, open_places
-from tasks.scenes import lifetime_notes
-from tasks.scenes.roles import FIRST_IMAGES
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.places.opening import open_places
+from tasks.scenes.roles import FIRST_IMAGES, lifetime_notes
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import need_file

@@ -6,13 +6,16 @@ To add a platform: a folder with the file names of the others, and its name in `
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.imagery.platform import Platform
-from tasks.scenes import Rule, rule_of
+from tasks.scenes.roles import Rule, rule_of
 from tasks.settings import PlatformSettings, load, refuse_unknown
 from tasks.spec import CorpusSpec, PlatformItem
 from tasks.spec.platforms import NAMED_PLATFORMS
+
+if TYPE_CHECKING:
+    # Settings and costs are looked up by commands that open no platform, and start a second faster without.
+    from tasks.imagery.platform import Platform
 
 _SHARED = {"demo": "stac"}
 """Platforms that live in another one's folder."""
@@ -54,7 +57,7 @@ class Room:
     """Of a spec under the settings."""
     limits: Callable[[Any], str]
     """The limits in force under the settings, in words."""
-    open: Callable[[Opening, Any], Platform]
+    open: "Callable[[Opening, Any], Platform]"
     """Open it under the settings. Raises CatalogueError, CredentialsError, SettingsError, SpecError."""
     is_remote: Callable[[PlatformItem], bool]
     """Whether opening it asks a server."""
@@ -80,7 +83,7 @@ def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:
     return tuple(load(room_of(item.kind).settings) for item in spec.platform_items)
 
 
-def open_platforms(spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...]) -> list[Platform]:
+def open_platforms(spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...]) -> "list[Platform]":
     """Open the platforms of a spec, in its order, for places within `bounds`; `settings` are in the same order.
 
     Raises CatalogueError, CredentialsError, PlatformUnreachable, SettingsError, SpecError.

@@ -7,9 +7,9 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import best_alternatives, pair_draws, rejection_of
 from tasks.assembly.filling import REMEDY, counted
 from tasks.errors import CorpusError
-from tasks.imagery import Bounds
+from tasks.imagery.rooms import Bounds
 from tasks.notices import told_if_slow
-from tasks.scenes import Outcome
+from tasks.scenes.pairing import Outcome
 
 _SHARDS, _DRAWS = 20, 100
 """What is paired of a random corpus. Of listed places all are, until one has a pair: each may be the only one."""

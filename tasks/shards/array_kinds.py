@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
-from tasks.scenes import sensor_of
+from tasks.scenes.roles import sensor_of
 
 CENTIBEL = 0.01
 """Step of the stored backscatter in dB."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tasks.errors import CorpusError, DamagedDescription, SpecError
 from tasks.imagery.bands import BANDS
-from tasks.scenes import roles_of
+from tasks.scenes.roles import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination

@@ -21,10 +21,12 @@ import numpy as np
 import shapely
 from pydantic import SecretStr
 
-from tasks.imagery import Opening, Traffic, room_of
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.places import Draws
-from tasks.scenes import DAY, Outcome, Role, Rule, pair
+from tasks.imagery.platform import Traffic
+from tasks.imagery.rooms import Opening, room_of
+from tasks.places.draws import Draws
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.roles import DAY, Role, Rule
 from tasks.spec import PlatformItem
 from tests.servers.earthone import Scene, World
 from tests.servers.worlds import START, draws_at, micros, world_over

@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tasks.imagery import Tiles, Traffic
 from tasks.imagery.earthengine import EarthEngineSettings
 from tasks.imagery.earthengine.platform import EarthEngine
 from tasks.imagery.earthengine.scenes import EarthEngineScenes
-from tasks.places import Patch
-from tasks.scenes import DAY, Acquisition, Acquisitions, Role, Rule, Sentinel1Scenes
+from tasks.imagery.platform import Tiles, Traffic
+from tasks.places.patches import Patch
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from tasks.assembly.builder import Builder, open_builder
 from tasks.assembly.candidates import pair_draws
-from tasks.imagery import Traffic
-from tasks.scenes import Outcome
+from tasks.imagery.platform import Traffic
+from tasks.scenes.pairing import Outcome
 from tasks.spec import CorpusSpec
 from tests.benchmarks.planet import write_planet
 

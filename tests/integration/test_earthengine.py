@@ -22,24 +22,15 @@ from tasks.errors import (
     SettingsError,
     SpecError,
 )
-from tasks.imagery import BANDS, Tiles, Traffic
+from tasks.imagery.bands import BANDS
 from tasks.imagery.earthengine import EarthEngineSettings, session
 from tasks.imagery.earthengine.platform import EarthEngine
-from tasks.places import Draws
-from tasks.scenes import (
-    Acquisition,
-    Acquisitions,
-    Candidates,
-    Outcome,
-    Pairs,
-    Reason,
-    Rejection,
-    Role,
-    Rule,
-    Sentinel1Scenes,
-    Sentinel2Scenes,
-    pair,
-)
+from tasks.imagery.platform import Tiles, Traffic
+from tasks.places.draws import Draws
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.roles import Role, Rule
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Sentinel1Scenes, Sentinel2Scenes
 from tests.integration.earthengine_world import (
     PLACES,
     RULE,

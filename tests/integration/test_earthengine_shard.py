@@ -10,8 +10,8 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
 from tasks.imagery.earthengine import EarthEngineSettings, session
 from tasks.imagery.earthengine.platform import EarthEngine
-from tasks.places import Draws
-from tasks.scenes import Reason
+from tasks.places.draws import Draws
+from tasks.scenes.reasons import Reason
 from tasks.settings import Settings
 from tasks.shards.rows import encode_rows, sample_rows
 from tasks.spec import CorpusSpec

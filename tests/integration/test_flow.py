@@ -10,8 +10,8 @@ import yaml
 from prefect.context import refresh_global_settings_context
 
 from tasks.errors import PlatformUnreachable, SceneUnavailable
-from tasks.places import Patch
-from tasks.scenes import Reason
+from tasks.places.patches import Patch
+from tasks.scenes.reasons import Reason
 from tests.archive import EPSG, LEFT, TOP
 from tests.integration.conftest import Ended, tree
 from tests.unit.builders import MadeUp, values

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tasks.assembly.builder import close_builders
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tests.integration.conftest import Command, Ended, tree
 from tests.integration.platforms_world import (
     REGIONS,

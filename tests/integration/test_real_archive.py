@@ -12,7 +12,7 @@ from shapely.geometry import shape
 
 from tasks.assembly.builder import open_builder
 from tasks.assembly.shard import make_shard
-from tasks.imagery import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.planning.preflight import preflight
 from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec

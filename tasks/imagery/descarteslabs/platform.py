@@ -23,22 +23,13 @@ from tasks.imagery.descarteslabs.shared import Shared
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
-from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import (
-    Acquisition,
-    Acquisitions,
-    Candidates,
-    Nearby,
-    Reason,
-    Rejection,
-    Resolver,
-    Rule,
-    SceneIndex,
-    Scenes,
-    Sentinel2Scenes,
-    sensor_of,
-)
-from tasks.scenes.roles import DATATAKE, Sensor
+from tasks.places.draws import Draws
+from tasks.places.patches import PIXEL, Patch, Patches
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.resolving import Resolver
+from tasks.scenes.roles import DATATAKE, Rule, Sensor, sensor_of
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, Scenes, Sentinel2Scenes
 
 _ABSENT = "-"
 

@@ -8,8 +8,8 @@ import pytest
 from tasks.assembly.builder import Builder
 from tasks.assembly.shard import make_shard
 from tasks.errors import CandidatesExhausted, CorpusError, PixelsError, PlatformUnreachable, SceneUnavailable
-from tasks.places import Patch
-from tasks.scenes import Reason
+from tasks.places.patches import Patch
+from tasks.scenes.reasons import Reason
 from tasks.shards.commits import read_commit
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import commit_object, run_object, samples_object

@@ -8,7 +8,7 @@ import pytest
 
 from flows.command.status import show_status
 from tasks.errors import CorpusError
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import commit_object, run_object
 from tests.unit.shards.made import commit_of, corpus, rejected, small

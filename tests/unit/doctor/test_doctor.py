@@ -11,17 +11,18 @@ import pytest
 from rich.console import Console
 
 from flows.command.doctor import _lines, _table
-from tasks.doctor import Finding, destinations, platforms
+from tasks.doctor import destinations, platforms
 from tasks.doctor.contents import examine_window
 from tasks.doctor.destinations import examine_destination
 from tasks.doctor.examination import run_within
-from tasks.doctor.findings import without_secrets, wrong
+from tasks.doctor.findings import Finding, without_secrets, wrong
 from tasks.doctor.limits import examine_limits
 from tasks.doctor.platforms import examine_platform, hurried
 from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError
-from tasks.imagery import Opening, Room, room_of, rooms
-from tasks.places import Draws, open_places
-from tasks.scenes import DAY, rule_of
+from tasks.imagery.rooms import Opening, Room, room_of, rooms
+from tasks.places.draws import Draws
+from tasks.places.opening import open_places
+from tasks.scenes.roles import DAY, rule_of
 from tasks.settings import PlatformSettings, Settings, load
 from tasks.spec import CorpusSpec
 

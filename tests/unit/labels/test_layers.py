@@ -12,8 +12,8 @@ import zarr
 from tasks.assembly.builder import Builder
 from tasks.assembly.shard import make_shard
 from tasks.errors import SpecError
-from tasks.labels import open_layers
-from tasks.places import Patch, Patches
+from tasks.labels.opening import open_layers
+from tasks.places.patches import Patch, Patches
 from tasks.shards.commits import read_commit
 from tasks.shards.description import need_description
 from tasks.shards.layout import samples_object

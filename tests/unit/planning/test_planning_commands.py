@@ -11,7 +11,7 @@ import yaml
 
 from flows.command.cli import main
 from tasks.planning.plan import plan
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tests.unit.builders import builder_over, small_archive, values
 
 Run = Callable[..., tuple[int, str]]

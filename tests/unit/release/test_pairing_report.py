@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import CorpusError
 from tasks.release.pairing_report import pairing_report
 from tasks.report_pairing import report_pairing
-from tasks.scenes import Reason, Rejection
+from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.commits import Commit, RejectedCell
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import PAIRING, commit_object

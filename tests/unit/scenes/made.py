@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.scenes import DAY, Candidates, Nearby, Role, Rule, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes
 
 NOON = 17_654 * DAY
 """2018-05-03 00:00, around which the instants of tests lie."""

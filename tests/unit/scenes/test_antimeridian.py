@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
-from tasks.places import Patches
-from tasks.places.patches import patches_around
-from tasks.scenes import Candidates, Nearby, Outcome, Pairs, SceneIndex, pair
+from tasks.places.patches import Patches, patches_around
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.scenes import Candidates, Nearby
 from tests.unit.scenes.made import NOON, objects, rule
 
 RULE = rule()

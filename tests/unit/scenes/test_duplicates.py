@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
-from tasks.places import Patches
-from tasks.places.patches import patches_around
-from tasks.scenes import DAY, Outcome, Sentinel2Scenes, pair
+from tasks.places.patches import Patches, patches_around
 from tasks.scenes.duplicates import superseded
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.roles import DAY
+from tasks.scenes.scenes import Sentinel2Scenes
 from tests.unit.scenes.made import all_near_all, objects, rule
 
 CATALOGS = Path(__file__).parents[4] / "shared" / "data" / "catalogs"

@@ -5,7 +5,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.scenes import DAY, SceneIndex, Scenes
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.roles import DAY
+from tasks.scenes.scenes import Scenes
 from tests.unit.scenes.made import objects
 
 

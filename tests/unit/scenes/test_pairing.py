@@ -10,7 +10,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tasks.places.patches import Patches, patches_around
-from tasks.scenes import DAY, Candidates, Outcome, Pairs, Reason, Rule, Sentinel1Scenes, Sentinel2Scenes, pair
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.reasons import Reason
+from tasks.scenes.roles import DAY, Rule
+from tasks.scenes.scenes import Candidates, Sentinel1Scenes, Sentinel2Scenes
 from tests.unit.scenes.made import NOON, all_near_all, objects, rule
 
 LON, LAT = np.array([9.0, 9.2, 9.4]), np.array([45.0, 45.0, 45.0])

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from tasks.scenes import Outcome, Reason, Rejection
+from tasks.scenes.pairing import Outcome
+from tasks.scenes.reasons import Reason, Rejection
 
 CODES = [
     "no-sentinel2", "not-covered", "other-zone", "outside-window", "too-cloudy", "too-far", "no-sentinel1",

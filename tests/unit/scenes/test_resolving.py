@@ -5,18 +5,10 @@ import pytest
 import shapely
 
 from tasks.places.patches import patches_around
-from tasks.scenes import (
-    Acquisition,
-    Acquisitions,
-    Nearby,
-    Reason,
-    Rejection,
-    Resolver,
-    Scenes,
-    Sentinel1Scenes,
-    Sentinel2Scenes,
-)
 from tasks.scenes.products import product_key
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.resolving import Resolver
+from tasks.scenes.scenes import Acquisition, Acquisitions, Nearby, Scenes, Sentinel1Scenes, Sentinel2Scenes
 from tests.unit.scenes.made import objects
 
 EVERYWHERE = shapely.box(0, 40, 20, 50)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.scenes import DAY, REPORTED_GAPS, Role, Rule, lifetime_notes, roles_of, rule_of, sensor_of
+from tasks.scenes.roles import DAY, REPORTED_GAPS, Role, Rule, lifetime_notes, roles_of, rule_of, sensor_of
 from tasks.spec import CorpusSpec
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.imagery.bands import BANDS
-from tasks.scenes import Reason, Rejection
+from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import Commit, RejectedCell, StoredObject
 from tasks.shards.description import Description, LayerDescription, describe

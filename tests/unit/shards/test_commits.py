@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import CorpusError, SceneUnavailable
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tasks.shards.commits import (
     Commit,
     StoredObject,

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from tasks.places import Patch, split_of
-from tasks.places.patches import patches_around
-from tasks.scenes import Acquisition, Acquisitions, Reason, Sentinel1Scenes, Sentinel2Scenes
+from tasks.places.patches import Patch, patches_around
+from tasks.places.splits import split_of
+from tasks.scenes.reasons import Reason
+from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes, Sentinel2Scenes
 from tasks.shards.rows import PlatformFacts, Sample, decode_rows, encode_rows, sample_id, sample_rows
 from tasks.spec import CorpusSpec, Splits
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import CorpusError
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tasks.shards.description import need_description
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import commit_object, run_object

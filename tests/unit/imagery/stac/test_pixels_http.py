@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 from tasks.errors import PixelsError
 from tasks.imagery.stac.pixels import read_onto
 from tasks.imagery.stac.refusals import NoAnswer, ServerFailed
-from tasks.places import Patch
+from tasks.places.patches import Patch
 from tests.servers.stac_api import serving
 
 PATCH = Patch(epsg=32632, xmin=500_000, ymax=5_200_000, pixels=32)
