@@ -80,7 +80,7 @@ def test_of_many_writers_of_one_shard_exactly_one_commits(folder: LocalFolder) -
 
 
 class Telling(LocalFolder):
-    """Keeps the order in which objects are written, and says of them what `tell` makes of it."""
+    """Keeps the order in which objects are written; may tell no checksums, or keep what it was not given."""
 
     def __init__(self, location: str, *, checksums: bool = True, spoil: bool = False) -> None:
         super().__init__(location)
