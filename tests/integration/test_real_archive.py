@@ -12,12 +12,8 @@ from shapely.geometry import shape
 
 from tasks.assembly.builder import open_builder
 from tasks.assembly.shard import make_shard
-<<<<<<< HEAD
 from tasks.imagery.bands import BANDS
 from tasks.planning.preflight import preflight
-=======
-from tasks.imagery import BANDS
->>>>>>> stac
 from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec
 from tests.integration.conftest import ROOT
@@ -38,7 +34,7 @@ def build(tmp_path: Path, **keys: object) -> tuple[xarray.Dataset, geopandas.Geo
     }
     spec = CorpusSpec.model_validate(given | keys)
     builder = open_builder(spec)
-    description = builder.description
+    description = preflight(builder).description
     describe_everywhere(builder.destinations, description)
     for shard in range(description.shards):
         make_shard(builder, shard)
