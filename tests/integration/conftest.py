@@ -1,5 +1,6 @@
 """A real Prefect server for the session, a small demo archive, and the command as users run it."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -63,6 +64,12 @@ class Command:
         )
 
 
+def end_with_parent() -> None:
+    """Have Linux end this child when the tests are killed: nobody else would (prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A Prefect server on a free port, on SQLite in a folder of its own: the environment that leads to it."""
@@ -84,6 +91,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         stdout=log,
         stderr=log,
         start_new_session=True,
+        preexec_fn=end_with_parent,
     )
     try:
         _await(f"http://127.0.0.1:{port}/api/health", server, home / "server.log")
