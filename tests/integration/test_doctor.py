@@ -177,8 +177,8 @@ class TestPlatforms:
         self, here: Here, write_spec: WriteSpec, earthengine: EarthEngineServer, earthone: Server, name: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
-        for setting in ("URL", "IAM_URL"):
-            monkeypatch.setenv(f"DEEPSENTINEL_{name.upper()}_{setting}", "http://127.0.0.1:9")
+        for setting in ("EARTHENGINE_URL", "DESCARTESLABS_URL", "DESCARTESLABS_IAM_URL"):
+            monkeypatch.setenv(f"DEEPSENTINEL_{setting}", "http://127.0.0.1:9")
         self.told(here, write_spec, name, "out of reach", "Run the same command later")
 
     def test_never_answers(
