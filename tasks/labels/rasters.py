@@ -132,8 +132,10 @@ class RasterSource:
 
     def place(self, column: int, row: int) -> str:
         """The middle of a pixel in words."""
-        x, y = self.transform * (column + 0.5, row + 0.5)
-        return f"column {column}, row {row} (x {x:g}, y {y:g} in {self.crs.name})"
+        to = self.transform
+        x = to.a * (column + 0.5) + to.b * (row + 0.5) + to.c
+        y = to.d * (column + 0.5) + to.e * (row + 0.5) + to.f
+        return f"column {column}, row {row} (x {x:.10g}, y {y:.10g} in {self.crs.name})"
 
     def _positions(self, patch: Patch, *, corners: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
         """Columns and rows of the source, as floats, under the patch's pixels (or its outermost ones)."""
@@ -149,7 +151,8 @@ class RasterSource:
             return np.full((len(pixels),) * 2, np.nan), np.full((len(pixels),) * 2, np.nan)
         if self._geographic:
             east = east[0, 0] + (east - east[0, 0] + 180) % 360 - 180
-        columns, rows = self._to_pixels * (east, north)
+        to = self._to_pixels
+        columns, rows = to.a * east + to.b * north + to.c, to.d * east + to.e * north + to.f
         left = weights[pixels]
         return left @ columns @ left.T, left @ rows @ left.T
 

@@ -172,9 +172,7 @@ class VectorSource:
     def _count_values(self, *, wanted: bool) -> None:
         """Look at the column of all features; with `wanted`, every class must have one."""
         with told_if_slow(f"{self._path.name}: reading its column {self.column}"):
-            _, _, _, fields = raw.read(
-                self._path, layer=self._layer, columns=[self.column], read_geometry=False
-            )
+            _, _, _, fields = raw.read(self._path, layer=self._layer, columns=[self.column], read_geometry=False)
         counts = Counter(as_text(value) for value in fields[0])
         unknown = [(value, count) for value, count in counts.most_common() if value not in self._classes]
         self.unknown = [value for value, _ in unknown]

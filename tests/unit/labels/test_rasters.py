@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+import rasterio.shutil
+import rasterio.vrt
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.warp import Resampling, reproject
@@ -51,11 +53,12 @@ def test_it_is_what_gdal_makes_of_it_without_approximation(tmp_path: Path) -> No
     assert (warped != read(RasterSource(path, "key"))).mean() <= 1e-4
 
 
+@settings(max_examples=25)
 @given(
     zone=st.integers(1, 60),
     north=st.integers(-7_000, 8_500).map(lambda km: km * 1_000),
     east=st.integers(200, 780).map(lambda km: km * 1_000),
-    pixels=st.sampled_from([16, 33, 250]),
+    pixels=st.sampled_from([16, 33, 128]),
 )
 def test_degrees_anywhere_are_exact(
     tmp_path_factory: pytest.TempPathFactory, zone: int, north: int, east: int, pixels: int
@@ -169,10 +172,7 @@ def test_ten_metres_on_a_grid_in_degrees_are_admitted(tmp_path: Path) -> None:
 def test_a_damaged_raster_is_told_with_the_place(tmp_path: Path) -> None:
     path = Path(source(tmp_path, noise()))
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 3] + bytes(len(content) - len(content) // 3))
-    try:
-        raster = RasterSource(str(path), "key")
-    except SpecError:
-        return
+    path.write_bytes(content[:-1_500] + b"\xff" * 1_500)
+    raster = RasterSource(str(path), "key")
     with pytest.raises(LabelsError, match=r"source.tif: cannot be read at column \d+, row \d+"):
         read(raster)

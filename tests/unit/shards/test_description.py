@@ -323,7 +323,10 @@ def test_the_same_layer_is_the_same_corpus_also_after_it_was_read(folder: LocalF
 @pytest.mark.parametrize(
     ("layer", "told"),
     [
-        (replace(LAYER, facts={**LAYER.facts, "source": {"file": "cover.tif", "md5": "y"}}), "source.md5: the corpus has"),
+        (
+            replace(LAYER, facts={**LAYER.facts, "source": {"file": "cover.tif", "md5": "y"}}),
+            "source.md5: the corpus has",
+        ),
         (replace(LAYER, arrays=LAYER.arrays[:1]), "arrays: differs"),
         (replace(LAYER, arrays=(replace(LAYER.arrays[0], dtype="uint16"), LAYER.arrays[1])), "arrays: differs"),
     ],
