@@ -61,8 +61,8 @@ def test_corine(tmp_path: Path) -> None:
         off = [(held[at] != exact(values, patches[at], grid.c, grid.f, 100)).sum() for at in range(0, PATCHES, 10)]
         _, content = encode_shard(kind, held, 0)
         print(
-            f"\n{Path(path).name}: {PATCHES / drawn:.0f} patches a CPU-s, {PATCHES / (drawn + shares):.0f} with shares; "
-            f"{np.sum(off) / (len(off) * held[0].size):.1e} pixels off exact; {len(content) / PATCHES:.0f} bytes a sample"
+            f"\n{Path(path).name}: {PATCHES / drawn:.0f} patches a CPU-s, {PATCHES / (drawn + shares):.0f} with shares;"
+            f" {np.sum(off) / (len(off) * held[0].size):.1e} pixels off exact; {len(content) / PATCHES:.0f} bytes each"
         )
         with rasterio.open(path) as file, WarpedVRT(file, crs="EPSG:32632", tolerance=0) as warped:
             start = time.process_time()

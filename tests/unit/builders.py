@@ -193,7 +193,7 @@ class Chequer:
     """A layer: squares of 50 m, 1 and 2 by turns over the coordinates of the patch's zone, and the share of 2."""
 
     name = "chequer"
-    platform = None
+    platform: str | None = None
     columns: Mapping[str, str] = {"chequer_two": "Float64"}
 
     def __init__(self, pixels: int = 16, side: int = 50) -> None:

@@ -214,7 +214,7 @@ def test_a_labelled_corpus_is_built_verified_and_grows(tmp_path: Path) -> None:
     for row, own in rows.iterrows():
         y = (TOP + 500 - (own["ymax"] - 10 * np.arange(16) - 5)) // 100
         x = (own["xmin"] + 10 * np.arange(16) + 5 - LEFT + 500) // 100
-        expected = held[np.ix_(y.astype(int), x.astype(int))]
+        expected = held[np.asarray(y, int)[:, None], np.asarray(x, int)]
         assert np.array_equal(pixels[5 + int(str(row))], expected)
         assert own[f"corine_{CORINE[int(expected[0, 0]) - 1].code}"] == (expected == expected[0, 0]).mean()
     description = read_description(grown)

@@ -172,7 +172,7 @@ def test_ten_metres_on_a_grid_in_degrees_are_admitted(tmp_path: Path) -> None:
 def test_a_damaged_raster_is_told_with_the_place(tmp_path: Path) -> None:
     path = Path(source(tmp_path, noise()))
     content = path.read_bytes()
-    path.write_bytes(content[:-1_500] + b"\xff" * 1_500)
+    path.write_bytes(content[:900] + b"\xff" * (len(content) - 900))
     raster = RasterSource(str(path), "key")
     with pytest.raises(LabelsError, match=r"source.tif: cannot be read at column \d+, row \d+"):
         read(raster)

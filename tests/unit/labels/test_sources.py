@@ -1,7 +1,7 @@
 """Labels of the spec's own: classes and values of rasters, features of vectors, and what pins them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -189,7 +189,7 @@ def test_assets_of_earth_engine_are_not_made_yet(tmp_path: Path) -> None:
 
 
 @contextmanager
-def served(folder: Path, *, etag: str | None) -> Iterator[str]:
+def served(folder: Path, *, etag: str | None) -> Generator[str]:
     class Handler(SimpleHTTPRequestHandler):
         def send_header(self, keyword: str, value: str) -> None:
             if keyword != "Last-Modified":
