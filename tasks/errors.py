@@ -46,6 +46,10 @@ class SceneUnavailable(DeepSentinelError):
         self.reason, self.scene = reason, scene
 
 
+class LabelsError(DeepSentinelError):
+    """A source of labels is damaged, or holds what it must not. The shard fails, every time until it is corrected."""
+
+
 class PlatformUnreachable(DeepSentinelError):
     """A platform did not answer for its whole patience. The run stops: every other shard would wait as long."""
 

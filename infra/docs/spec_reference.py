@@ -47,7 +47,7 @@ A spec is a YAML file that describes a corpus completely: with what the platform
 - A key that is unknown or stands twice is refused, and so is a value of another kind or beyond its bounds.
 """
 
-_TITLES = {"": "Keys", "stac": "An item of `platforms`: `stac`"}
+_TITLES = {"": "Keys", "stac": "An item of `platforms`: `stac`", "labels": "An item of `labels`: a source of one's own"}
 
 
 def page() -> str:
@@ -100,6 +100,8 @@ def _value(field: dict[str, Any]) -> str:
         case "array":
             least = f" of {field['minItems']} or more" if "minItems" in field else ""
             return f"list{least}: {_value(field['items'])}"
+        case "object":
+            return "keys and values"
         case "string":
             return f"text: {PATTERNS[field['pattern']]}" if "pattern" in field else "text"
         case kind:

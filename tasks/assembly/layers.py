@@ -22,9 +22,12 @@ def lay(layers: Sequence[Layer], samples: list[Sample], shard: int, arrays: dict
     for layer in layers:
         values: dict[str, Any] = {}
         if patches is not None:
-            pixels = layer.render(patches, shard)
-            for kind in layer.arrays:
-                arrays[kind.path][rows] = kind.stored(pixels[kind.path])
+            if layer.platform is None:
+                pixels = layer.render(patches, shard)
+                for kind in layer.arrays:
+                    arrays[kind.path][rows] = kind.stored(pixels[kind.path])
+            else:
+                pixels = {kind.path: arrays[kind.path][rows] for kind in layer.arrays}
             values = dict(layer.facts(patches, shard, pixels))
         for name, dtype in layer.columns.items():
             column = np.full(len(samples), None, dtype=object)

@@ -2,12 +2,13 @@
 
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
+from tasks.labels.opening import open_layer
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
 from tasks.scenes.roles import FIRST_IMAGES, lifetime_notes
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
-from tasks.spec.locations import need_file
+from tasks.spec.labels import LabelItem
 
 Places = RandomPlaces | ListedPlaces
 """Whatever a spec draws from."""
@@ -44,18 +45,12 @@ def examine_window(spec: CorpusSpec) -> list[Finding]:
     return [Finding(what="window", ok=True, found=f"{first:%Y-%m-%d} to {end:%Y-%m-%d}, within both missions")]
 
 
-def examine_label(label: str, spec: CorpusSpec) -> list[Finding]:
-    """Whether a label can be made, and its file is there."""
-    what = f"label {label}"
-    findings = [
-        Finding(
-            what=what, ok=False, found="labels cannot be made by this version", remedy="Use `labels: []` in the spec."
-        )
-    ]
-    if label == "corine" and spec.sources.corine:
-        try:
-            path = need_file(spec.sources.corine, "sources.corine")
-            findings.append(Finding(what=what, ok=True, found=f"its file is there: {path}"))
-        except DeepSentinelError as error:
-            findings.append(wrong(what, error, "Correct sources.corine in the spec."))
-    return findings
+def examine_label(item: LabelItem, spec: CorpusSpec) -> list[Finding]:
+    """Whether a label can be made: its source is there, can be read, and is what it should be."""
+    what = f"label {item.name}"
+    try:
+        facts = open_layer(item, spec).describe()
+    except DeepSentinelError as error:
+        return [wrong(what, error, "Correct `labels` and `sources` in the spec.")]
+    licence = facts.get("licence") or "its licence is not told"
+    return [Finding(what=what, ok=True, found=f"{facts.get('named', {}).get('source', 'can be made')}; {licence}")]

@@ -38,8 +38,8 @@ def examine(
     for item in spec.platform_items:
         what = f"platform {item.name}"
         checks[what] = partial(examine_platform, what, item, spec, places, deadline)
-    for label in spec.labels:
-        checks[f"label {label}"] = partial(examine_label, label, spec)
+    for item in spec.label_items:
+        checks[f"label {item.name}"] = partial(examine_label, item, spec)
     for location in dict.fromkeys(spec.destinations):
         what = f"destination {location}"
         checks[what] = partial(examine_destination, what, location, spec, places, stored)

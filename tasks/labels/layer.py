@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tasks.places.patches import Patches
@@ -21,15 +22,25 @@ class Layer(Protocol):
     """The arrays that it fills."""
     columns: Mapping[str, str]
     """The columns that it adds to the rows, with their pandas types."""
+    platform: str | None
+    """The platform that sends its pixels with the images, under the same paths; None: it renders them itself."""
 
     def describe(self) -> dict[str, Any]:
-        """What `corpus.json` says of it: sources with their digests, classes, licence. Compared when a corpus grows."""
+        """What `corpus.json` says of it: sources with their digests, classes, licence. Compared when a corpus grows.
+
+        Not compared is what stands under `named`: it follows from what the source is called.
+        """
+        ...
+
+    def covers(self, patches: Patches) -> NDArray[np.bool_]:
+        """Whether its source reaches over all of each of n patches, as far as that can be known: (n,)."""
         ...
 
     def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
-        """The pixels on n patches of a shard by array path: (n, ..., height, width) in the array's own type.
+        """The pixels on n patches of a shard by array path: (n, ..., height, width) in the array's own type, or floats
+        with NaN for nodata of an array that has a step. Not asked of a layer whose pixels a platform sends.
 
-        A layer of which a platform has sent the pixels with the imagery need not be asked.
+        Raises LabelsError: its source is damaged, or holds what it must not.
         """
         ...
 

@@ -13,6 +13,9 @@ STORED = 780_000 / 250**2
 LABELS_STORED = {"corine": 1_900 / 250**2, "osm": 16_600 / 250**2}
 """Bytes stored a pixel of a sample; measured with zstd 3 on European patches."""
 
+OTHER_STORED = 0.1
+"""The same of a label of the spec's own: between CORINE's classes of 100 m and those of 10 m."""
+
 MOVED = 13 * 2 + 2 * 4
 """Bytes moved a pixel: 13 bands of 16 bits, 2 of 32."""
 
@@ -65,7 +68,8 @@ def estimate(
     shards = places.shards(spec.size)
     samples = min(shards * spec.shard_size, len(places.patches)) if isinstance(places, ListedPlaces) else spec.size or 0
     pixels = samples * spec.patch.pixels**2
-    stored = round(pixels * (STORED * len(spec.platforms) + sum(LABELS_STORED[label] for label in spec.labels)))
+    labels = sum(LABELS_STORED.get(item.name, OTHER_STORED) for item in spec.label_items)
+    stored = round(pixels * (STORED * len(spec.platforms) + labels))
     platforms: list[PlatformEstimate] = []
     for item, own in zip(spec.platform_items, of_platforms, strict=True):
         cost = room_of(item.kind).cost(own, spec)

@@ -19,7 +19,7 @@ from tasks.shards.description_record import DescriptionRecord, Header, LayerReco
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
 from tasks.shards.layout import CORPUS, ROOT_METADATA, SCHEMA, to_json
-from tasks.shards.stored_spec import differences, platform_names, stored_spec
+from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
 _COPY = "deepsentinel"
@@ -203,9 +203,10 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
         if name in wanted.bands and found.bands[name] != wanted.bands[name]
     ]
     contradictions += [
-        f"layer {name}: what the corpus was built with differs from what the spec gives now"
+        difference
         for name in found.layers
-        if name in wanted.layers and found.layers[name] != wanted.layers[name]
+        if name in wanted.layers
+        for difference in layer_differences(name, found.layers[name].to_json(), wanted.layers[name].to_json())
     ]
     if contradictions:
         raise SpecError(

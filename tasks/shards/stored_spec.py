@@ -9,14 +9,17 @@ from tasks.spec.locations import is_url
 
 _MODES = ("random", "cover", "points")
 
+_FILES = ("corine", "raster", "vectors")
+"""Keys of sources of labels that name files; their digests are in what the layers say of themselves."""
+
 _MAY_CHANGE = ("size",)
-"""Keys of the spec that a later build may give another value; destinations are not recorded at all."""
+"""Keys of the spec that a later build may give another value; destinations, and what is accepted, are not recorded."""
 
 
 def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
     """The spec with all defaults, without destinations, with the digest of the places, and of local files no more than
     their names: the corpus is the same wherever they lie."""
-    content = spec.model_dump(mode="json", exclude={"destinations"}, exclude_none=True)
+    content = spec.model_dump(mode="json", exclude={"destinations", "accept"}, exclude_none=True)
     for mode in _MODES:
         if _is_places_file(mode, content["places"].get(mode)):
             content["places"][mode] = _end(content["places"][mode], 1)
@@ -24,9 +27,11 @@ def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
         # Of a catalogue its folder's name too: catalogues are called alike.
         if not isinstance(item, str) and _is_local(item["stac"]["catalog"]):
             item["stac"]["catalog"] = _end(item["stac"]["catalog"], 2)
-    for name, location in content.get("sources", {}).items():
-        if _is_local(location):
-            content["sources"][name] = _end(location, 1)
+    described = [source for item in content["labels"] if not isinstance(item, str) for source in item.values()]
+    for sources in (content.get("sources", {}), *described):
+        for name, location in sources.items():
+            if name in _FILES and _is_local(location):
+                sources[name] = _end(location, 1)
     content["places"]["digest"] = places
     return content
 
@@ -44,6 +49,20 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         f"{key}: the corpus has {_told(key, old)}, the spec {_told(key, new)}"
         for key in sorted({*old, *new})
         if key not in _MAY_CHANGE and _compared(key, old) != _compared(key, new)
+    ]
+
+
+def layer_differences(name: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Where what a corpus was labelled with differs from what the spec gives now, in words.
+
+    How a source is called says nothing: its digest does.
+    """
+    old, new = (_flat(content["facts"] | {"arrays": content["arrays"]}) for content in (before, after))
+    return [
+        f"labels: {name}: {key}: "
+        + ("differs" if key == "arrays" else f"the corpus has {_told(key, old)}, the spec gives {_told(key, new)}")
+        for key in sorted({*old, *new})
+        if not key.startswith("named.") and old.get(key) != new.get(key)
     ]
 
 
@@ -68,7 +87,7 @@ def _compared(key: str, flat: dict[str, Any]) -> Any:
     local = (
         (group == "places" and name in _MODES and _is_places_file(name, value))
         or (group == "platforms" and name.endswith(".stac.catalog") and _is_local(value))
-        or (group == "sources" and value is not None)
+        or (group in ("sources", "labels") and key.rpartition(".")[2] in _FILES and _is_local(value))
     )
     return Path if local else value
 
@@ -80,7 +99,11 @@ def _told(key: str, flat: dict[str, Any]) -> str:
 def _flat_spec(spec: dict[str, Any], platforms: set[str]) -> dict[str, Any]:
     """The values of a spec by keys such as a.b.c; `platforms` are those of which more than the name is told."""
     names = platform_names(spec)
-    flat = _flat({key: value for key, value in spec.items() if key != "platforms"}) | {"platforms": names}
+    flat = _flat({key: value for key, value in spec.items() if key not in ("platforms", "labels")})
+    labels = [(item, {}) if isinstance(item, str) else next(iter(item.items())) for item in spec["labels"]]
+    flat |= {"platforms": names, "labels": [name for name, _ in labels]}
+    for name, source in labels:
+        flat |= _flat(source, f"labels.{name}.")
     for name, item in zip(names, spec["platforms"], strict=True):
         if name in platforms:
             flat |= {f"platforms.{name}": name} if isinstance(item, str) else _flat(item, f"platforms.{name}.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import SpecError
+from tasks.spec.labels import LabelSource
 from tasks.spec.locations import FOLDER
 from tasks.spec.messages import explain
 from tasks.spec.model import CorpusSpec
@@ -19,6 +20,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "patch": PatchSize,
     "platforms": StacItem,
     "stac": StacSource,
+    "labels": LabelSource,
     "sources": Sources,
     "splits": Splits,
 }

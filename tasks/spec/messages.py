@@ -32,8 +32,10 @@ def explain(error: ValidationError, file: SpecFile, keys_of: Mapping[str, Sequen
 def _line(error: ErrorDetails, file: SpecFile, keys_of: Mapping[str, Sequence[str]]) -> str:
     keys, message = _keys(error), tell(error)
     if error["type"] == "extra_forbidden":
-        parent = next((str(key) for key in reversed(keys[:-1]) if not isinstance(key, int)), "")
-        message += f"; {file.suggest(keys, keys_of.get(parent, []))}"
+        parents = [str(key) for key in reversed(keys[:-1]) if not isinstance(key, int)]
+        # Under a name of the user's own the keys are those of what it is in.
+        parent = next((key for key in parents if key in keys_of), "")
+        message += f"; {file.suggest(keys, keys_of[parent])}"
     # What contradicts something elsewhere is told of the whole spec, and begins with a key.
     line = file.line_of(keys or [message.partition(":")[0]])
     return f"{file.path}{f', line {line}' if line else ''}: {message}"

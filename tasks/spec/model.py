@@ -1,11 +1,12 @@
 """CorpusSpec: the one description of a corpus."""
 
 import datetime as dt
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tasks.errors import SpecError
+from tasks.spec.labels import Accepted, LabelItem, WrittenLabel, label_item, usable_labels
 from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
 from tasks.spec.messages import tell
@@ -39,11 +40,14 @@ class CorpusSpec(Part):
     platforms: tuple[WrittenPlatform, ...] = Field(default=("demo",), min_length=1)
     """Whom the images come from: `earthengine`, `descarteslabs`, `demo`, or `{stac: {...}}`. The first one pairs, and
     each other delivers the same two acquisitions. One alone need not be a list."""
-    labels: tuple[Literal["corine", "osm"], ...] = ()
-    """Rasters made beside the images: CORINE Land Cover 2018, and OpenStreetMap's points, lines and polygons.
-    This version makes none of them."""
+    labels: tuple[WrittenLabel, ...] = ()
+    """Rasters made beside the images: `corine`, CORINE Land Cover 2018; `osm`, OpenStreetMap's points, lines and
+    polygons; or any other source, `NAME: {...}`. One alone need not be a list."""
     sources: Sources = Sources()
     """Files that labels are read from."""
+    accept: tuple[Accepted, ...] = ()
+    """What has to be said in so many words: `uncovered`, that labels do not cover all places, which are nodata there;
+    `wdpa-noncommercial`, that a corpus with the World Database on Protected Areas may not be used commercially."""
     splits: Splits = Splits()
     """Shares of the samples for training, validation and test."""
     shard_size: int = Field(default=250, ge=1, le=4096)
@@ -87,11 +91,17 @@ class CorpusSpec(Part):
             written[location] = item
         return locations
 
-    # Of validators that come before, the last one defined is the first to run: the others see lists.
-    @field_validator("platforms", "destinations", "labels", mode="before")
+    @field_validator("labels")
     @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+    def _usable_labels(cls, labels: Any) -> Any:
+        usable_labels(labels)
+        return labels
+
+    # Of validators that come before, the last one defined is the first to run: the others see lists.
+    @field_validator("platforms", "destinations", "labels", "accept", mode="before")
+    @classmethod
+    def _lists(cls, value: Any, info: ValidationInfo) -> Any:
+        return [value] if isinstance(value, str) or (info.field_name == "labels" and isinstance(value, dict)) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -99,6 +109,13 @@ class CorpusSpec(Part):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"platforms: the name {name!r} stands twice; give each stac item a `name` of its own")
+        for item in self.label_items:
+            needed = item.source.needs_acceptance if item.source else None
+            if needed and needed not in self.accept:
+                raise ValueError(
+                    f"labels: {item.name}: the World Database on Protected Areas, and whatever is derived from it, may "
+                    f"not be used commercially without permission; write `accept: [{needed}]` if that suits the corpus"
+                )
         held = memory_of_shard(self)
         if held > MOST_HELD:
             fits = max(1, MOST_HELD * self.shard_size // held)
@@ -133,6 +150,11 @@ class CorpusSpec(Part):
     def platform_names(self) -> list[str]:
         """Names of the platforms as arrays and columns bear them, in the spec's order."""
         return [item.name for item in self.platform_items]
+
+    @property
+    def label_items(self) -> tuple[LabelItem, ...]:
+        """The labels in the spec's order, each with its name."""
+        return tuple(label_item(written) for written in self.labels)
 
     def changed(self, *, size: int | None = None, destinations: list[str] | None = None) -> "CorpusSpec":
         """The spec with another size or other destinations. Raises SpecError: it is none with them."""

@@ -131,7 +131,8 @@ class Sources(Part):
     """Files that labels are read from instead of a platform's own copy."""
 
     corine: str | None = None
-    """The CORINE Land Cover 2018 raster, a GeoTIFF; without it, Earth Engine's copy."""
+    """CORINE Land Cover 2018: the raster as it is delivered or an extract, file or http(s) URL, or the vectors as a
+    GeoPackage or FlatGeobuf; without it, Earth Engine's copy."""
 
     @field_validator("corine")
     @classmethod

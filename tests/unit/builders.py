@@ -193,6 +193,7 @@ class Chequer:
     """A layer: squares of 50 m, 1 and 2 by turns over the coordinates of the patch's zone, and the share of 2."""
 
     name = "chequer"
+    platform: str | None = None
     columns: Mapping[str, str] = {"chequer_two": "Float64"}
 
     def __init__(self, pixels: int = 16, side: int = 50) -> None:
@@ -213,6 +214,9 @@ class Chequer:
 
     def describe(self) -> dict[str, Any]:
         return {"side": self.side, "classes": (1, 2)}
+
+    def covers(self, patches: Patches) -> NDArray[np.bool_]:
+        return np.ones(len(patches), bool)
 
     def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
         self.asked.append(len(patches))

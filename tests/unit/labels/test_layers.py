@@ -12,7 +12,6 @@ import zarr
 from tasks.assembly.builder import Builder
 from tasks.assembly.shard import make_shard
 from tasks.errors import SpecError
-from tasks.labels.opening import open_layers
 from tasks.places.patches import Patch, Patches
 from tasks.shards.commits import read_commit
 from tasks.shards.description import need_description
@@ -20,7 +19,7 @@ from tasks.shards.layout import samples_object
 from tasks.shards.rows import decode_rows
 from tasks.shards.verification import verify_corpus
 from tests.archive import EPSG, LEFT, TOP
-from tests.unit.builders import Chequer, MadeUp, described, made_up_builder, spec_over
+from tests.unit.builders import Chequer, MadeUp, described, made_up_builder
 
 OBJECT = "labels/chequer/c/0/0/0"
 
@@ -132,7 +131,7 @@ def test_a_layer_is_not_asked_at_all_if_no_place_has_pixels(tmp_path: Path) -> N
 def test_a_layer_other_than_the_one_the_corpus_was_built_with_is_refused(tmp_path: Path) -> None:
     built(tmp_path, Chequer(side=50), size=5)
     other = made_up_builder(tmp_path, MadeUp(), layers=(Chequer(side=40),), size=5)
-    with pytest.raises(SpecError, match="layer chequer: what the corpus was built with differs"):
+    with pytest.raises(SpecError, match="labels: chequer: side: the corpus has 50, the spec gives 40"):
         described(other)
 
 
@@ -141,8 +140,3 @@ def test_the_chequer_itself_is_a_function_of_the_coordinates() -> None:
     patches = Patches(epsg=np.array([EPSG]), xmin=np.array([patch.xmin]), ymax=np.array([patch.ymax]), pixels=16)
     (pixels,) = Chequer().render(patches, 0)["labels/chequer"]
     assert pixels[0, 0] != pixels[0, 5] == pixels[5, 0] != pixels[5, 5]
-
-
-def test_labels_that_this_version_cannot_make_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"labels: \[corine\]: labels cannot be made by this version"):
-        open_layers(spec_over(tmp_path, labels=["corine"]))

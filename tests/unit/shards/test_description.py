@@ -321,14 +321,23 @@ def test_the_same_layer_is_the_same_corpus_also_after_it_was_read(folder: LocalF
 
 
 @pytest.mark.parametrize(
-    "layer",
+    ("layer", "told"),
     [
-        replace(LAYER, facts={**LAYER.facts, "source": {"file": "cover.tif", "md5": "y"}}),
-        replace(LAYER, arrays=LAYER.arrays[:1]),
-        replace(LAYER, arrays=(replace(LAYER.arrays[0], dtype="uint16"), LAYER.arrays[1])),
+        (
+            replace(LAYER, facts={**LAYER.facts, "source": {"file": "cover.tif", "md5": "y"}}),
+            "source.md5: the corpus has",
+        ),
+        (replace(LAYER, arrays=LAYER.arrays[:1]), "arrays: differs"),
+        (replace(LAYER, arrays=(replace(LAYER.arrays[0], dtype="uint16"), LAYER.arrays[1])), "arrays: differs"),
     ],
 )
-def test_a_layer_that_gives_something_else_now_is_refused_by_name(layer: Any) -> None:
+def test_a_layer_that_gives_something_else_now_is_refused_by_name(layer: Any, told: str) -> None:
     with pytest.raises(SpecError) as caught:
         reconcile(described(layers={"cover": layer}), described(layers={"cover": LAYER}), "here")
-    assert "\n  layer cover: what the corpus was built with differs from what the spec gives now" in str(caught.value)
+    assert f"\n  labels: cover: {told}" in str(caught.value)
+
+
+def test_the_name_of_a_layers_source_may_change() -> None:
+    named = replace(LAYER, facts={**LAYER.facts, "named": {"source": "copy.tif", "year": None}})
+    found = described(layers={"cover": LAYER})
+    assert reconcile(described(layers={"cover": named}), found, "here") is found

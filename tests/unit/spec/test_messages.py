@@ -137,6 +137,8 @@ def places_of_keys() -> list[tuple[str, ...]]:
 def with_value(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
     if keys[0] == "platforms" and len(keys) == 3:
         return values(platforms=[{"stac": {"catalog": "a"} | {keys[2]: value}}])
+    if keys[0] == "labels" and len(keys) == 2:
+        return values(labels=[{"mine": {"raster": "a.tif"} | {keys[1]: value}}])
     return values(**{keys[0]: {keys[1]: value} if len(keys) == 2 else value})
 
 

@@ -1,0 +1,107 @@
+"""A label of classes: its arrays, and the shares of the classes as columns."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.labels.legends import LabelClass
+from tasks.places.patches import Patch, Patches
+from tasks.shards.array_kinds import ArrayKind
+
+SHARE = "Float64"
+"""The type of columns of shares, null where a place has no pixels."""
+
+Draw = Callable[[Patch], NDArray[Any]]
+"""The classes on a patch: (scheme, height, width), 0 where there is none."""
+
+
+class ClassLayer:
+    """Classes from 1 on, 0 = nodata: one array (y, x), or (scheme, y, x) where the source has several schemes.
+
+    Its columns are `<name>_<code>`, or `<name>_<scheme>_<code>`: the share that the class has of all pixels of the
+    patch, those without a class included; and `<name>[_<scheme>]_nodata`, the share of these. So they add up to 1.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        schemes: Mapping[str, tuple[LabelClass, ...]],
+        pixels: int,
+        facts: Mapping[str, Any],
+        draw: Draw | None,
+        covers: Callable[[Patches], NDArray[np.bool_]],
+        platform: str | None = None,
+        long_name: str = "",
+    ) -> None:
+        """`schemes` are the classes by scheme, whose name is of no account if it is alone; `draw` is None where
+        `platform` sends the classes with its images."""
+        self.name, self.platform, self._facts, self._draw, self._covers = name, platform, facts, draw, covers
+        self._alone = len(schemes) == 1
+        self._schemes = schemes
+        legends = [[one.to_json() for one in classes] for classes in schemes.values()]
+        most = max((one.index for classes in schemes.values() for one in classes), default=1)
+        shape = (pixels, pixels)
+        axis = (
+            f"{name}_scheme"  # not `scheme`: the labels of a corpus open as one data set, where a name has one length
+        )
+        self.arrays = (
+            ArrayKind(
+                path=f"labels/{name}",
+                dimensions=("y", "x") if self._alone else (axis, "y", "x"),
+                shape=shape if self._alone else (len(schemes), *shape),
+                dtype="uint8" if most < 256 else "uint16",
+                fill=0,
+                codec="zstd",
+                names={} if self._alone else {axis: tuple(schemes)},
+                attributes={
+                    "long_name": long_name or name,
+                    "nodata": 0,
+                    "legend": legends[0] if self._alone else dict(zip(schemes, legends, strict=True)),
+                },
+            ),
+        )
+        self.columns: Mapping[str, str] = {
+            column: SHARE for scheme, classes in schemes.items() for column in self._columns_of(scheme, classes)
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Source, licence, attribution; the classes are in the array's attributes."""
+        return dict(self._facts)
+
+    def covers(self, patches: Patches) -> NDArray[np.bool_]:
+        """Whether the source reaches over all of each patch."""
+        return self._covers(patches)
+
+    def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
+        """The classes on n patches. Raises LabelsError."""
+        (kind,) = self.arrays
+        if self._draw is None:
+            raise TypeError(f"{self.name}: comes with the images of {self.platform}, and is not drawn")
+        pixels = np.zeros((len(patches), *kind.shape), kind.dtype)
+        for index in range(len(patches)):
+            pixels[index] = self._draw(patches[index]).reshape(kind.shape)
+        return {kind.path: pixels}
+
+    def facts(self, patches: Patches, shard: int, pixels: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """The shares of the classes on n patches, (n,) each."""
+        (kind,) = self.arrays
+        found = pixels[kind.path].reshape(len(patches), len(self._schemes), -1)
+        columns: dict[str, NDArray[Any]] = {}
+        for at, (scheme, classes) in enumerate(self._schemes.items()):
+            most = max((one.index for one in classes), default=0)
+            counts = np.array([np.bincount(one[at], minlength=most + 1) for one in found])
+            shares = counts[:, [one.index for one in classes] + [0]] / found.shape[2]
+            columns |= dict(zip(self._columns_of(scheme, classes), shares.T, strict=True))
+        return columns
+
+    def _columns_of(self, scheme: str, classes: tuple[LabelClass, ...]) -> list[str]:
+        start = self.name if self._alone else f"{self.name}_{column_part(scheme)}"
+        return [f"{start}_{column_part(one.code)}" for one in classes] + [f"{start}_nodata"]
+
+
+def column_part(text: str) -> str:
+    """A class' code or a band's name as part of a column's name: small letters, digits and '_'."""
+    return "".join(character if character.isalnum() else "_" for character in text.lower())

@@ -1,0 +1,143 @@
+"""CORINE Land Cover: a raster or vectors of the Copernicus Land Monitoring Service, stored as 1 to 44."""
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import SpecError
+from tasks.labels.classes import ClassLayer
+from tasks.labels.legends import CORINE
+from tasks.labels.pins import pin, source_name
+from tasks.labels.rasters import RasterSource, first_where
+from tasks.labels.vectors import VectorSource, is_vectors
+from tasks.spec import CorpusSpec
+
+LICENCE = "Copernicus data and information policy: free, full and open access (Regulation (EU) 1159/2013)"
+ATTRIBUTION = (
+    "Copernicus Land Monitoring Service, European Environment Agency (EEA): CORINE Land Cover. "
+    "https://land.copernicus.eu"
+)
+LONG_NAME = "CORINE Land Cover, level 3, class 1 to 44; 0 = nodata, sea that is not mapped, and outside"
+
+KEY = "sources.corine"
+
+_NO_CLASS = (0, 48, 49, 50, 128, -128, 255, 990, 995, 999)
+"""What deliveries and extracts hold where there is no class: nodata by generation and type of file, and the
+unclassified land (49, 990) and water (50, 995). No class has any of these numbers in either numbering."""
+
+_LEAST, _MOST, _OUTSIDE = -128, 999, -32768
+"""The least and the most number that means anything, and what extracts of 16 bits hold outside."""
+
+_COLUMNS = r"(code|clc)_?(\d\d|code|18|2018)?(_\d\d)?"
+"""Columns of CLC codes: Code_18 of the delivery, CODE_12, code, clc_code, clc, ..."""
+
+_UNKNOWN = 255
+
+_EXPECTED = (
+    "expected CORINE's classes, 1 to 44 or 111 to 523, and no class as 0, 48, 128 or 255. Give the raster of the "
+    "Copernicus Land Monitoring Service, or an extract of it that was not resampled by averaging."
+)
+
+
+def open_corine(spec: CorpusSpec) -> ClassLayer:
+    """The layer of `labels: [corine]`. Raises SpecError: its source is absent, unreadable, or has no such codes."""
+    location, pixels = spec.sources.corine, spec.patch.pixels
+    if location is None:
+        raise SpecError(
+            f"labels: [corine] needs its source. Give the raster of CORINE Land Cover 2018 as `{KEY}`, a file or URL "
+            "(https://land.copernicus.eu/en/products/corine-land-cover/clc2018)."
+        )
+    facts = facts_of(pin(location, KEY), location)
+    if is_vectors(location):
+        return corine_of_vectors(location, pixels, facts)
+    source = RasterSource(location, KEY)
+    if source.dtype.kind not in "iuf":
+        raise SpecError(f"{KEY}: {location} holds {source.dtype}, expected whole numbers. {_EXPECTED}")
+    return corine_layer(
+        pixels,
+        facts,
+        draw=lambda patch: source.read(
+            patch, fill=0, dtype=np.uint8, translate=lambda codes: classes_of(codes, source.nodata)
+        ),
+        covers=source.covers,
+    )
+
+
+def corine_of_vectors(location: str, pixels: int, facts: dict[str, Any]) -> ClassLayer:
+    """The layer from polygons with a column of CLC codes."""
+    codes = {one.code: one.index for one in CORINE} | {str(code): 0 for code in (990, 995, 999)}
+    source = VectorSource(location, KEY, codes, column_pattern=_COLUMNS)
+    if source.unknown:
+        raise SpecError(
+            f"{KEY}: {location} has {', '.join(map(repr, source.unknown[:3]))} in its column "
+            f"{source.column}; {_EXPECTED}"
+        )
+    return corine_layer(pixels, facts | source.facts(), draw=source.draw, covers=source.covers)
+
+
+def corine_layer(
+    pixels: int, facts: dict[str, Any], *, draw: Any, covers: Any, platform: str | None = None
+) -> ClassLayer:
+    """The layer, wherever its classes come from: columns `corine_<code>` and `corine_nodata`."""
+    return ClassLayer(
+        "corine",
+        schemes={"clc": CORINE},
+        pixels=pixels,
+        facts=facts,
+        draw=draw,
+        covers=covers,
+        platform=platform,
+        long_name=LONG_NAME,
+    )
+
+
+def facts_of(source: dict[str, Any], location: str) -> dict[str, Any]:
+    """What a corpus says of its CORINE."""
+    name = source_name(location)
+    return {
+        "source": source,
+        "named": {"source": name, "year": year_of(name)},
+        "licence": LICENCE,
+        "attribution": ATTRIBUTION,
+    }
+
+
+def year_of(name: str) -> int | None:
+    """The reference year that the name of a delivery tells, e.g. U2018_CLC2018_V2020_20u1, g100_clc12_V18_5."""
+    # The first year, if there are two, is that of the update with which the second one's map was revised.
+    found = re.findall(r"CLC_?(20\d\d|19\d\d|\d\d)(?!\d)", name, re.IGNORECASE)
+    if not found:
+        return None
+    year = int(found[-1])
+    return year if year > 100 else (1900 if year >= 90 else 2000) + year
+
+
+def classes_of(codes: NDArray[Any], nodata: float | None = None) -> NDArray[np.uint8]:
+    """Codes of a source, of either numbering, as classes 1 to 44, 0 = none; any shape. Raises WrongValue."""
+    none = codes == _OUTSIDE
+    if codes.dtype.kind == "f":
+        none |= np.isnan(codes)
+    if nodata is not None:
+        none |= codes == nodata
+    whole = np.where(none, 0, codes)
+    broken = (whole < _LEAST) | (whole > _MOST) | (whole % 1 != 0)
+    if broken.any():
+        raise first_where(broken, codes, _EXPECTED)
+    classes = _TABLE[whole.astype(np.int64) - _LEAST]
+    if (unknown := classes == _UNKNOWN).any():
+        raise first_where(unknown, codes, _EXPECTED)
+    return classes
+
+
+def _table() -> NDArray[np.uint8]:
+    """The class of every number from the least on."""
+    table = np.full(_MOST - _LEAST + 1, _UNKNOWN, np.uint8)
+    for one in CORINE:
+        table[[one.index - _LEAST, int(one.code) - _LEAST]] = one.index
+    table[np.array(_NO_CLASS) - _LEAST] = 0
+    return table
+
+
+_TABLE = _table()
