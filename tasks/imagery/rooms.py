@@ -3,10 +3,12 @@
 To add a platform: a folder with the file names of the others, and one line in `_FOLDERS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+
+from pydantic_settings import BaseSettings
 
 from tasks.imagery.platform import Platform
 from tasks.scenes import Rule, rule_of
@@ -71,9 +73,12 @@ def rooms() -> Mapping[str, Room]:
     return {kind: room_of(kind) for kind in _FOLDERS}
 
 
-def refuse_unknown_settings() -> None:
-    """See that every `DEEPSENTINEL_...` variable is a setting of the package or of a platform. Raises SettingsError."""
-    refuse_unknown(room.settings for room in rooms().values())
+def refuse_unknown_settings(also: Iterable[type[BaseSettings]] = ()) -> None:
+    """See that every `DEEPSENTINEL_...` variable is a setting of the package, of a platform, or one of `also`.
+
+    Raises SettingsError.
+    """
+    refuse_unknown([*(room.settings for room in rooms().values()), *also])
 
 
 def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:
