@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.errors import SettingsError
+from tasks.spec.wording import expectation
 
 PREFIX = "DEEPSENTINEL_"
 
@@ -73,8 +74,7 @@ def load(model: type[S]) -> S:
         first = error.errors()[0]
         name = variable_of(model, str(first["loc"][0]))
         found = "" if any(part in name for part in _SECRET) else f"={first['input']!r}"
-        message = str(first["msg"]).removeprefix("Value error, ")
-        raise SettingsError(f"{name}{found}: {message}. Correct or unset this variable.") from None
+        raise SettingsError(f"{name}{found}: {expectation(first)}. Correct or unset this variable.") from None
 
 
 def variable_of(model: type[BaseSettings], field: str) -> str:

@@ -14,7 +14,7 @@ from pyproj import Transformer
 from rasterio.transform import Affine
 
 from tasks.imagery.bands import BANDS
-from tasks.places import Patch
+from tasks.places.patches import Patch
 
 EPSG, LEFT, TOP = 32632, 499_980, 5_000_040
 """Where scenes lie: a corner on the 60 m grid of Sentinel-2."""

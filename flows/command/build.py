@@ -8,9 +8,8 @@ from flows.build_corpus import build_corpus
 from flows.command.embedded_server import ensure_server
 from flows.command.prefect_api import need_prefect
 from flows.command.terminal import bar
-from tasks.assembly.builder import open_builder
 from tasks.errors import CorpusError, DeepSentinelError
-from tasks.planning.preflight import preflight
+from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.commits import corpus_digest
 from tasks.shards.destinations import open_destination
 from tasks.shards.layout import PREVIEW
@@ -22,7 +21,7 @@ from tasks.spec import CorpusSpec
 def build_with_progress(spec: CorpusSpec) -> None:
     """Build a corpus and show how far it is. Raises DeepSentinelError: it could not be finished."""
     # What is wrong with the spec is told at once, not after Prefect's server has started.
-    builder = open_builder(spec)
+    builder = open_to_build(spec)
     for note in builder.notes:
         print(f"note: {note}")
     found = preflight(builder)

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.command.prefect_api import examine_prefect
-from tasks.doctor import Checks, Finding, examine
+from tasks.doctor.examination import Checks, examine
+from tasks.doctor.findings import Finding
 from tasks.errors import CorpusError
 from tasks.settings import load_settings
 from tasks.spec import CorpusSpec

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from tasks.errors import DestinationError, SpecError
-from tasks.imagery import platform_settings
-from tasks.places import open_places
+from tasks.imagery.rooms import platform_settings
+from tasks.places.opening import open_places
 from tasks.planning.estimate import estimate
-from tasks.scenes import Reason, lifetime_notes
+from tasks.scenes.reasons import Reason
+from tasks.scenes.roles import lifetime_notes
 from tasks.settings import load_settings
 from tasks.spec import CorpusSpec
 

@@ -4,7 +4,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
-from tasks.doctor import Finding
+from tasks.doctor.findings import Finding
 from tasks.errors import SettingsError
 
 _DEADLINE = 15.0
@@ -39,6 +39,8 @@ def examine_prefect(deadline: float) -> list[Finding]:
             client.read_flows(limit=1)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
+        if status in (404, 405):
+            return [_no_api(url)]  # its UI answers so, and any other web server
         found = f"{url}: refused with status {status}"
         if status in (401, 403):
             start = "Set PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING to a valid login."
@@ -46,6 +48,10 @@ def examine_prefect(deadline: float) -> list[Finding]:
     except httpx.HTTPError as error:
         return [Finding(what=what, ok=False, found=f"{url}: unreachable ({type(error).__name__})", remedy=start)]
     except (httpx.InvalidURL, ValueError):
-        found = f"{url}: what answers is no Prefect API"
-        return [Finding(what=what, ok=False, found=found, remedy="Correct PREFECT_API_URL: it ends with /api.")]
+        return [_no_api(url)]
     return [Finding(what=what, ok=True, found=f"{url} answers")]
+
+
+def _no_api(url: str) -> Finding:
+    remedy = "Correct PREFECT_API_URL: it ends with /api."
+    return Finding(what="prefect", ok=False, found=f"{url}: what answers is no Prefect API", remedy=remedy)

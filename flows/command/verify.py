@@ -23,8 +23,8 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
     for destination, description in zip(destinations[1:], descriptions[1:], strict=True):
         if told := differences(descriptions[0].spec, description.spec):
             raise SpecError(
-                f"{destination.location}: is another corpus than {destinations[0].location} ({told[0]}). Verify the two "
-                "apart."
+                f"{destination.location}: is another corpus than {destinations[0].location} ({told[0]}). Verify each "
+                "alone."
             )
     found = [_verify(one, told, deep) for one, told in zip(destinations, descriptions, strict=True)]
     count = sum(len(one.faults) for one in found)
@@ -57,8 +57,8 @@ def _verify(destination: Destination, description: Description, deep: bool) -> V
     if not found.faults:
         seconds = time.monotonic() - began
         print(
-            f"{description.name}: {description.shards} shards are whole, {found.bytes / 1e6:,.1f} MB in {seconds:.1f} s, "
-            f"sha256:{corpus_digest(destination)}"
+            f"{description.name}: {description.shards} shards are whole, sha256:{corpus_digest(destination)}, "
+            f"{found.bytes / 1e6:,.1f} MB in {seconds:.1f} s"
         )
     return found
 

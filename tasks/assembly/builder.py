@@ -7,10 +7,13 @@ from itertools import count
 from threading import Lock
 
 from tasks.assembly.fetch_threads import FetchThreads
-from tasks.imagery import Platform, Traffic, open_platforms, platform_settings
-from tasks.labels import Layer, open_layers
-from tasks.places import ListedPlaces, RandomPlaces, open_places
-from tasks.scenes import Rule, lifetime_notes, rule_of
+from tasks.imagery.platform import Platform, Traffic
+from tasks.imagery.rooms import open_platforms, platform_settings
+from tasks.labels.layer import Layer
+from tasks.labels.opening import open_layers
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.places.opening import open_places
+from tasks.scenes.roles import Rule, lifetime_notes, rule_of
 from tasks.settings import PlatformSettings, Settings, load_settings
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description, LayerDescription, describe

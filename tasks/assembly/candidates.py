@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.assembly.builder import Builder
-from tasks.imagery import Traffic
-from tasks.places import Draws, Patch
-from tasks.scenes import Acquisitions, Candidates, Outcome, Pairs, Reason, Rejection, pair
+from tasks.imagery.platform import Traffic
+from tasks.places.draws import Draws
+from tasks.places.patches import Patch
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.scenes import Acquisitions, Candidates
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.rows import PlatformFacts, Sample
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import Candidate
 from tasks.errors import SceneUnavailable
-from tasks.imagery import Tiles, Traffic
-from tasks.scenes import Reason, Rejection
+from tasks.imagery.platform import Tiles, Traffic
+from tasks.scenes.reasons import Reason, Rejection
 
 
 @dataclass(frozen=True, kw_only=True)

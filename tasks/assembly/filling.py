@@ -14,8 +14,9 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import Candidate, Clock, candidates_of
 from tasks.assembly.fetching import Fetched, fetched
 from tasks.errors import CandidatesExhausted
-from tasks.imagery import Traffic, array_path, nodata_fraction
-from tasks.scenes import Reason, Rejection
+from tasks.imagery.bands import array_path
+from tasks.imagery.platform import Traffic, nodata_fraction
+from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.commits import RejectedCell
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.rows import PlatformFacts, Sample, sample_rows

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.labels import Layer
+from tasks.labels.layer import Layer
 from tasks.shards.rows import Sample, patches_of
 
 

@@ -1,24 +1,22 @@
 """What the corpus is to hold: whether its places, window and labels can be had."""
 
-from pathlib import Path
-
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
-from tasks.places import ListedPlaces, RandomPlaces, open_places
-from tasks.scenes import lifetime_notes
-from tasks.scenes.rule import FIRST_IMAGES
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.places.opening import open_places
+from tasks.scenes.roles import FIRST_IMAGES, lifetime_notes
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
-from tasks.spec.locations import resolve_path
+from tasks.spec.locations import need_file
 
 Places = RandomPlaces | ListedPlaces
 """Whatever a spec draws from."""
 
 
-def examine_places(spec: CorpusSpec, folder: Path, settings: Settings, opened: list[Places]) -> list[Finding]:
+def examine_places(spec: CorpusSpec, settings: Settings, opened: list[Places]) -> list[Finding]:
     """Whether the places can be read and are enough; what was opened goes into `opened`."""
     try:
-        places = open_places(spec, folder, settings.cache)
+        places = open_places(spec, settings.cache)
         opened.append(places)
         shards = places.shards(spec.size)
     except DeepSentinelError as error:
@@ -46,8 +44,8 @@ def examine_window(spec: CorpusSpec) -> list[Finding]:
     return [Finding(what="window", ok=True, found=f"{first:%Y-%m-%d} to {end:%Y-%m-%d}, within both missions")]
 
 
-def examine_label(label: str, spec: CorpusSpec, folder: Path) -> list[Finding]:
-    """Whether a label can be made, and its file is there. `folder` is where the spec lies."""
+def examine_label(label: str, spec: CorpusSpec) -> list[Finding]:
+    """Whether a label can be made, and its file is there."""
     what = f"label {label}"
     findings = [
         Finding(
@@ -56,7 +54,7 @@ def examine_label(label: str, spec: CorpusSpec, folder: Path) -> list[Finding]:
     ]
     if label == "corine" and spec.sources.corine:
         try:
-            path = resolve_path(spec.sources.corine, folder, key="sources.corine")
+            path = need_file(spec.sources.corine, "sources.corine")
             findings.append(Finding(what=what, ok=True, found=f"its file is there: {path}"))
         except DeepSentinelError as error:
             findings.append(wrong(what, error, "Correct sources.corine in the spec."))

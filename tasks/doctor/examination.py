@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import TimeoutError as OutOfTime
 from multiprocessing.pool import AsyncResult, ThreadPool
-from pathlib import Path
 
 from tasks.doctor.contents import Places, examine_label, examine_places, examine_window
 from tasks.doctor.destinations import bytes_stored, examine_destination
 from tasks.doctor.findings import Finding, public
 from tasks.doctor.limits import examine_limits
-from tasks.doctor.platforms import absent_package, examine_platform, hurried
+from tasks.doctor.platforms import examine_platform
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 
@@ -24,28 +23,26 @@ Checks = dict[str, Callable[[], Sequence[Finding]]]
 
 
 def examine(
-    spec: CorpusSpec, folder: Path, settings: Settings, *, deadline: float = DEADLINE, also: Checks | None = None
+    spec: CorpusSpec, settings: Settings, *, deadline: float = DEADLINE, also: Checks | None = None
 ) -> list[Finding]:
     """Examine all that a spec names, and never stop at what is wrong.
 
-    `folder` is where the spec lies. Each check may take `deadline` seconds; those of platforms and destinations and
-    those in `also` run at the same time. Nothing stays behind at the destinations.
+    Each check may take `deadline` seconds; those of platforms, labels and destinations and those in `also` run at the
+    same time. Nothing stays behind at the destinations.
     """
     opened: list[Places] = []
-    absent = absent_package()
-    findings = [*run_within(deadline, {"places": lambda: examine_places(spec, folder, settings, opened)})]
+    findings = [*run_within(deadline, {"places": lambda: examine_places(spec, settings, opened)})]
     places = opened[0] if opened else None
-    stored = bytes_stored(spec, places, settings) if places and not absent else None
+    stored = bytes_stored(spec, places, settings) if places else None
     checks: Checks = {}
-    for item, name in zip(spec.platforms, spec.platform_names, strict=True):
-        one = spec.model_copy(update={"platforms": (item,)})
-        what = f"platform {name}"
-        checks[what] = partial(examine_platform, what, one, places, folder, hurried(settings, deadline), absent)
+    for item in spec.platform_items:
+        what = f"platform {item.name}"
+        checks[what] = partial(examine_platform, what, item, spec, places, deadline)
     for label in spec.labels:
-        checks[f"label {label}"] = partial(examine_label, label, spec, folder)
+        checks[f"label {label}"] = partial(examine_label, label, spec)
     for location in dict.fromkeys(spec.destinations):
         what = f"destination {location}"
-        checks[what] = partial(examine_destination, what, location, spec, None if absent else places, stored)
+        checks[what] = partial(examine_destination, what, location, spec, places, stored)
     checks |= also or {}
     findings += [*examine_window(spec), *run_within(deadline, checks), *examine_limits(spec, settings)]
     return [public(one) for one in findings]

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.places import Draws, Patch, Patches
-from tasks.scenes import Acquisitions, Candidates, Rejection
+from tasks.places.draws import Draws
+from tasks.places.patches import Patch, Patches
+from tasks.scenes.reasons import Rejection
+from tasks.scenes.scenes import Acquisitions, Candidates
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,26 +1,28 @@
 """The platforms there are. Each lives in a folder of its own, which is imported only for a spec that names it.
 
-To add a platform: a folder with the file names of the others, and one line in `_FOLDERS`.
+To add a platform: a folder with the file names of the others, and its name in `tasks.spec.platforms.NAMED_PLATFORMS`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import BaseSettings
 
-from tasks.imagery.platform import Platform
-from tasks.scenes import Rule, rule_of
+from tasks.scenes.roles import Rule, rule_of
 from tasks.settings import PlatformSettings, load, refuse_unknown
 from tasks.spec import CorpusSpec, PlatformItem
+from tasks.spec.platforms import NAMED_PLATFORMS
 
-_FOLDERS = {
-    "earthengine": "tasks.imagery.earthengine",
-    "descarteslabs": "tasks.imagery.descarteslabs",
-    "stac": "tasks.imagery.stac",
-    "demo": "tasks.imagery.stac",
-}
+if TYPE_CHECKING:
+    # Settings and costs are looked up by commands that open no platform, and start a second faster without.
+    from tasks.imagery.platform import Platform
+
+_SHARED = {"demo": "stac"}
+"""Platforms that live in another one's folder."""
+
+_KINDS = (*NAMED_PLATFORMS, "stac")
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
@@ -57,7 +59,7 @@ class Room:
     """Of a spec under the settings."""
     limits: Callable[[Any], str]
     """The limits in force under the settings, in words."""
-    open: Callable[[Opening, Any], Platform]
+    open: "Callable[[Opening, Any], Platform]"
     """Open it under the settings. Raises CatalogueError, CredentialsError, SettingsError, SpecError."""
     is_remote: Callable[[PlatformItem], bool]
     """Whether opening it asks a server."""
@@ -65,12 +67,12 @@ class Room:
 
 def room_of(kind: str) -> Room:
     """The room of a platform."""
-    return import_module(_FOLDERS[kind]).ROOM
+    return import_module(f"tasks.imagery.{_SHARED.get(kind, kind)}").ROOM
 
 
 def rooms() -> Mapping[str, Room]:
     """All rooms, by the kind that a spec names."""
-    return {kind: room_of(kind) for kind in _FOLDERS}
+    return {kind: room_of(kind) for kind in _KINDS}
 
 
 def refuse_unknown_settings(also: Iterable[type[BaseSettings]] = ()) -> None:
@@ -86,7 +88,7 @@ def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:
     return tuple(load(room_of(item.kind).settings) for item in spec.platform_items)
 
 
-def open_platforms(spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...]) -> list[Platform]:
+def open_platforms(spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...]) -> "list[Platform]":
     """Open the platforms of a spec, in its order, for places within `bounds`; `settings` are in the same order.
 
     Raises CatalogueError, CredentialsError, PlatformUnreachable, SettingsError, SpecError.

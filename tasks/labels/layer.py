@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from tasks.places import Patches
+from tasks.places.patches import Patches
 from tasks.shards.array_kinds import ArrayKind
 
 

@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import PlacesError
+from tasks.places.capacity import capacity_in_shards
 from tasks.places.cells import cells_of
 from tasks.places.counters import ATTEMPT, CELLS, POINTS, to_instants, to_unit, words_of
 from tasks.places.lattice import Lattice
 from tasks.places.patches import Patches, in_neighbouring_zone, interleave, patches_around
 from tasks.places.regions import Region
-
-CANDIDATES_PER_SAMPLE = 1.5
-"""A shard's share of the region's cells: candidates beyond its size replace those that cannot be served."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ class RandomPlaces:
     @property
     def capacity(self) -> int:
         """Shards the region has candidates for."""
-        return max(1, int(len(self.cells) // (CANDIDATES_PER_SAMPLE * self.shard_size)))
+        return capacity_in_shards(len(self.cells), self.shard_size)
 
     def shards(self, size: int | None) -> int:
         """Shards of a corpus of `size` samples.

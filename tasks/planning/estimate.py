@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tasks.imagery import room_of
-from tasks.places import ListedPlaces, RandomPlaces
+from tasks.imagery.rooms import room_of
+from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.settings import PlatformSettings, Settings
 from tasks.spec import CorpusSpec
 

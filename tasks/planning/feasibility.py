@@ -2,17 +2,19 @@
 
 from collections import Counter
 from functools import lru_cache
+from itertools import product
 
 from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import best_alternatives, pair_draws, rejection_of
 from tasks.assembly.filling import REMEDY, counted
 from tasks.errors import CorpusError
-from tasks.imagery import Bounds
+from tasks.imagery.rooms import Bounds
 from tasks.notices import told_if_slow
-from tasks.scenes import Outcome
+from tasks.scenes.pairing import Outcome
 
-_SHARDS, _DRAWS = 20, 100
-"""What is paired of a random corpus. Of listed places all are, until one has a pair: each may be the only one."""
+_SHARDS, _DRAWS, _ENOUGH = 20, 100, 2_000
+"""What is paired of a random corpus: the first draws of the first shards, and where these are few, what the shards
+would draw again. Of listed places all are, until one has a pair: each may be the only one."""
 
 
 @lru_cache(maxsize=4)
@@ -27,15 +29,17 @@ def refuse_hopeless(builder: Builder, shards: int) -> None:
     random = builder.places.replaces
     looked_at = min(shards, _SHARDS) if random else shards
     with told_if_slow(f"{builder.spec.name}: looking for a first pair") as say:
-        for shard in range(looked_at):
-            draws = builder.places.draws(shard)
+        for attempt, shard in product(range(builder.places.attempts), range(looked_at)):
+            if random and tried.total() >= _ENOUGH:
+                break
+            draws = builder.places.draws(shard, attempt)
             draws = draws.take(slice(0, _DRAWS)) if random else draws
             _, pairs = pair_draws(builder, draws, builder.traffic())
             if (pairs.outcome == Outcome.PAIRED).any():
                 return
             best = best_alternatives(pairs, draws.alternatives)
             tried.update(rejection_of(pairs, draws, index).reason.words for index in best)
-            say(shard + 1, looked_at)
+            say(attempt * looked_at + shard + 1, builder.places.attempts * looked_at)
     raise CorpusError(f"nothing pairs: {tried.total()} candidates were tried: {counted(tried)}. {REMEDY}")
 
 

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from tasks.assembly.builder import Builder
+from tasks.assembly.builder import Builder, open_builder
 from tasks.errors import DamagedDescription, SpecError
 from tasks.planning.feasibility import refuse_hopeless
 from tasks.shards.commits import committed_shards
 from tasks.shards.description import Description, foreign, read_description, reconcile
+from tasks.shards.destinations import open_destination
 from tasks.shards.layout import PAIRING, PREVIEW
 from tasks.shards.writing import everywhere
+from tasks.spec import CorpusSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,16 @@ class Preflight:
     """Shards that at least one destination lacks."""
     finished: bool
     """Whether every destination holds the whole corpus, described as it is to be, and its release."""
+
+
+def open_to_build(spec: CorpusSpec) -> Builder:
+    """Open what a spec names, destinations first: a folder that cannot be written is told before a catalogue is read.
+
+    Raises DestinationError; what `open_builder` raises.
+    """
+    for location in spec.destinations:
+        open_destination(location).prepare()
+    return open_builder(spec)
 
 
 def preflight(builder: Builder) -> Preflight:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from tasks.imagery import array_path
+from tasks.imagery.bands import array_path
 from tasks.release.quicklooks import Quicklook, backscatter_composite, contact_sheet, true_colour
 from tasks.shards.array_kinds import CENTIBEL, S1_NODATA
 from tasks.shards.commits import committed_shards

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
-from tasks.scenes import sensor_of
+from tasks.scenes.roles import sensor_of
 
 CENTIBEL = 0.01
 """Step of the stored backscatter in dB."""
@@ -60,7 +60,7 @@ class ArrayKind:
         NaN nodata; nodata is the type's smallest value, which no number of steps ever becomes.
         """
         if self.step is None:
-            return values.astype(self.dtype, casting="same_kind", copy=False)
+            return values.astype(self.dtype, casting="safe", copy=False)
         steps = np.round(values.astype(np.float64) / self.step)
         most = np.iinfo(self.dtype).max
         return np.where(np.isnan(steps), self.fill, np.clip(steps, -most, most)).astype(self.dtype)

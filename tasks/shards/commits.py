@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tasks.errors import CorpusError
 from tasks.notices import told_if_slow
-from tasks.scenes import Reason, Rejection
+from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import COMMITS, SCHEMA, commit_object, shard_of, to_json

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from tasks.errors import CorpusError, DamagedDescription, SpecError
 from tasks.imagery.bands import BANDS
-from tasks.scenes import roles_of
+from tasks.scenes.roles import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
-from tasks.shards.description_record import DescriptionRecord, Header
+from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
 from tasks.shards.layout import COMMITS, CORPUS, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
@@ -95,7 +95,8 @@ class Description:
         # Imported here, because `status` reads descriptions and starts a second faster without zarr.
         from tasks.shards.zarr_metadata import metadata_objects
 
-        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: self._content()}
+        # In the order in which it is read back, or the bytes would differ between who describes and who restores.
+        attributes = {"corpus": self.name, "schema": SCHEMA, _COPY: json.loads(self.to_bytes())}
         return metadata_objects(self.arrays, attributes=attributes, shards=self.shards, shard_size=self.shard_size)
 
     def objects(self) -> dict[str, bytes]:
@@ -135,7 +136,7 @@ def describe(
         capacity=capacity,
         roles=tuple(roles_of(spec)),
         bands=bands,
-        layers=dict(layers or {}),
+        layers={name: _as_read(layer) for name, layer in (layers or {}).items()},
         software={name: version(name) for name in _SOFTWARE},
     )
 
@@ -178,10 +179,7 @@ def parse_description(content: bytes, where: str) -> Description | str:
         roles=tuple(record.roles),
         # JSON is stored with sorted keys; the order of the platforms is that of the spec.
         bands={name: tuple(b for b in BANDS if b in record.bands[name]) for name in platform_names(spec)},
-        layers={
-            name: LayerDescription(arrays=tuple(array.kind() for array in layer.arrays), facts=layer.facts)
-            for name, layer in record.layers.items()
-        },
+        layers={name: _layer_of(layer) for name, layer in record.layers.items()},
         software=record.software,
     )
 
@@ -210,7 +208,7 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
     contradictions += [
         f"layer {name}: what the corpus was built with differs from what the spec gives now"
         for name in found.layers
-        if name in wanted.layers and found.layers[name].to_json() != _as_read(wanted.layers[name])
+        if name in wanted.layers and found.layers[name] != wanted.layers[name]
     ]
     if contradictions:
         raise SpecError(
@@ -259,6 +257,10 @@ def _second_copy(metadata: bytes | None) -> bytes | None:
     return to_json(copy)
 
 
-def _as_read(layer: LayerDescription) -> Any:
-    """As it would come back from its bytes: tuples have become lists."""
-    return json.loads(to_json(layer.to_json()))
+def _layer_of(record: LayerRecord) -> LayerDescription:
+    return LayerDescription(arrays=tuple(array.kind() for array in record.arrays), facts=record.facts)
+
+
+def _as_read(layer: LayerDescription) -> LayerDescription:
+    """As it comes back from its bytes: keys in order, and lists where its facts and attributes have tuples."""
+    return _layer_of(LayerRecord.model_validate_json(to_json(layer.to_json())))

@@ -71,7 +71,7 @@ class _ArrayRecord(Record):
         )
 
 
-class _LayerRecord(Record):
+class LayerRecord(Record):
     arrays: list[_ArrayRecord]
     facts: dict[str, Any]
 
@@ -85,7 +85,7 @@ class DescriptionRecord(Record):
     capacity: Annotated[int, Field(ge=1)]
     roles: Annotated[list[Annotated[str, Field(pattern=r"^s[12][a-z0-9_]*$")]], Field(min_length=1)]
     bands: dict[str, list[str]]
-    layers: dict[str, _LayerRecord]
+    layers: dict[str, LayerRecord]
     software: dict[str, str]
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tasks.spec.wording import expectation
+
 _SHOWN = 40
 """Characters of a wrong value that a message quotes; a longer one is left out."""
 
@@ -16,7 +18,7 @@ def damage(error: ValidationError) -> str:
     """What is wrong with a record, in one line: the first wrong key, what was expected there, what was found."""
     first, *more = error.errors(include_url=False)
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    message = expectation(first)
     found = repr(first["input"])
     if where and first["type"] != "missing" and len(found) <= _SHOWN:
         message += f", found {found}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from tasks.scenes import DAY, REPORTED_GAPS
+from tasks.scenes.roles import DAY, REPORTED_GAPS
 from tasks.shards.json_record import Record
 
 LIMITS = REPORTED_GAPS

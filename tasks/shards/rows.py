@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.places import Patch, Patches, split_of
-from tasks.scenes import Acquisition, Acquisitions, Reason, Sentinel1Scenes, Sentinel2Scenes, roles_of, sensor_of
+from tasks.places.patches import Patch, Patches
+from tasks.places.splits import split_of
+from tasks.scenes.reasons import Reason
+from tasks.scenes.roles import roles_of, sensor_of
+from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes, Sentinel2Scenes
 from tasks.spec import CorpusSpec
 
 _HOUR = 3_600_000_000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tasks.shards.commits import committed_shards, read_commits, reasons_of, record_bytes, sound_commit
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination

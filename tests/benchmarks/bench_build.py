@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.assembly.builder import Workshop, open_workshop
-from tasks.build_shard import STAGES, make_shard
+from tasks.assembly.builder import Builder, open_builder
+from tasks.assembly.shard import STAGES, make_shard
 from tasks.demo import make_archive
-from tasks.prepare_corpus import describe_everywhere
+from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec
 
 SHARDS, SHARD_SIZE = 4, 12
@@ -34,13 +34,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_stages_and_orchestration(archive: Path, tmp_path: Path) -> None:
     """Samples a second and CPU a sample: the shards alone, one after the other, then the same through the flow."""
     samples = SHARDS * SHARD_SIZE
-    shop = _shop(archive, tmp_path / "alone")
-    describe_everywhere(shop)
+    builder = _builder(archive, tmp_path / "alone")
+    describe_everywhere(builder.destinations, builder.description)
     alone = dict.fromkeys(STAGES, 0.0)
     wall = time.perf_counter()
     with _cpu() as direct:
         for shard in range(SHARDS):
-            for stage, seconds in make_shard(shop, shard).seconds.items():
+            for stage, seconds in make_shard(builder, shard).seconds.items():
                 alone[stage] += seconds
     wall = time.perf_counter() - wall
     print(f"\n{samples} samples of 250 px, shards of {SHARD_SIZE}, without Prefect: {samples / wall:.1f} samples/s")
@@ -51,12 +51,12 @@ def test_stages_and_orchestration(archive: Path, tmp_path: Path) -> None:
     from flows.build_corpus import build_corpus
 
     # The first run starts Prefect's embedded server: not a cost of a run, but of a session.
-    first = _shop(archive, tmp_path / "first", size=SHARD_SIZE)
-    build_corpus(first.spec, archive)
-    through = _shop(archive, tmp_path / "through")
+    first = _builder(archive, tmp_path / "first", size=SHARD_SIZE)
+    build_corpus(first.spec)
+    through = _builder(archive, tmp_path / "through")
     wall_flow = time.perf_counter()
     with _cpu() as flow:
-        assert build_corpus(through.spec, archive, return_state=True).is_completed()  # pyright: ignore
+        assert build_corpus(through.spec, return_state=True).is_completed()  # pyright: ignore
     wall_flow = time.perf_counter() - wall_flow
     print(f"through the flow, 2 shards in flight: {samples / wall_flow:.1f} samples/s")
     added = flow[0] - direct[0]
@@ -65,7 +65,7 @@ def test_stages_and_orchestration(archive: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
 
 
-def _shop(archive: Path, destination: Path, size: int = SHARDS * SHARD_SIZE) -> Workshop:
+def _builder(archive: Path, destination: Path, size: int = SHARDS * SHARD_SIZE) -> Builder:
     spec = CorpusSpec.model_validate(
         {
             "name": "bench",
@@ -79,7 +79,7 @@ def _shop(archive: Path, destination: Path, size: int = SHARDS * SHARD_SIZE) -> 
             "destinations": [str(destination)],
         }
     )
-    return open_workshop(spec, archive)
+    return open_builder(spec)
 
 
 @contextmanager

@@ -21,15 +21,20 @@ import numpy as np
 import shapely
 from pydantic import SecretStr
 
-from tasks.imagery import Traffic
-from tasks.imagery.descarteslabs import open_descarteslabs
-from tasks.places import Draws
-from tasks.scenes import DAY, Outcome, Rule, ScenePair, pair
-from tasks.settings import Settings
+from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
+from tasks.imagery.platform import Traffic
+from tasks.imagery.rooms import Opening, room_of
+from tasks.places.draws import Draws
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.spec import PlatformItem
 from tests.servers.earthone import Scene, World
 from tests.servers.worlds import START, draws_at, micros, world_over
 
-RULE = Rule(window=(micros(START), micros(START) + 90 * DAY), max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None)
+RULE = Rule(
+    window=(micros(START), micros(START) + 90 * DAY),
+    roles={"s2": Role(near=None, reach=30 * DAY), "s1": Role(near="s2", reach=3 * DAY)},
+)
 
 
 def main() -> None:
@@ -49,14 +54,16 @@ def main() -> None:
 
 def measure(url: str, draws: Draws, requests: int, latency: float, samples: int) -> None:
     """Search for candidates, then fetch samples, with so many requests in flight."""
-    settings = Settings(
-        descarteslabs_url=url,
-        descarteslabs_iam_url=url,
-        descarteslabs_client_id=World().client[0],
-        descarteslabs_client_secret=SecretStr(World().client[1]),
-        descarteslabs_requests=requests,
+    settings = DescartesLabsSettings(
+        url=url,
+        iam_url=url,
+        client_id=World().client[0],
+        client_secret=SecretStr(World().client[1]),
+        requests=requests,
     )
-    platform, traffic = open_descarteslabs(settings, RULE), Traffic()
+    item = PlatformItem(kind="descarteslabs", name="descarteslabs")
+    opening = Opening(item=item, rule=RULE, bounds=(-180, -90, 180, 90))
+    platform, traffic = room_of("descarteslabs").open(opening, settings), Traffic()
     with measured() as catalogue:
         found = platform.candidates(draws, traffic)
     asked = traffic.requests
@@ -64,9 +71,7 @@ def measure(url: str, draws: Draws, requests: int, latency: float, samples: int)
     paired = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
 
     def fetch(n: int) -> None:
-        s2_scene, s1_scene = int(pairs.s2_scene[n]), int(pairs.s1_scene[n])
-        chosen = ScenePair(s2=found.sentinel2, s2_scene=s2_scene, s1=found.sentinel1, s1_scene=s1_scene)
-        platform.fetch(draws.patches[n], chosen, traffic)
+        platform.fetch(draws.patches[n], pairs.acquisitions(found, n), traffic)
 
     with ThreadPoolExecutor(requests) as threads:
         # Connections are opened once a process, and the server makes its pixels once: not what is measured.
@@ -74,6 +79,7 @@ def measure(url: str, draws: Draws, requests: int, latency: float, samples: int)
         before = traffic.counts()
         with measured() as pixels:
             list(threads.map(fetch, np.resize(paired[:40], samples).tolist()))
+    platform.close()
     sent = {key: value - before[key] for key, value in traffic.counts().items()}
     rate, bound = sent["requests"] / pixels["wall"], requests / latency
     print(f"{requests} requests in flight, {latency * 1000:g} ms latency, {samples} samples")

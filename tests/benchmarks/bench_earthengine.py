@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tasks.imagery import Tiles, Traffic
-from tasks.imagery.earthengine import EarthEngine
+from tasks.imagery.earthengine import EarthEngineSettings
+from tasks.imagery.earthengine.platform import EarthEngine
 from tasks.imagery.earthengine.scenes import EarthEngineScenes
-from tasks.places import Patch
-from tasks.scenes import DAY, Rule, ScenePair, Sentinel1Scenes
-from tasks.settings import Settings
+from tasks.imagery.platform import Tiles, Traffic
+from tasks.places.patches import Patch
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes
 
 
 def main() -> None:
@@ -38,21 +39,18 @@ def main() -> None:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stdout and server.stdin
-    settings = Settings(
-        earthengine_url=server.stdout.readline().strip(),
-        earthengine_credentials="anonymous",
-        earthengine_project="bench",
-        earthengine_requests=arguments.requests,
+    settings = EarthEngineSettings(
+        url=server.stdout.readline().strip(), credentials="anonymous", project="bench", requests=arguments.requests
     )
     window = (1_500_000_000_000_000, 1_600_000_000_000_000)
-    rule = Rule(window=window, max_gap=3 * DAY, search=30 * DAY, max_cloud_cover=None)
+    rule = Rule(window=window, roles={"s2": Role(near=None, reach=30 * DAY), "s1": Role(near="s2", reach=3 * DAY)})
     platform, traffic, pair = EarthEngine(rule, settings), Traffic(), _pair()
     patch = Patch(epsg=32632, xmin=500_000, ymax=5_500_000, pixels=arguments.pixels)
     fetched = 0
 
     def fetch(_: int) -> int:
         tiles: Tiles = platform.fetch(patch, pair, traffic)
-        return tiles.s2.nbytes + tiles.s1.nbytes
+        return sum(array.nbytes for array in tiles.arrays.values())
 
     with ThreadPoolExecutor(arguments.requests) as threads:
         list(threads.map(fetch, range(arguments.requests)))  # login and connections
@@ -71,7 +69,7 @@ def main() -> None:
     print(f"one process, which has one core for Python, cannot fetch more than {arguments.samples / cpu:.0f} samples/s")
 
 
-def _pair() -> ScenePair:
+def _pair() -> Acquisitions:
     one, text = np.zeros(1, np.int64), np.array(["x"], object)
     s2 = EarthEngineScenes(
         id=np.array(["COPERNICUS/S2_SR_HARMONIZED/20190501T104031_20190501T104031_T32UMA"], object), time=one,
@@ -81,7 +79,7 @@ def _pair() -> ScenePair:
     )  # fmt: skip
     name = "COPERNICUS/S1_GRD/S1A_IW_GRDH_1SDV_20190501T054235_20190501T054300_025291_02CC4C_C9D1"
     s1 = Sentinel1Scenes(id=np.array([name], object), time=one, footprint=text, orbit=one, product=text, direction=text)
-    return ScenePair(s2=s2, s2_scene=0, s1=s1, s1_scene=0)
+    return {"s2": Acquisition(scenes=s2, scene=0), "s1": Acquisition(scenes=s1, scene=0)}
 
 
 if __name__ == "__main__":

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.assembly.builder import Workshop, open_workshop
-from tasks.assembly.filling import pair_draws
-from tasks.imagery import Traffic
-from tasks.scenes import Outcome
+from tasks.assembly.builder import Builder, open_builder
+from tasks.assembly.candidates import pair_draws
+from tasks.imagery.platform import Traffic
+from tasks.scenes.pairing import Outcome
 from tasks.spec import CorpusSpec
 from tests.benchmarks.planet import write_planet
 
-_shop: Workshop
+_builder: Builder
 
 
 def test_draws_and_pairs_of_a_million_samples(tmp_path: Path) -> None:
-    global _shop
+    global _builder
     print("\n", write_planet(tmp_path / "planet.parquet"), "items")
     spec = CorpusSpec.model_validate(
         {
@@ -35,7 +35,7 @@ def test_draws_and_pairs_of_a_million_samples(tmp_path: Path) -> None:
         }
     )
     start = time.perf_counter()
-    _shop = open_workshop(spec, tmp_path)
+    _builder = open_builder(spec)
     opened = time.perf_counter() - start
     print(f"opened (cells, catalogue, index) in {opened:.0f} s, {_peak():.1f} GB at most")
     _pair(0)
@@ -59,8 +59,8 @@ def test_draws_and_pairs_of_a_million_samples(tmp_path: Path) -> None:
 
 
 def _pair(shard: int) -> int:
-    draws = _shop.places.draws(shard).take(slice(0, 250))
-    _, pairs = pair_draws(_shop, draws, {"stac": Traffic()})
+    draws = _builder.places.draws(shard).take(slice(0, 250))
+    _, pairs = pair_draws(_builder, draws, {"stac": Traffic()})
     return int(np.count_nonzero(pairs.outcome == Outcome.PAIRED))
 
 

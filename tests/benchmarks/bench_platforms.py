@@ -126,9 +126,9 @@ def run(given: dict[str, Any]) -> None:
         "DEEPSENTINEL_EARTHENGINE_CREDENTIALS": "anonymous", "DEEPSENTINEL_EARTHENGINE_PROJECT": "bench",
         "DEEPSENTINEL_EARTHENGINE_REQUESTS": str(given["requests"]),
     })  # fmt: skip
-    from tasks.assembly.builder import open_workshop
-    from tasks.build_shard import STAGES, make_shard
-    from tasks.prepare_corpus import describe_everywhere
+    from tasks.assembly.builder import open_builder
+    from tasks.assembly.shard import STAGES, make_shard
+    from tasks.shards.description import describe_everywhere
     from tasks.spec import CorpusSpec
 
     folder = Path(given["folder"])
@@ -140,9 +140,9 @@ def run(given: dict[str, Any]) -> None:
         "patch": {"pixels": given["pixels"]}, "platforms": ["earthengine"],
         "destinations": [str(folder / given["name"])],
     })  # fmt: skip
-    shop = open_workshop(spec, folder)
-    describe_everywhere(shop)
-    platform: Any = shop.platforms[0]
+    builder = open_builder(spec)
+    describe_everywhere(builder.destinations, builder.description)
+    platform: Any = builder.platforms[0]
     seen: list[tuple[float, int]] = []
     stop = threading.Event()
 
@@ -154,7 +154,7 @@ def run(given: dict[str, Any]) -> None:
     base = _peak()
     began, cpu = time.time(), time.process_time()
     with ThreadPoolExecutor(given["in_flight"]) as threads:
-        reports = list(threads.map(lambda shard: make_shard(shop, shard), range(given["shards"])))
+        reports = list(threads.map(lambda shard: make_shard(builder, shard), range(given["shards"])))
     ended, cpu = time.time(), time.process_time() - cpu
     stop.set()
     stages = {stage: sum(report.seconds[stage] for report in reports) for stage in STAGES}

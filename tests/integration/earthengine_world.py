@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import shapely
 
-from tasks.imagery import BANDS, POLARIZATIONS
-from tasks.places import Draws, Patch
-from tasks.places.patches import patches_around
-from tasks.scenes import DAY, Candidates, Nearby, Role, Rule, Sentinel1Scenes, Sentinel2Scenes
+from tasks.imagery.bands import BANDS, POLARIZATIONS
+from tasks.places.draws import Draws
+from tasks.places.patches import Patch, patches_around
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes
 from tests.servers.world import GRD, L1C, L2A, Scene, World, world_over
 
 FIRST = dt.date(2019, 4, 1)

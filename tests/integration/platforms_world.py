@@ -15,8 +15,8 @@ from pyproj import Transformer
 
 from tasks.assembly.builder import open_builder
 from tasks.assembly.shard import make_shard
-from tasks.imagery import BANDS, POLARIZATIONS
-from tasks.places import Patch
+from tasks.imagery.bands import BANDS, POLARIZATIONS
+from tasks.places.patches import Patch
 from tasks.shards.description import describe_everywhere
 from tasks.shards.runs import ShardReport
 from tasks.spec import CorpusSpec

@@ -30,24 +30,16 @@ from tasks.errors import (
     SceneUnavailable,
     SettingsError,
 )
-from tasks.imagery import BANDS, Opening, Platform, Tiles, Traffic, open_platforms, room_of
+from tasks.imagery.bands import BANDS
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.places import PIXEL, Draws, Patch
-from tasks.places.patches import patches_around
-from tasks.scenes import (
-    DAY,
-    Acquisition,
-    Acquisitions,
-    Candidates,
-    Outcome,
-    Reason,
-    Rejection,
-    Role,
-    Rule,
-    Sentinel1Scenes,
-    Sentinel2Scenes,
-    pair,
-)
+from tasks.imagery.platform import Platform, Tiles, Traffic
+from tasks.imagery.rooms import Opening, open_platforms, room_of
+from tasks.places.draws import Draws
+from tasks.places.patches import PIXEL, Patch, patches_around
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Sentinel1Scenes, Sentinel2Scenes
 from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec, PlatformItem
 from tests.integration.conftest import tree
@@ -872,7 +864,7 @@ class Blocked:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
 from tasks.errors import SpecError
-from tasks.imagery import open_platforms, platform_settings
+from tasks.imagery.rooms import open_platforms, platform_settings
 from tasks.spec import CorpusSpec
 spec = CorpusSpec.model_validate(SPEC)
 try:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import ee
 import pytest
 
 from tasks.imagery.earthengine import session
@@ -39,9 +38,7 @@ def on_loopback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     yield
-    ee.Reset()
-    session._open.cache_clear()
-    session._logged_in = None
+    session.close()
 
 
 @pytest.fixture
@@ -180,9 +177,9 @@ class TestPlatforms:
         self, here: Here, write_spec: WriteSpec, earthengine: EarthEngineServer, earthone: Server, name: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
-        for setting in ("URL", "IAM_URL"):
-            monkeypatch.setenv(f"DEEPSENTINEL_{name.upper()}_{setting}", "http://127.0.0.1:9")
-        self.told(here, write_spec, name, "still failing", "Run the same command later")
+        for setting in ("EARTHENGINE_URL", "DESCARTESLABS_URL", "DESCARTESLABS_IAM_URL"):
+            monkeypatch.setenv(f"DEEPSENTINEL_{setting}", "http://127.0.0.1:9")
+        self.told(here, write_spec, name, "out of reach", "Run the same command later")
 
     def test_never_answers(
         self, here: Here, write_spec: WriteSpec, earthengine: EarthEngineServer, monkeypatch: pytest.MonkeyPatch
@@ -230,8 +227,8 @@ class TestPlatforms:
     def test_demo_has_no_archive(self, here: Here, write_spec: WriteSpec) -> None:
         self.told(here, write_spec, "demo", "no demo archive at demo/archive", "`deepsentinel demo`")
 
-    @pytest.mark.parametrize(("package", "says"), [("earthdaily", "[descarteslabs]"), ("ee", "earthengine-api")])
-    def test_client_is_not_installed(self, write_spec: WriteSpec, tmp_path: Path, package: str, says: str) -> None:
+    @pytest.mark.parametrize(("package", "name"), [("earthdaily", "descarteslabs"), ("ee", "earthengine")])
+    def test_client_is_not_installed(self, write_spec: WriteSpec, tmp_path: Path, package: str, name: str) -> None:
         code = f"""
 import sys
 class Blocked:
@@ -239,7 +236,7 @@ class Blocked:
         if name.partition(".")[0] == {package!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Blocked())
-sys.argv = ["deepsentinel", "doctor", {str(write_spec(platforms="[descarteslabs]"))!r}]
+sys.argv = ["deepsentinel", "doctor", {str(write_spec(platforms=f"[{name}]"))!r}]
 from flows.command.cli import main
 main()
 """
@@ -248,16 +245,16 @@ main()
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         ended = Ended(ran.returncode, ran.stdout + ran.stderr)
-        assert ended.code == 1 and wrongs(ended) == ["platform descarteslabs"], ended.output
-        told = finding(ended, "platform descarteslabs")
-        assert "is not installed" in told and says in told and "pip install" in told
+        assert ended.code == 1 and wrongs(ended) == [f"platform {name}"], ended.output
+        told = finding(ended, f"platform {name}")
+        assert "is not installed" in told and f"pip install 'deepsentinel[{name}]'" in told
 
 
 class TestArchives:
-    def test_catalogue_is_missing(self, here: Here, write_spec: WriteSpec) -> None:
+    def test_catalogue_is_missing(self, here: Here, write_spec: WriteSpec, tmp_path: Path) -> None:
         ended = here("doctor", write_spec(platforms="[{stac: {catalog: nowhere/catalog.json}}]"))
         assert ended.code == 1 and wrongs(ended) == ["platform stac"]
-        assert "no file 'nowhere/catalog.json'" in finding(ended, "platform stac")
+        assert f"there is no file {tmp_path / 'nowhere/catalog.json'}" in finding(ended, "platform stac")
         assert "remedy: Correct the path" in finding(ended, "platform stac")
 
     def test_collection_is_missing(self, here: Here, write_spec: WriteSpec, archive: Path) -> None:
@@ -386,7 +383,6 @@ class TestSecrets:
             earthengine.faults.refusal = (int(fault), "no", {}) if fault and fault.isdigit() else None
             earthengine.faults.login_refusal = "invalid_grant" if fault == "401" else None
             told += here("doctor", write_spec(platforms=BOTH), "--deadline", "1.5").output
-            session._open.cache_clear()
         monkeypatch.setenv("DEEPSENTINEL_DESCARTESLABS_TOKEN", token)
         told += here("doctor", write_spec(platforms=BOTH), "--deadline", "3").output
         assert told.count("WRONG") > 10
@@ -401,8 +397,8 @@ def test_a_check_that_hangs_does_not_hold_up_the_end(write_spec: WriteSpec, tmp_
             platforms=f"[{{stac: {{catalog: 'http://127.0.0.1:{silent.getsockname()[1]}/catalog.json'}}}}]"
         )
         ran = subprocess.run(
-            [sys.executable, "-m", "flows.command.cli", "doctor", spec, "--deadline", "2"], capture_output=True, text=True,
-            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
+            [sys.executable, "-m", "flows.command.cli", "doctor", spec, "--deadline", "2"], capture_output=True,
+            text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
         )  # fmt: skip
     ended = Ended(ran.returncode, ran.stdout + ran.stderr)
     assert ended.code == 1 and wrongs(ended) == ["platform stac"], ended.output

@@ -22,24 +22,15 @@ from tasks.errors import (
     SettingsError,
     SpecError,
 )
-from tasks.imagery import BANDS, Tiles, Traffic
+from tasks.imagery.bands import BANDS
 from tasks.imagery.earthengine import EarthEngineSettings, session
 from tasks.imagery.earthengine.platform import EarthEngine
-from tasks.places import Draws
-from tasks.scenes import (
-    Acquisition,
-    Acquisitions,
-    Candidates,
-    Outcome,
-    Pairs,
-    Reason,
-    Rejection,
-    Role,
-    Rule,
-    Sentinel1Scenes,
-    Sentinel2Scenes,
-    pair,
-)
+from tasks.imagery.platform import Tiles, Traffic
+from tasks.places.draws import Draws
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.roles import Role, Rule
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Sentinel1Scenes, Sentinel2Scenes
 from tests.integration.earthengine_world import (
     PLACES,
     RULE,
@@ -98,7 +89,7 @@ S2, S1 = "earthengine/s2", "earthengine/s1"
 
 def settings_of(server: EarthEngineServer, **changed: Any) -> EarthEngineSettings:
     return EarthEngineSettings(**{
-        "url": server.url, "credentials": "anonymous", "project": "proj-x", "patience": 20, "deadline": 20, **changed,
+        "url": server.url, "credentials": "anonymous", "project": "proj-x", "patience": 60, "deadline": 60, **changed,
     })  # fmt: skip
 
 
@@ -222,9 +213,8 @@ class TestResolve:
         pairs = [{**found, "s2": Acquisition(scenes=foreign, scene=found["s2"].scene)} for found in theirs.values()]
         traffic = Traffic()
         own = platform.resolve(pairs, draws.patches.take(np.array(list(theirs))), traffic)
-        assert [(one["s2"].id, one["s1"].id) for one in own if not isinstance(one, Rejection)] == [
-            *ids(theirs).values()
-        ]
+        found = {index: one for index, one in zip(theirs, own, strict=True) if not isinstance(one, Rejection)}
+        assert ids(found) == ids(theirs)
         assert server.counts["table"] == 1
 
     def test_what_is_missing_is_said(
@@ -337,13 +327,12 @@ class TestPixels:
     def test_other_roles_come_with_the_same_request(
         self, server: EarthEngineServer, world: World, draws: Draws
     ) -> None:
-        cloudy = Role(near="s2", reach=RULE.search)
-        platform = EarthEngine(
-            dataclasses.replace(RULE, roles={**RULE.roles, "s2_cloudy": cloudy}), settings_of(server)
-        )
-        candidates = platform.candidates(draws, Traffic())
+        roles = {**RULE.roles, "s2_cloudy": Role(near="s2", reach=RULE.search)}
+        platform = EarthEngine(dataclasses.replace(RULE, roles=roles), settings_of(server))
+        few = draws.take(slice(0, len(PLACES)))
+        candidates = platform.candidates(few, Traffic())
         assert set(candidates) == {"s2", "s1", "s2_cloudy"} and server.counts["table"] == 1
-        index, found = next(iter(chosen(candidates, pair(draws.patches, draws.preferred, candidates, RULE)).items()))
+        index, found = next(iter(chosen(candidates, pair(few.patches, few.preferred, candidates, RULE)).items()))
         clear, other = candidates["s2"].scenes, candidates["s2_cloudy"]
         assert isinstance(clear, Sentinel2Scenes) and isinstance(other.scenes, Sentinel2Scenes)
         tile = clear.tile[found["s2"].scene]
@@ -389,10 +378,11 @@ class TestDisturbed:
     def test_all_slots_are_used_and_connections_kept(
         self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
     ) -> None:
-        pairs = paired(platform, draws)
+        pairs = dict(list(paired(platform, draws).items())[:100])
         server.reset_counts()
-        server.faults.latency = 0.2
+        server.faults.latency = 1.0  # time enough to send 40, on a busy machine too
         fetch_all(platform, draws, pairs, Traffic())
+        server.faults.latency = 0
         # The server may count a request a moment longer than the client holds its place.
         assert 38 <= server.most_in_flight <= 44
         assert len(server.peers) <= 44

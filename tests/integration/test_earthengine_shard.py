@@ -1,20 +1,20 @@
 """A shard filled from Earth Engine under every disturbance is the shard that comes from a calm service."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from tasks.shards.samples import encode_rows, sample_rows
 
-from tasks.assembly.builder import Workshop
+from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
-from tasks.imagery import Traffic
-from tasks.imagery.earthengine import EarthEngine, session
-from tasks.places import Draws
+from tasks.imagery.earthengine import EarthEngineSettings, session
+from tasks.imagery.earthengine.platform import EarthEngine
+from tasks.places.draws import Draws
+from tasks.scenes.reasons import Reason
 from tasks.settings import Settings
-from tasks.spec import CorpusSpec, Places
+from tasks.shards.rows import encode_rows, sample_rows
+from tasks.spec import CorpusSpec
 from tests.integration.earthengine_world import RULE, draws_everywhere, world_of
 from tests.servers.earthengine import EarthEngineServer
 
@@ -30,6 +30,10 @@ class Shard:
     attempts = 1
     replaces = True
     capacity = 1
+    digest = ""
+
+    def shards(self, size: int | None) -> int:
+        return 1
 
     def draws(self, shard: int, attempt: int = 0) -> Draws:
         return self.candidates
@@ -40,58 +44,63 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with EarthEngineServer(world_of(draws_everywhere(SIZE * 3 // 2))) as server:
         yield server
-    session._open.cache_clear()
-    session._logged_in = None
+    session.close()
 
 
-def fill(server: EarthEngineServer) -> tuple[Filling, Any, Any]:
-    settings = Settings(
-        earthengine_url=server.url, earthengine_credentials="anonymous", earthengine_project="proj-x",
-        earthengine_patience=60,
-    )  # fmt: skip
-    spec = CorpusSpec(
-        name="x", size=SIZE, shard_size=SIZE, places=Places(random="land"), window=("2019-04-01", "2019-07-30"),
-        patch={"pixels": 64}, pairing={"max_cloud_cover": 80}, platforms=("earthengine",), destinations=["x"],
-    )  # fmt: skip
+def fill(server: EarthEngineServer) -> tuple[Filling, dict[str, Any]]:
+    settings = EarthEngineSettings(url=server.url, credentials="anonymous", project="proj-x", patience=120)
+    spec = CorpusSpec.model_validate({
+        "name": "x", "size": SIZE, "shard_size": SIZE, "places": {"random": "land"},
+        "window": ("2019-04-01", "2019-07-30"), "patch": {"pixels": 64}, "pairing": {"max_cloud_cover": 80},
+        "platforms": ["earthengine"], "destinations": ["/x"],
+    })  # fmt: skip
     places: Any = Shard(draws_everywhere(SIZE * 3 // 2))
-    shop = Workshop(spec, settings, places, (EarthEngine(RULE, settings),), ())
-    assert shop.rule == RULE
-    filling = Filling(shop=shop, shard=0, traffic={"earthengine": Traffic()}, clock=lambda _: nullcontext())
-    arrays = filling.fill()["earthengine"]
-    return filling, *arrays
+    builder = Builder(spec, Settings(), places, (EarthEngine(RULE, settings),), ())
+    assert builder.rule == RULE
+    filling = Filling(builder=builder, shard=0, traffic=builder.traffic())
+    try:
+        return filling, filling.fill()
+    finally:
+        builder.close()
 
 
 def test_disturbed_shard_is_the_calm_one(server: EarthEngineServer) -> None:
-    calm, s2, s1 = fill(server)
+    calm, arrays = fill(server)
     # Two portions of candidates are asked for, because some of the first have no pair; every sample is one request.
     assert server.counts["table"] == 2 and server.counts["image"] == SIZE + len(calm.replaced) - _unpaired(calm)
 
     server.reset_counts()
     faults = server.faults
     faults.unavailable, faults.truncated, faults.short, faults.at_most, faults.latency = 0.1, 0.025, 0.025, 20, 0.1
-    disturbed, s2_again, s1_again = fill(server)
-    np.testing.assert_array_equal(s2_again, s2)
-    np.testing.assert_array_equal(s1_again, s1)
+    disturbed, arrays_again = fill(server)
+    assert list(arrays) == list(arrays_again) == ["earthengine/s2", "earthengine/s1"]
+    for path, values in arrays.items():
+        np.testing.assert_array_equal(arrays_again[path], values)
     assert disturbed.replaced == calm.replaced and rows(disturbed) == rows(calm)
     traffic = disturbed.traffic["earthengine"]
     assert traffic.throttles > 0
-    assert server.counts["image"] + server.counts["table"] == traffic.requests
-    assert traffic.requests == 2 + SIZE + len(calm.replaced) - _unpaired(calm) + traffic.retries
+    assert server.counts["image"] + server.counts["table"] == traffic.requests - 1  # the login
+    assert traffic.requests == 1 + 2 + SIZE + len(calm.replaced) - _unpaired(calm) + traffic.retries
 
 
-def test_scenes_that_are_gone_are_replaced(server: EarthEngineServer) -> None:
-    calm, _, _ = fill(server)
-    gone = {sample.platforms["earthengine"].s2_id for sample in calm.samples[:3]}
+def test_scenes_that_are_gone_are_replaced_for_a_reason_without_the_servers_words(server: EarthEngineServer) -> None:
+    calm, _ = fill(server)
+    gone = {sample.platforms["earthengine"].ids["s2"] for sample in calm.samples[:3]}
     server.faults.missing = gone
-    filling, s2, _ = fill(server)
-    assert len(filling.samples) == SIZE and s2.any(axis=(1, 2, 3)).all()
-    assert not gone & {sample.platforms["earthengine"].s2_id for sample in filling.samples}
-    assert sum("not found" in reason for _, reason in filling.replaced) >= 3
+    filling, arrays = fill(server)
+    assert len(filling.samples) == SIZE and arrays["earthengine/s2"].any(axis=(1, 2, 3)).all()
+    assert not gone & {sample.platforms["earthengine"].ids["s2"] for sample in filling.samples}
+    refused = [item.why for item in filling.replaced if item.why.reason is Reason.REFUSED]
+    assert len(refused) >= 3 and {why.platform for why in refused} == {"earthengine"}
+    assert {str(why.scene).split(" and ")[0] for why in refused} == gone
+    assert not any("not found" in str(item.why) for item in filling.replaced)
+    assert any("not found" in said for said in filling.notes)
 
 
 def rows(filling: Filling) -> bytes:
-    return encode_rows(sample_rows(filling.samples, filling.shop.spec, filling.shard))
+    return encode_rows(sample_rows(filling.samples, filling.builder.spec, filling.shard))
 
 
 def _unpaired(filling: Filling) -> int:
-    return sum(reason.startswith("no Sentinel") or "zone" in reason for _, reason in filling.replaced)
+    """Candidates that were replaced before a pixel of theirs was asked for."""
+    return sum(item.why.reason not in (Reason.REFUSED, Reason.MOSTLY_NODATA) for item in filling.replaced)

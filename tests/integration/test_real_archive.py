@@ -10,10 +10,11 @@ import rasterio
 import xarray
 from shapely.geometry import shape
 
-from tasks.assembly.builder import open_workshop
-from tasks.build_shard import make_shard
-from tasks.imagery import BANDS
-from tasks.prepare_corpus import describe_everywhere
+from tasks.assembly.builder import open_builder
+from tasks.assembly.shard import make_shard
+from tasks.imagery.bands import BANDS
+from tasks.planning.preflight import preflight
+from tasks.shards.description import describe_everywhere
 from tasks.spec import CorpusSpec
 from tests.integration.conftest import ROOT
 
@@ -32,9 +33,11 @@ def build(tmp_path: Path, **keys: object) -> tuple[xarray.Dataset, geopandas.Geo
         "destinations": [str(tmp_path / "corpus")],
     }
     spec = CorpusSpec.model_validate(given | keys)
-    shop = open_workshop(spec, tmp_path)
-    for shard in range(describe_everywhere(shop).shards):
-        make_shard(shop, shard)
+    builder = open_builder(spec)
+    description = preflight(builder).description
+    describe_everywhere(builder.destinations, description)
+    for shard in range(description.shards):
+        make_shard(builder, shard)
     corpus = xarray.open_zarr(tmp_path / "corpus", group="stac")
     return corpus, geopandas.read_parquet(tmp_path / "corpus" / "samples")
 
@@ -54,7 +57,7 @@ def test_four_countries_are_stored_as_they_are_and_the_fifth_place_says_why_it_i
 
     points = geopandas.read_file(ARCHIVE / "points.geojson")
     assert rows.missing.isna().tolist() == [True, True, True, True, False]
-    assert rows.missing[4] == "no Sentinel-2 scene near the patch"
+    assert rows.missing[4] == "no-sentinel2"
     assert rows.gap_hours[:4].abs().between(4.7, 19.1).all()
     for index, row in rows[:4].iterrows():
         assert row.stac_s2_id == points.scene[index]

@@ -177,8 +177,16 @@ def _intersects(self: Interpreter, leftField: str, rightValue: Feature) -> Calla
     if leftField != ".all":
         raise Invalid(f"Filter.intersects: field {leftField}")
     point = rightValue.geometry
-    east = shapely.Point(point.x + 360, point.y)
-    return lambda scene: scene.outline.intersects(point) or scene.outline.intersects(east)
+    x, y = point.x, point.y
+
+    def over(scene: Scene) -> bool:
+        west, south, east, north = scene.bounds
+        # Most scenes are far away, and exact tests are slow.
+        if not south <= y <= north:
+            return False
+        return any(west <= at <= east and scene.outline.intersects(shapely.Point(at, y)) for at in (x, x + 360))
+
+    return over
 
 
 def _get(self: Interpreter, object: Any, property: str) -> Any:

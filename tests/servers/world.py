@@ -45,6 +45,11 @@ class Scene:
     masked_west_of: float = -np.inf
     """Pixels whose x in metres is less have no data."""
 
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees."""
+        return self.outline.bounds
+
     @property
     def id(self) -> str:
         return f"{self.collection}/{self.index}"
@@ -56,7 +61,7 @@ class Scene:
             return ("VV", "VH", "angle")
         return optical if self.collection == L1C else tuple(band for band in optical if band != "B10")
 
-    @property
+    @cached_property
     def coordinates(self) -> list[Any]:
         ring = [list(point) for point in self.outline.exterior.coords]
         ring = [[(x + 180) % 360 - 180, y] for x, y in ring] if self.outline.bounds[2] > 180 else ring
@@ -64,8 +69,12 @@ class Scene:
 
     def get(self, name: str) -> Any:
         """A property, None where it is missing."""
+        return self._properties.get(name)
+
+    @cached_property
+    def _properties(self) -> dict[str, Any]:
         own = {"system:index": self.index, "system:id": self.id, "system:time_start": self.time}
-        return own.get(name, self.properties.get(name))
+        return {**self.properties, **own}
 
     @cached_property
     def number(self) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from tasks.places import Draws, Patches
-from tasks.places.patches import patches_around
+from tasks.places.draws import Draws
+from tasks.places.patches import Patches, patches_around
 from tests.servers.earthone import SENTINEL1, SENTINEL2, Scene
 
 START = dt.datetime(2019, 1, 1, tzinfo=dt.UTC)

@@ -11,21 +11,17 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.assembly.builder import Builder, open_builder
-from tasks.imagery import BANDS, POLARIZATIONS, Tiles, Traffic, array_path
-from tasks.labels import Layer
-from tasks.places import Draws, Patch, Patches, open_places
+from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
+from tasks.imagery.platform import Tiles, Traffic
+from tasks.labels.layer import Layer
+from tasks.places.draws import Draws
+from tasks.places.opening import open_places
+from tasks.places.patches import Patch, Patches
 from tasks.planning.preflight import preflight
-from tasks.scenes import (
-    Acquisitions,
-    Candidates,
-    Nearby,
-    Rejection,
-    Resolver,
-    Scenes,
-    Sentinel1Scenes,
-    Sentinel2Scenes,
-    sensor_of,
-)
+from tasks.scenes.reasons import Rejection
+from tasks.scenes.resolving import Resolver
+from tasks.scenes.roles import sensor_of
+from tasks.scenes.scenes import Acquisitions, Candidates, Nearby, Scenes, Sentinel1Scenes, Sentinel2Scenes
 from tasks.settings import load_settings
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description, describe_everywhere

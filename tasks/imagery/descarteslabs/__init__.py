@@ -5,15 +5,18 @@ it is installed only with the extra `descarteslabs`.
 """
 
 import warnings
+from typing import TYPE_CHECKING
 
 from tasks.errors import SpecError
 from tasks.imagery.descarteslabs.cost import cost_of, limits_of
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.imagery.platform import Platform
 from tasks.imagery.rooms import Opening, Room
 
+if TYPE_CHECKING:
+    from tasks.imagery.platform import Platform
 
-def _open(opening: Opening, settings: DescartesLabsSettings) -> Platform:
+
+def _open(opening: Opening, settings: DescartesLabsSettings) -> "Platform":
     """Open the platform; nothing is asked of it yet. Raises SpecError: its client is not installed; SettingsError."""
     try:
         # An import costs two seconds and the package is an extra: only who names the platform pays and needs it.

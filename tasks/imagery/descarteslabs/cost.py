@@ -4,7 +4,7 @@ from math import ceil
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.rooms import Cost
-from tasks.scenes import roles_of
+from tasks.scenes.roles import roles_of
 from tasks.spec import CorpusSpec
 
 

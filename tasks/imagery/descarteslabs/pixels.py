@@ -13,8 +13,8 @@ from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
 from tasks.imagery.descarteslabs.gate import Gate
 from tasks.imagery.descarteslabs.refusals import DamagedBody, explained
 from tasks.imagery.descarteslabs.services import RasterService
-from tasks.places import PIXEL, Patch
-from tasks.scenes import Reason
+from tasks.places.patches import PIXEL, Patch
+from tasks.scenes.reasons import Reason
 
 ALPHA = "alpha"
 """The band that masks pixels outside the data, in every product that has one."""

@@ -23,22 +23,13 @@ from tasks.imagery.descarteslabs.shared import Shared
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
-from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import (
-    Acquisition,
-    Acquisitions,
-    Candidates,
-    Nearby,
-    Reason,
-    Rejection,
-    Resolver,
-    Rule,
-    SceneIndex,
-    Scenes,
-    Sentinel2Scenes,
-    sensor_of,
-)
-from tasks.scenes.roles import DATATAKE, Sensor
+from tasks.places.draws import Draws
+from tasks.places.patches import PIXEL, Patch, Patches
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.resolving import Resolver
+from tasks.scenes.roles import DATATAKE, Rule, Sensor, sensor_of
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, Scenes, Sentinel2Scenes
 
 _ABSENT = "-"
 
@@ -62,6 +53,8 @@ class DescartesLabs:
     """Scenes and pixels of one account. Safe to use from many threads; long-lived ones keep their connections."""
 
     name = "descarteslabs"
+    reach = None
+    """Unknown: what of the Earth an account may see, its catalogue does not tell."""
 
     def __init__(self, settings: DescartesLabsSettings, rule: Rule) -> None:
         """Asks nothing of the platform yet."""

@@ -14,10 +14,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.scenes import Acquisition, Sentinel1Scenes, Sentinel2Scenes
 from tasks.scenes.footprints import unwrap
 from tasks.scenes.products import SENTINEL1_PRODUCT, SENTINEL2_PRODUCT, relative_orbit, tile_epsg
 from tasks.scenes.roles import DATATAKE
+from tasks.scenes.scenes import Acquisition, Sentinel1Scenes, Sentinel2Scenes
 
 _TILE = re.compile(r"(?:^|_)T?(?P<tile>\d{2}[C-X][A-Z]{2})_")
 """The tile in the platform's own names, e.g. 2018-01-08_35MKR_99_S2B_v1."""

@@ -1,15 +1,19 @@
 """The platform `earthengine`: Google Earth Engine through its own client, `earthengine-api`."""
 
+from typing import TYPE_CHECKING
+
 from tasks.errors import SpecError
 from tasks.imagery.earthengine.cost import cost_of
 from tasks.imagery.earthengine.settings import EarthEngineSettings, limits_of
-from tasks.imagery.platform import Platform
 from tasks.imagery.rooms import Opening, Room
+
+if TYPE_CHECKING:
+    from tasks.imagery.platform import Platform
 
 __all__ = ["ROOM", "EarthEngineSettings"]
 
 
-def _open(opening: Opening, settings: EarthEngineSettings) -> Platform:
+def _open(opening: Opening, settings: EarthEngineSettings) -> "Platform":
     try:
         # An import costs two seconds and the client is an extra: only who names the platform pays and needs it.
         from tasks.imagery.earthengine.platform import EarthEngine

@@ -20,8 +20,8 @@ from tasks.imagery.earthengine.refusals import Refused
 from tasks.imagery.earthengine.session import Session
 from tasks.imagery.earthengine.settings import COLLECTIONS, EarthEngineSettings
 from tasks.imagery.platform import Traffic
-from tasks.places import Patches
-from tasks.scenes import sensor_of
+from tasks.places.patches import Patches
+from tasks.scenes.roles import sensor_of
 
 _PAGE = 1000
 """Rows a page that are asked for; the server may send fewer (Earth Engine REST reference, table.computeFeatures)."""

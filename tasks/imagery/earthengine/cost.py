@@ -4,7 +4,7 @@ from math import ceil
 
 from tasks.imagery.earthengine.settings import EarthEngineSettings
 from tasks.imagery.rooms import Cost
-from tasks.places.draws import CANDIDATES_PER_SAMPLE
+from tasks.places.capacity import CANDIDATES_PER_SAMPLE
 from tasks.spec import CorpusSpec
 
 PLACES = 250

@@ -17,8 +17,8 @@ from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.earthengine.npy import read_header
 from tasks.imagery.earthengine.refusals import Transient
 from tasks.imagery.platform import Tiles
-from tasks.places import PIXEL, Patch
-from tasks.scenes import sensor_of
+from tasks.places.patches import PIXEL, Patch
+from tasks.scenes.roles import sensor_of
 
 _L2A = tuple(band for band in BANDS if band != "B10")
 """Level-2A has no cirrus band: B10 is of the L1C image."""

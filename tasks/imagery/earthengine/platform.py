@@ -16,9 +16,12 @@ from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of
 from tasks.imagery.earthengine.session import open_session
 from tasks.imagery.earthengine.settings import COLLECTIONS, EarthEngineSettings
 from tasks.imagery.platform import Tiles, Traffic
-from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import Acquisition, Acquisitions, Candidates, Reason, Rejection, Resolver, Rule, sensor_of
-from tasks.scenes.roles import DATATAKE
+from tasks.places.draws import Draws
+from tasks.places.patches import PIXEL, Patch, Patches
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.resolving import Resolver
+from tasks.scenes.roles import DATATAKE, Rule, sensor_of
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates
 
 _FIRST_SCENE = dt.datetime(2017, 3, 28, tzinfo=dt.UTC)
 """Of COPERNICUS/S2_SR_HARMONIZED (Earth Engine Data Catalog, dataset availability)."""

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from tasks.errors import CatalogueError
 from tasks.imagery.earthengine.catalogue import Found
 from tasks.imagery.earthengine.settings import EarthEngineSettings
-from tasks.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes, sensor_of
 from tasks.scenes.products import datatake_of, tile_epsg
+from tasks.scenes.roles import sensor_of
+from tasks.scenes.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes
 
 _RING, _POLYGON, _MULTIPOLYGON = 2, 3, 4
 """Levels of nesting of a geometry's coordinates."""

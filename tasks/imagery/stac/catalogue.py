@@ -15,7 +15,7 @@ from tasks.imagery.stac.search import is_api, search_api
 from tasks.imagery.stac.static import catalogue_file, read_static
 from tasks.imagery.stac.transport import ApiIO, StaticIO, Transport
 from tasks.notices import told_if_slow
-from tasks.scenes import Rule
+from tasks.scenes.roles import Rule
 from tasks.spec.locations import is_url
 
 

@@ -3,7 +3,7 @@
 from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.rooms import Cost
 from tasks.imagery.stac.settings import StacSettings
-from tasks.scenes import roles_of, sensor_of
+from tasks.scenes.roles import roles_of, sensor_of
 from tasks.spec import CorpusSpec
 
 

@@ -64,7 +64,9 @@ def _read(location: str, deadline: float) -> pa.Table:
     if location.lower().startswith(("http://", "https://")):
         options["client_kwargs"] = {"timeout": ClientTimeout(sock_connect=deadline, sock_read=deadline)}
     try:
-        with fsspec.open(location, "rb", **options) as file:
+        # Not fsspec.open, which takes the query of an address for a pattern of names.
+        system, path = fsspec.url_to_fs(location, **options)
+        with system.open(path, "rb") as file:
             source = pq.ParquetFile(file)
             held = [name for name in _COLUMNS if name in source.schema_arrow.names]
             if "geometry" not in held or "id" not in held:
@@ -86,7 +88,7 @@ def _explained(error: Exception, location: str) -> Exception:
         return CatalogueFailed(location, met.status, asked=pause)
     if isinstance(met, ClientError | TimeoutError) and not isinstance(met, InvalidURL):
         return NoAnswer(reason_of(met))
-    return CatalogueError(f"{location}: cannot be read as a table of items: {without_query(str(error))}")
+    return CatalogueError(f"{without_query(location)}: cannot be read as a table of items: {without_query(str(error))}")
 
 
 def _records(table: pa.Table, location: str) -> Records:

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.refusals import of_gdal
-from tasks.places import PIXEL, Patch
+from tasks.places.patches import PIXEL, Patch
 
 _ENVIRONMENT: dict[str, Any] = {
     # A sidecar or a directory listing is never wanted, and asking for one costs a request a file.

@@ -26,22 +26,14 @@ from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel
 from tasks.imagery.stac.settings import StacSettings
 from tasks.imagery.stac.transport import Transport
 from tasks.imagery.stac.twins import twins_of
-from tasks.places import PIXEL, Draws, Patch, Patches
-from tasks.scenes import (
-    Acquisition,
-    Acquisitions,
-    Candidates,
-    Nearby,
-    Outcome,
-    Reason,
-    Rejection,
-    Resolver,
-    Rule,
-    SceneIndex,
-    Sentinel2Scenes,
-    pair,
-    sensor_of,
-)
+from tasks.places.draws import Draws
+from tasks.places.patches import PIXEL, Patch, Patches
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.resolving import Resolver
+from tasks.scenes.roles import Rule, sensor_of
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, Sentinel2Scenes
 from tasks.spec import StacSource
 from tasks.spec.locations import is_url, need_file
 

@@ -11,9 +11,9 @@ from tasks.errors import CatalogueError
 from tasks.imagery.bands import POLARIZATIONS
 from tasks.imagery.stac.assets import EPSG_KEYS, keys_by_polarization
 from tasks.imagery.stac.items import Records
-from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
 from tasks.scenes.footprints import unwrap
 from tasks.scenes.products import SENTINEL2_PRODUCT, datatake_of
+from tasks.scenes.scenes import Sentinel1Scenes, Sentinel2Scenes
 
 _NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
 """Properties that may hold the product name."""

@@ -11,7 +11,7 @@ from tasks.errors import CatalogueError
 from tasks.imagery.rooms import Bounds
 from tasks.imagery.stac.transport import ApiIO
 from tasks.notices import Say
-from tasks.scenes import Rule
+from tasks.scenes.roles import Rule
 
 _PAGE = 500
 """Items a page; the largest that Earth Search and Planetary Computer both serve."""

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import shapely
 
-from tasks.scenes import Sentinel2Scenes
+from tasks.scenes.scenes import Sentinel2Scenes
 
 _ROUNDING = 0.01
 """Share of a scene that its twin may leave uncovered."""

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from tasks.errors import SpecError
 from tasks.settings import load
-from tasks.shards.destinations.destination import Destination, Stored
+from tasks.shards.destinations.destination import Destination, OnDisk, Stored
 from tasks.shards.destinations.local import LocalFolder
 from tasks.shards.destinations.store_settings import STORE_SETTINGS, AzureSettings, GcsSettings
 from tasks.spec.locations import is_url
 
-__all__ = ["STORE_SETTINGS", "Destination", "LocalFolder", "Stored", "open_destination"]
+__all__ = ["STORE_SETTINGS", "Destination", "LocalFolder", "OnDisk", "Stored", "open_destination"]
 
 _EXTRAS = {"gs": ("gcs", "gcsfs"), "az": ("azure", "adlfs")}
 """The extra of each store, and what it installs."""

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import google_crc32c
 
@@ -88,4 +89,21 @@ class Destination(Protocol):
 
     def store(self) -> "Store":
         """The corpus as zarr-python reads it, part by part."""
+        ...
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """What a destination can do besides if it lies on a file system: its room has an end."""
+
+    def free(self) -> int:
+        """Bytes that are free there. Raises DestinationError."""
+        ...
+
+    def volume(self) -> int | None:
+        """The file system, which may be that of other destinations too; None where that cannot be told."""
+        ...
+
+    def leaving_no_folders(self) -> AbstractContextManager[None]:
+        """Removes at its end the empty folders that were made meanwhile."""
         ...

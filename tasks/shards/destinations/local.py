@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Generator
@@ -46,29 +48,32 @@ class LocalFolder:
         self.location = str(self._root)
 
     def prepare(self) -> None:
-        """Make the folder, see that it can be written, and drop what killed runs left.
+        """See that it can be written, or made, and drop what killed runs left. Nothing stays behind.
 
         Raises DestinationError.
         """
         with self._explained("cannot be written"):
-            folder = self._root / _PARTIAL
-            folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.iterdir():
+            partial = self._root / _PARTIAL
+            for path in partial.iterdir() if partial.is_dir() else ():
                 with suppress(FileNotFoundError):  # its writer has just finished
                     if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
                         path.unlink()
-            probe = folder / uuid.uuid4().hex
-            probe.write_bytes(b"x")
-            try:
-                os.link(probe, probe.with_suffix(".link"))
-            except OSError as error:
-                raise DestinationError(
-                    f"{self._root}: its file system has no hard links ({error.strerror}), which keep two builds from "
-                    "committing one shard twice. Build on another file system and copy the corpus there."
-                ) from None
-            finally:
-                probe.unlink()
-                probe.with_suffix(".link").unlink(missing_ok=True)
+            # What is there is used as it is: a folder that is made and removed again would be missed by another build.
+            there = next(folder for folder in (partial, *partial.parents) if folder.exists())
+            with tempfile.TemporaryDirectory(dir=there, prefix=".probe-") as folder:
+                self._probe(Path(folder))
+
+    def _probe(self, folder: Path) -> None:
+        """Write a file and link it. Raises DestinationError: no links; OSError."""
+        probe = folder / "file"
+        probe.write_bytes(b"x")
+        try:
+            os.link(probe, folder / "link")
+        except OSError as error:
+            raise DestinationError(
+                f"{self._root}: its file system has no hard links ({error.strerror}), which keep two builds from "
+                "committing one shard twice. Build on another file system and copy the corpus there."
+            ) from None
 
     def put(self, path: str, content: bytes) -> Stored:
         """Write an object, replacing what is there; says what reading it back gives. Raises DestinationError."""
@@ -130,6 +135,34 @@ class LocalFolder:
         from zarr.storage import LocalStore
 
         return LocalStore(self._root, read_only=True)
+
+    def free(self) -> int:
+        """Bytes that are free on its file system. Raises DestinationError."""
+        with self._explained("the free space cannot be told"):
+            return shutil.disk_usage(self._nearest()).free
+
+    def volume(self) -> int | None:
+        """Its file system; None where that cannot be told."""
+        try:
+            return self._nearest().stat().st_dev
+        except OSError:
+            return None
+
+    @contextmanager
+    def leaving_no_folders(self) -> Generator[None]:
+        """Removes at its end the empty folders that were made meanwhile: of the corpus' own `runs`, and around it."""
+        partial = self._root / _PARTIAL
+        absent = [path for path in (partial, *partial.parents) if not os.path.lexists(path)]
+        try:
+            yield
+        finally:
+            for path in absent:
+                with suppress(OSError):
+                    path.rmdir()
+
+    def _nearest(self) -> Path:
+        """The folder, or the nearest one above it that is there."""
+        return next(path for path in (self._root, *self._root.parents) if os.path.exists(path))  # noqa: PTH110 Path's raises PermissionError
 
     def _target(self, path: str) -> Path:
         target = self._root / path

@@ -10,11 +10,11 @@ import shapely
 from tasks.assembly.candidates import pair_draws
 from tasks.assembly.filling import Filling
 from tasks.errors import CorpusError
-from tasks.imagery import Traffic
-from tasks.places import Draws
+from tasks.imagery.platform import Traffic
+from tasks.places.draws import Draws
 from tasks.places.patches import patches_around
 from tasks.planning.feasibility import refuse_hopeless
-from tasks.scenes import DAY
+from tasks.scenes.roles import DAY
 from tasks.shards.pairing_counts import LIMITS
 from tests.archive import Archive
 from tests.unit.builders import PATCH, builder_over, draws_of, small_archive

@@ -2,28 +2,41 @@
 
 import datetime as dt
 import io
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from flows.command.doctor import _lines, _table
-from tasks.doctor import Finding
+from tasks.doctor import destinations, platforms
 from tasks.doctor.contents import examine_window
-from tasks.doctor.destinations import try_destination
+from tasks.doctor.destinations import examine_destination
 from tasks.doctor.examination import run_within
-from tasks.doctor.findings import without_secrets, wrong
+from tasks.doctor.findings import Finding, without_secrets, wrong
 from tasks.doctor.limits import examine_limits
-from tasks.errors import CatalogueError, CredentialsError
-from tasks.settings import Settings
-from tasks.shards.destinations import open_destination
+from tasks.doctor.platforms import examine_platform, hurried
+from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError
+from tasks.imagery.rooms import Opening, Room, room_of, rooms
+from tasks.places.draws import Draws
+from tasks.places.opening import open_places
+from tasks.scenes.roles import DAY, rule_of
+from tasks.settings import PlatformSettings, Settings, load
 from tasks.spec import CorpusSpec
 
 SPEC = {
     "name": "x", "size": 500, "places": {"random": ["LU"]}, "destinations": ["out"],
     "window": ["2018-01-01", "2021-01-01"], "platforms": ["earthengine", "descarteslabs"],
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of this machine is in force."""
+    for name in [name for name in os.environ if name.startswith("DEEPSENTINEL_")]:
+        monkeypatch.delenv(name)
 
 
 def spec_with(**changes: object) -> CorpusSpec:
@@ -74,8 +87,9 @@ class TestWindow:
 
 
 class TestLimits:
-    def test_are_those_of_the_settings(self) -> None:
-        told = {f.what: f.found for f in examine_limits(spec_with(), Settings(earthengine_requests=7))}
+    def test_are_those_of_the_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DEEPSENTINEL_EARTHENGINE_REQUESTS", "7")
+        told = {f.what: f.found for f in examine_limits(spec_with(), Settings())}
         assert told["limits of earthengine"].startswith("7 requests in flight")
         assert told["limits of descarteslabs"].startswith("16 requests in flight")
         assert told["memory"].startswith("2 shards in flight, about 2.8 GB")
@@ -118,9 +132,137 @@ def test_a_table_is_for_narrow_terminals_too() -> None:
     assert "…" not in text and "[bad]" in text and "WRONG" in text
 
 
-def test_nothing_is_left_in_a_folder_that_was_not_there(tmp_path: Path) -> None:
-    assert try_destination(open_destination(str(tmp_path / "a" / "b"))) > 0
-    assert not list(tmp_path.iterdir())
-    (tmp_path / "a" / "runs").mkdir(parents=True)
-    try_destination(open_destination(str(tmp_path / "a")))
-    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["a", "a/runs"]
+class TestHurried:
+    def test_all_that_waits_is_cut_to_a_quarter_and_nothing_else(self) -> None:
+        class Mine(PlatformSettings):
+            deadline: float = 300
+            own_deadline: float = 3
+            search_patience: float = 900
+            requests: int = 40
+
+        assert hurried(Mine(), 60).model_dump() == {
+            "deadline": 15, "own_deadline": 3, "search_patience": 15, "requests": 40,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("kind", list(rooms()))
+    def test_every_platform_has_something_to_cut(self, kind: str) -> None:
+        settings = load(room_of(kind).settings)
+        changed = {name for name, value in hurried(settings, 0.4) if value != getattr(settings, name)}
+        assert {name.rpartition("_")[2] for name in changed} == {"deadline", "patience"}
+
+
+class Fake:
+    """A platform that tells what it was opened with."""
+
+    def __init__(self, error: DeepSentinelError | None = None) -> None:
+        self.error = error
+        self.openings: list[Opening] = []
+        self.draws: list[Draws | None] = []
+        self.closed = 0
+
+    def open(self, opening: Opening, settings: Any) -> Any:
+        self.openings.append(opening)
+        return self
+
+    def check(self, draws: Draws | None) -> str:
+        self.draws.append(draws)
+        if self.error:
+            raise self.error
+        return "fine"
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def examined(monkeypatch: pytest.MonkeyPatch, fake: Fake, spec: CorpusSpec, *, remote: bool, places: Any) -> Finding:
+    room = Room(
+        settings=PlatformSettings, cost=lambda *_: None, limits=lambda _: "", open=fake.open,
+        is_remote=lambda _: remote,
+    )  # type: ignore[arg-type]  # fmt: skip
+    monkeypatch.setattr(platforms, "room_of", lambda _: room)
+    (found,) = examine_platform("platform x", spec.platform_items[0], spec, places, 60)
+    return found
+
+
+class TestPlatform:
+    def test_on_this_machine_is_opened_for_the_whole_corpus(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake, spec = Fake(), spec_with()
+        places = open_places(spec)
+        found = examined(monkeypatch, fake, spec, remote=False, places=places)
+        assert found.ok and found.found == "fine" and fake.closed == 1
+        (opening,) = fake.openings
+        assert opening.bounds == places.bounds and opening.rule == rule_of(spec)
+        assert fake.draws[0] is not None and fake.draws[0].cell.tolist() == places.draws(0).cell[:50].tolist()
+
+    def test_elsewhere_is_asked_for_a_month_around_one_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake, spec = Fake(), spec_with()
+        places = open_places(spec)
+        examined(monkeypatch, fake, spec, remote=True, places=places)
+        first = places.draws(0)
+        opening = fake.openings[0]
+        west, south, east, north = opening.bounds
+        assert ((west + east) / 2, (south + north) / 2) == pytest.approx([e[0] for e in first.patches.centres()])
+        assert east - west == pytest.approx(0.04) and north - south == pytest.approx(0.04)
+        start, end = opening.rule.window
+        assert start <= int(first.preferred[0]) <= end and 0 < end - start <= 30 * DAY
+
+    def test_elsewhere_is_asked_without_places_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake = Fake()
+        assert examined(monkeypatch, fake, spec_with(), remote=True, places=None).ok
+        assert fake.draws == [None]
+        start, end = fake.openings[0].rule.window
+        assert start < end
+
+    def test_what_it_refuses_is_wrong_and_it_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake = Fake(CredentialsError("x: the login is refused. Set A."))
+        found = examined(monkeypatch, fake, spec_with(), remote=False, places=None)
+        assert not found.ok and (found.found, found.remedy) == ("the login is refused", "Set A.")
+        assert fake.closed == 1
+
+    def test_a_setting_that_is_wrong_is_told_of_its_platform_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DEEPSENTINEL_EARTHENGINE_REQUESTS", "0")
+        spec = spec_with()
+        (found,) = examine_platform("platform earthengine", spec.platform_items[0], spec, None, 60)
+        assert not found.ok and "DEEPSENTINEL_EARTHENGINE_REQUESTS" in found.found and found.remedy
+        assert [f.what for f in examine_limits(spec, Settings())] == ["limits of descarteslabs", "memory"]
+
+
+class TestDestination:
+    def test_nothing_is_left_in_a_folder_that_was_not_there(self, tmp_path: Path) -> None:
+        (found,) = examine_destination("destination a", str(tmp_path / "a" / "b"), spec_with(), None, None)
+        assert found.ok and found.found.startswith("writable; ")
+        assert not list(tmp_path.iterdir())
+
+    def test_folders_that_were_there_stay(self, tmp_path: Path) -> None:
+        (tmp_path / "a" / "runs").mkdir(parents=True)
+        examine_destination("destination a", str(tmp_path / "a"), spec_with(), None, None)
+        assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["a", "a/runs"]
+
+    def test_room_is_counted_with_all_that_share_the_disk(self, tmp_path: Path) -> None:
+        here = [str(tmp_path / name) for name in "ab"]
+        spec = spec_with(destinations=here, size=40, shard_size=20)
+        found = examine_destination("destination a", here[0], spec, open_places(spec), 10**9)[0]
+        assert "about 2.00 GB needed by 2 destinations on this file system" in found.found
+        (tmp_path / "b" / "commits").mkdir(parents=True)
+        (tmp_path / "b" / "commits" / "shard-00000.json").write_text("{}")
+        found = examine_destination("destination a", here[0], spec, open_places(spec), 10**9)[0]
+        assert "about 1.50 GB needed" in found.found
+        found = examine_destination("destination a", here[0], spec, open_places(spec), 10**18)[0]
+        assert not found.ok and "too small" in found.found and found.remedy.startswith("Free ")
+
+    def test_a_store_without_an_end_has_no_room_to_tell(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Bucket:
+            location = "mem://bucket"
+            prepared = 0
+
+            def prepare(self) -> None:
+                self.prepared += 1
+
+            def get(self, path: str) -> bytes | None:
+                return None
+
+        bucket = Bucket()
+        monkeypatch.setattr(destinations, "open_destination", lambda _: bucket)
+        spec = spec_with(size=40, shard_size=20)
+        (found,) = examine_destination("destination mem://bucket", "mem://bucket", spec, open_places(spec), 10**9)
+        assert found.ok and found.found == "writable" and bucket.prepared == 1

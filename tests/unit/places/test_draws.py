@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from numpy.random import Philox
 
 from tasks.errors import PlacesError
-from tasks.places import RandomPlaces, counters, draw_region, open_places
 from tasks.places import cells as cells_module
-from tasks.places.draws import CANDIDATES_PER_SAMPLE, Draws, ListedPlaces, instants_of_points
+from tasks.places import counters
+from tasks.places.capacity import CANDIDATES_PER_SAMPLE
+from tasks.places.draws import Draws, ListedPlaces, RandomPlaces, draw_region, instants_of_points
 from tasks.places.lattice import Lattice
+from tasks.places.opening import open_places
 from tasks.places.patches import patches_around
 from tasks.places.regions import Region, load_region
 from tasks.spec import CorpusSpec

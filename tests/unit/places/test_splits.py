@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from pyproj import Geod
 
 from tasks.errors import SpecError
-from tasks.places import draw_region, split_of
+from tasks.places.draws import draw_region
 from tasks.places.regions import load_region
-from tasks.places.splits import BLOCK
+from tasks.places.splits import BLOCK, split_of
 from tasks.spec import CorpusSpec, Splits, load_spec
 
 NAMES = ("train", "validation", "test")

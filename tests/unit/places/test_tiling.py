@@ -15,9 +15,9 @@ from shapely import Polygon
 
 from tasks import notices
 from tasks.errors import PlacesError
-from tasks.places import open_places
 from tasks.places import tiling as module
 from tasks.places.draws import ListedPlaces, instants_of_points
+from tasks.places.opening import open_places
 from tasks.places.patches import utm_epsg
 from tasks.places.tiling import load_cover
 from tasks.spec import CorpusSpec

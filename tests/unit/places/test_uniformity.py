@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from tasks import notices
-from tasks.places import RandomPlaces, draw_region
 from tasks.places import cells as module
+from tasks.places.draws import RandomPlaces, draw_region
 from tasks.places.lattice import Lattice
 from tasks.places.patches import Patches
 from tasks.places.regions import Region, load_region

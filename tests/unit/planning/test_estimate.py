@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import PlacesError
-from tasks.imagery import platform_settings, room_of
+from tasks.imagery.rooms import platform_settings, room_of
 from tasks.imagery.stac.settings import StacSettings
-from tasks.places import ListedPlaces, draw_region, open_places
+from tasks.places.draws import ListedPlaces, draw_region
+from tasks.places.opening import open_places
 from tasks.places.patches import patches_around
 from tasks.places.regions import load_region
 from tasks.planning.estimate import LABELS_STORED, STORED, Estimate, estimate

@@ -15,7 +15,7 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
 from tasks.assembly.shard import make_shard
 from tasks.errors import CatalogueError, CorpusError, SpecError
-from tasks.imagery import Traffic
+from tasks.imagery.platform import Traffic
 from tasks.planning.plan import parse_shards, plan
 from tasks.shards.commits import read_commit
 from tasks.shards.layout import samples_object

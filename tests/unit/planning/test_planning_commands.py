@@ -11,7 +11,7 @@ import yaml
 
 from flows.command.cli import main
 from tasks.planning.plan import plan
-from tasks.scenes import Reason
+from tasks.scenes.reasons import Reason
 from tests.unit.builders import builder_over, small_archive, values
 
 Run = Callable[..., tuple[int, str]]
@@ -83,7 +83,12 @@ def test_shards_that_are_none_are_wrong_usage(folder: Path, run: Run, tmp_path: 
 
 
 def test_a_plan_is_written_in_the_format_that_its_name_asks_for(folder: Path, run: Run, tmp_path: Path) -> None:
-    for name, starts in (("x.gpkg", b"SQLite format 3"), ("x.geojson", b"{"), ("X.FGB", b"fgb"), ("x.parquet", b"PAR1")):
+    for name, starts in (
+        ("x.gpkg", b"SQLite format 3"),
+        ("x.geojson", b"{"),
+        ("X.FGB", b"fgb"),
+        ("x.parquet", b"PAR1"),
+    ):
         code, told = run("plan", plannable(folder, tmp_path), "--out", name)
         assert code == 0, told
         assert (tmp_path / name).read_bytes().startswith(starts), name

@@ -7,29 +7,35 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import CorpusError
-from tasks.report_pairing import pairing_report, report_pairing
-from tasks.shards.commits import Commit
+from tasks.release.pairing_report import pairing_report
+from tasks.report_pairing import report_pairing
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.shards.commits import Commit, RejectedCell
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import PAIRING, commit_object
 from tasks.shards.pairing_counts import PairingCounts
 
-SCENE = "S2A_MSIL2A_20180503T104021_N0206_R008_T32TMR_20180503T181512"
+
+def rejected(*reasons: Reason, scene: str | None = None) -> tuple[RejectedCell, ...]:
+    return tuple(
+        RejectedCell(cell=cell, why=Rejection(reason=reason, scene=scene and f"{scene}-{cell}"))
+        for cell, reason in enumerate(reasons)
+    )
 
 
 def commit(
     shard: int,
     *,
-    replaced: tuple[tuple[int, str], ...] = (),
+    replaced: tuple[RejectedCell, ...] = (),
     samples: int = 8,
-    missing: dict[str, int] | None = None,
+    missing: tuple[RejectedCell, ...] = (),
 ) -> Commit:
     return Commit(
         shard=shard,
-        rows=samples + sum((missing or {}).values()),
-        samples=samples,
-        missing=missing or {},
+        rows=samples + len(missing),
         objects=(),
         replaced=replaced,
+        missing=missing,
         pairing=PairingCounts(
             tried=10, within=Counter({1: 2, 2: 4, 3: 8, 5: 9}), gaps=Counter({0: 2, 66: samples - 2})
         ),
@@ -55,32 +61,22 @@ def test_the_report_adds_up_what_the_shards_counted(tmp_path: Path) -> None:
     assert found["samples_by_gap_hours_in_bins_of_6"] == {"0-6": 6, "66-72": 14}
 
 
-def test_rejections_are_counted_by_reason(tmp_path: Path) -> None:
-    cloudy, uncovered = "every Sentinel-2 scene above the cloud limit", "no Sentinel-2 scene covers the patch"
-    found = report(
-        corpus(tmp_path, commit(0, replaced=((1, cloudy), (2, uncovered))), commit(1, replaced=((3, cloudy),)))
-    )
-    assert found["candidates_rejected"] == {cloudy: 2, uncovered: 1}
+def test_rejections_are_counted_by_code(tmp_path: Path) -> None:
+    first = rejected(Reason.TOO_CLOUDY, Reason.NOT_COVERED)
+    found = report(corpus(tmp_path, commit(0, replaced=first), commit(1, replaced=rejected(Reason.TOO_CLOUDY))))
+    assert found["candidates_rejected"] == {"too-cloudy": 2, "not-covered": 1}
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (f"{SCENE}: the archive has no file B04.tif", f"{SCENE[::-1]}: the archive has no file B04.tif"),
-        (
-            "other: S2A 20180503T104021 32TMR: not in its catalogue",
-            "other: S2B 20180508T104021 32TNR: not in its catalogue",
-        ),
-    ],
-)  # fmt: skip
-def test_reasons_that_name_scenes_are_one_reason(tmp_path: Path, first: str, second: str) -> None:
-    found = report(corpus(tmp_path, commit(0, replaced=((1, first), (2, second)))))
-    assert list(found["candidates_rejected"].values()) == [2]
+@pytest.mark.parametrize("reason", [Reason.NO_FILE, Reason.NOT_IN_CATALOGUE, Reason.REFUSED])
+def test_a_reason_is_one_whichever_scene_it_names(tmp_path: Path, reason: Reason) -> None:
+    found = report(corpus(tmp_path, commit(0, replaced=rejected(reason, reason, scene="S2A_MSIL2A_20180503T104021"))))
+    assert found["candidates_rejected"] == {str(reason): 2}
 
 
-def test_listed_places_without_pixels_are_counted_by_reason(tmp_path: Path) -> None:
-    shards = [commit(0, missing={"no scene": 2, "gone": 1}), commit(1), commit(2, missing={"no scene": 5})]
-    assert report(corpus(tmp_path, *shards))["places_without_pixels"] == {"gone": 1, "no scene": 7}
+def test_listed_places_without_pixels_are_counted_by_code(tmp_path: Path) -> None:
+    none, gone = Reason.NO_SENTINEL2, Reason.REFUSED
+    shards = [commit(0, missing=rejected(none, none, gone)), commit(1), commit(2, missing=rejected(*[none] * 5))]
+    assert report(corpus(tmp_path, *shards))["places_without_pixels"] == {"refused": 1, "no-sentinel2": 7}
     assert report(corpus(tmp_path / "random", commit(0)))["places_without_pixels"] == {}
 
 
@@ -92,7 +88,7 @@ def test_a_damaged_record_is_not_passed_over(tmp_path: Path) -> None:
 
 
 def test_the_report_is_a_function_of_the_commits(tmp_path: Path) -> None:
-    shards = [commit(n, replaced=((n, f"reason {n % 2}"),)) for n in range(4)]
+    shards = [commit(n, replaced=rejected([Reason.TOO_FAR, Reason.NO_FILE][n % 2])) for n in range(4)]
     first, second = corpus(tmp_path / "a", *shards), corpus(tmp_path / "b", *reversed(shards))
     second.put("runs/shard-00000.json", b"{}")
     assert pairing_report(first) == pairing_report(second)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
-from tasks.places import Patches
-from tasks.places.patches import patches_around
-from tasks.scenes import DAY, Candidates, Outcome, Pairs, Rule, SceneIndex, pair
+from tasks.places.patches import Patches, patches_around
+from tasks.scenes.index import SceneIndex
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.scenes import Candidates, Nearby
+from tests.unit.scenes.made import NOON, objects, rule
 
-NOON = 17_654 * DAY
-RULE = Rule(window=(NOON - 20 * DAY, NOON + 20 * DAY), max_gap=3 * DAY, search=10 * DAY, max_cloud_cover=None)
+RULE = rule()
 
 
 def split(west: float, south: float, east: float, north: float) -> shapely.Geometry:
@@ -44,12 +45,9 @@ WRITINGS = {"split": split, "jumping": jumping, "beyond 180": beyond, "before -1
 
 
 def records(footprints: list[shapely.Geometry], **columns: Any) -> Records:
-    count = len(footprints)
-    array = np.empty(count, dtype=object)
-    array[:] = footprints
     return Records(
-        properties=pd.DataFrame({"id": [f"s{n}" for n in range(count)]} | columns),
-        footprint=array,
+        properties=pd.DataFrame({"id": [f"s{n}" for n in range(len(footprints))]} | columns),
+        footprint=objects(footprints),
         hrefs=lambda _: {},
         asset_keys=frozenset(),
     )
@@ -63,11 +61,10 @@ def paired(patches: Patches, s2: list[shapely.Geometry], s1: list[shapely.Geomet
     _, radar = sentinel1_scenes(records(s1, datetime=[at] * len(s1), **iw))
     lon, lat = patches.centres()
     preferred = np.full(len(patches), NOON, np.int64)
-    s2_draw, s2_scene = SceneIndex(optical).near(lon, lat, preferred, RULE.search)
-    s1_draw, s1_scene = SceneIndex(radar).near(lon, lat, preferred, RULE.search + RULE.max_gap)
-    found = Candidates(
-        sentinel2=optical, s2_draw=s2_draw, s2_scene=s2_scene, sentinel1=radar, s1_draw=s1_draw, s1_scene=s1_scene
-    )
+    found: Candidates = {}
+    for role, scenes in (("s2", optical), ("s1", radar)):
+        draw, scene = SceneIndex(scenes).near(lon, lat, preferred, RULE.reach(role))
+        found |= {role: Nearby(scenes=scenes, draw=draw, scene=scene)}
     return pair(patches, preferred, found, RULE)
 
 
@@ -107,8 +104,8 @@ def test_what_lies_beside_the_footprint_or_on_the_other_side_of_the_globe_does_n
 def test_scenes_on_the_two_sides_that_do_not_cross_are_kept_apart() -> None:
     west, east = shapely.box(178, 64, 180, 66), shapely.box(-180, 64, -178, 66)
     patches = patches_around(np.array([179.0, -179.0]), np.array([65.0, 65.0]), 250)
-    assert paired(patches.take(np.array([0])), [west], [west, east], 32660).s1_scene.tolist() == [0]
-    assert paired(patches.take(np.array([1])), [east], [west, east], 32601).s1_scene.tolist() == [1]
+    assert paired(patches.take(np.array([0])), [west], [west, east], 32660).scene["s1"].tolist() == [0]
+    assert paired(patches.take(np.array([1])), [east], [west, east], 32601).scene["s1"].tolist() == [1]
     assert paired(patches.take(np.array([1])), [west], [west, east], 32601).outcome[0] == Outcome.NO_SENTINEL2
 
 

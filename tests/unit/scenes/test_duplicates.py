@@ -15,21 +15,17 @@ from hypothesis import strategies as st
 
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
-from tasks.places import Patches
-from tasks.places.patches import patches_around
-from tasks.scenes import DAY, Candidates, Outcome, Rule, Sentinel2Scenes, pair
+from tasks.places.patches import Patches, patches_around
 from tasks.scenes.duplicates import superseded
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.roles import DAY
+from tasks.scenes.scenes import Sentinel2Scenes
+from tests.unit.scenes.made import all_near_all, objects, rule
 
 CATALOGS = Path(__file__).parents[4] / "shared" / "data" / "catalogs"
 TILE = shapely.box(9.0, 45.0, 10.0, 46.0)
 WEST, EAST = shapely.box(9.0, 45.0, 9.6, 46.0), shapely.box(9.4, 45.0, 10.0, 46.0)
 """Two datastrips of one datatake, which share a fifth of the tile's width."""
-
-
-def objects(values: list[Any]) -> np.ndarray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def scenes(*rows: dict[str, Any]) -> Sentinel2Scenes:
@@ -250,17 +246,13 @@ def test_levels_of_one_acquisition_share_datatake_and_tile() -> None:
 def test_the_pairing_never_takes_a_superseded_product_of_the_real_year() -> None:
     _, made = optical("S2MSI2A")
     gone = {one.scene for one in superseded(made)}
-    rule = Rule(window=(0, 2**60), max_gap=3 * DAY, search=400 * DAY, max_cloud_cover=None)
+    limits = rule(window=(0, 2**60), search=400 * DAY)
     patches: Patches = patches_around(np.array([5.0, 5.2, 4.9, 4.6]), np.array([51.2, 51.15, 50.9, 51.0]), 250)
     _, s1 = sentinel1_scenes(radar_everywhere(made))
     chosen = set()
     for preferred in range(int(made.time.min()), int(made.time.max()), 10 * DAY):
-        found = Candidates(
-            sentinel2=made, s2_draw=np.repeat(np.arange(4), len(made)), s2_scene=np.tile(np.arange(len(made)), 4),
-            sentinel1=s1, s1_draw=np.repeat(np.arange(4), len(s1)), s1_scene=np.tile(np.arange(len(s1)), 4),
-        )  # fmt: skip
-        pairs = pair(patches, np.full(4, preferred), found, rule)
-        chosen |= set(pairs.s2_scene[pairs.outcome == Outcome.PAIRED].tolist())
+        pairs = pair(patches, np.full(4, preferred), all_near_all(made, s1, 4), limits)
+        chosen |= set(pairs.scene["s2"][pairs.outcome == Outcome.PAIRED].tolist())
     assert len(chosen) > 20
     assert not chosen & gone
 

@@ -10,14 +10,15 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tasks.places.patches import Patches, patches_around
-from tasks.scenes import DAY, Candidates, Outcome, Pairs, Rule, Sentinel1Scenes, Sentinel2Scenes, pair
+from tasks.scenes.pairing import Outcome, Pairs, pair
+from tasks.scenes.reasons import Reason
+from tasks.scenes.roles import DAY, Rule
+from tasks.scenes.scenes import Candidates, Sentinel1Scenes, Sentinel2Scenes
+from tests.unit.scenes.made import NOON, all_near_all, objects, rule
 
 LON, LAT = np.array([9.0, 9.2, 9.4]), np.array([45.0, 45.0, 45.0])
 PATCHES = patches_around(LON, LAT, 100)
 """Three patches of 1 km, 16 km apart."""
-
-NOON = 17_654 * DAY
-"""2018-05-03 00:00."""
 
 EVERYWHERE = shapely.box(8.9, 44.9, 9.5, 45.1)
 FOOTPRINTS = [
@@ -28,7 +29,7 @@ FOOTPRINTS = [
 ]
 """All patches, the first, the last two, and half of the first."""
 
-RULE = Rule(window=(NOON - 20 * DAY, NOON + 20 * DAY), max_gap=3 * DAY, search=10 * DAY, max_cloud_cover=None)
+RULE = rule()
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,6 @@ class S1:
     id: str = "a"
     time: int = NOON
     footprint: int = 0
-
-
-def objects(values: list) -> np.ndarray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def candidates(s2: list[S2], s1: list[S1], draws: int) -> Candidates:
@@ -79,32 +74,33 @@ def candidates(s2: list[S2], s1: list[S1], draws: int) -> Candidates:
         product=objects([s.id for s in s1]),
         direction=objects(["" for _ in s1]),
     )
-    random = np.random.default_rng(len(s2) * 31 + len(s1))
-    rows2, rows1 = random.permutation(len(s2) * draws), random.permutation(len(s1) * draws)
-    return Candidates(
-        sentinel2=second, s2_draw=rows2 % draws, s2_scene=rows2 // draws,
-        sentinel1=first, s1_draw=rows1 % draws, s1_scene=rows1 // draws,
-    )  # fmt: skip
+    return all_near_all(second, first, draws)
 
 
 def paired(
-    s2: list[S2], s1: list[S1], *, preferred: int | list[int] = NOON, patches: Patches | None = None, rule: Rule = RULE
+    s2: list[S2],
+    s1: list[S1],
+    *,
+    preferred: int | list[int] = NOON,
+    patches: Patches | None = None,
+    limits: Rule = RULE,
 ) -> Pairs:
     patches = PATCHES.take(np.array([0])) if patches is None else patches
     instants = np.broadcast_to(np.array(preferred, np.int64), (len(patches),))
-    return pair(patches, instants, candidates(s2, s1, len(patches)), rule)
+    return pair(patches, instants, candidates(s2, s1, len(patches)), limits)
 
 
 def of_first(pairs: Pairs) -> tuple[Outcome, int, int]:
-    return Outcome(int(pairs.outcome[0])), int(pairs.s2_scene[0]), int(pairs.s1_scene[0])
+    return Outcome(int(pairs.outcome[0])), int(pairs.scene["s2"][0]), int(pairs.scene["s1"][0])
 
 
 # The rule in plain loops
 
 
-def reference(index: int, preferred: int, s2: list[S2], s1: list[S1], rule: Rule) -> tuple[Outcome, int, int]:
+def reference(index: int, preferred: int, s2: list[S2], s1: list[S1], limits: Rule) -> tuple[Outcome, int, int]:
     """What the design's WHEN says, one scene at a time."""
     epsg = int(PATCHES.epsg[index])
+    max_gap, max_cloud_cover = limits.roles["s1"].reach, limits.roles["s2"].max_cloud_cover
     outline = PATCHES.take(np.array([index])).outlines(inset=5)[0]
 
     def covers(scene: S1 | S2) -> bool:
@@ -117,7 +113,7 @@ def reference(index: int, preferred: int, s2: list[S2], s1: list[S1], rule: Rule
             furthest = max(furthest, Outcome.NOT_COVERED)
         elif scene.epsg != epsg:
             furthest = max(furthest, Outcome.OTHER_ZONE)
-        elif not rule.window[0] <= scene.time < rule.window[1]:
+        elif not limits.window[0] <= scene.time < limits.window[1]:
             furthest = max(furthest, Outcome.OUTSIDE_WINDOW)
         else:
             acquired.setdefault((scene.datatake or scene.id, scene.tile), []).append(position)
@@ -125,16 +121,16 @@ def reference(index: int, preferred: int, s2: list[S2], s1: list[S1], rule: Rule
     for positions in acquired.values():
         newest = max(positions, key=lambda p: (float(s2[p].baseline or -1), s2[p].processed, s2[p].id))
         scene = s2[newest]
-        if rule.max_cloud_cover is not None and not scene.cloud <= rule.max_cloud_cover:
+        if max_cloud_cover is not None and not scene.cloud <= max_cloud_cover:
             furthest = max(furthest, Outcome.CLOUDY)
             continue
-        if abs(scene.time - preferred) > rule.search:
+        if abs(scene.time - preferred) > limits.search:
             furthest = max(furthest, Outcome.TOO_FAR)
             continue
         near = [
             (abs(radar.time - scene.time), radar.id, position)
             for position, radar in enumerate(s1)
-            if covers(radar) and abs(radar.time - scene.time) <= rule.max_gap
+            if covers(radar) and abs(radar.time - scene.time) <= max_gap
         ]
         if not near:
             furthest = max(furthest, Outcome.NO_SENTINEL1)
@@ -188,12 +184,12 @@ def s1_scenes(draw: st.DrawFn) -> list[S1]:
 def test_pairs_are_those_of_the_rule_in_plain_loops(
     s2: list[S2], s1: list[S1], preferred: list[int], cloud: float | None, gap: int, search: int
 ) -> None:
-    rule = replace(RULE, max_cloud_cover=cloud, max_gap=gap, search=search)
-    pairs = paired(s2, s1, preferred=preferred, patches=PATCHES, rule=rule)
+    limits = rule(max_cloud_cover=cloud, max_gap=gap, search=search)
+    pairs = paired(s2, s1, preferred=preferred, patches=PATCHES, limits=limits)
     for index in range(3):
-        expected = reference(index, preferred[index], s2, s1, rule)
+        expected = reference(index, preferred[index], s2, s1, limits)
         event(expected[0].name)
-        found = (Outcome(int(pairs.outcome[index])), int(pairs.s2_scene[index]), int(pairs.s1_scene[index]))
+        found = (Outcome(int(pairs.outcome[index])), int(pairs.scene["s2"][index]), int(pairs.scene["s1"][index]))
         assert found == expected
 
 
@@ -216,7 +212,7 @@ def test_a_draw_is_paired_alone_as_among_others(s2: list[S2], s1: list[S1], pref
     together = paired(s2, s1, preferred=preferred, patches=PATCHES)
     for index in range(3):
         alone = paired(s2, s1, preferred=preferred[index], patches=PATCHES.take(np.array([index])))
-        assert of_first(alone)[1:] == (together.s2_scene[index], together.s1_scene[index])
+        assert of_first(alone)[1:] == (together.scene["s2"][index], together.scene["s1"][index])
         assert alone.outcome[0] == together.outcome[index]
 
 
@@ -231,14 +227,14 @@ def test_a_draw_is_paired_alone_as_among_others(s2: list[S2], s1: list[S1], pref
 def test_every_pair_keeps_every_limit_and_both_footprints_cover_the_patch(
     s2: list[S2], s1: list[S1], preferred: list[int], cloud: float | None, gap: int
 ) -> None:
-    rule = replace(RULE, max_cloud_cover=cloud, max_gap=gap)
-    pairs = paired(s2, s1, preferred=preferred, patches=PATCHES, rule=rule)
+    limits = rule(max_cloud_cover=cloud, max_gap=gap)
+    pairs = paired(s2, s1, preferred=preferred, patches=PATCHES, limits=limits)
     outlines = PATCHES.outlines(inset=5)
     for index in np.flatnonzero(pairs.outcome == Outcome.PAIRED):
-        scene, radar = s2[pairs.s2_scene[index]], s1[pairs.s1_scene[index]]
+        scene, radar = s2[pairs.scene["s2"][index]], s1[pairs.scene["s1"][index]]
         assert abs(radar.time - scene.time) <= gap
-        assert abs(scene.time - preferred[index]) <= rule.search
-        assert rule.window[0] <= scene.time < rule.window[1]
+        assert abs(scene.time - preferred[index]) <= limits.search
+        assert limits.window[0] <= scene.time < limits.window[1]
         assert scene.epsg == PATCHES.epsg[index]
         assert cloud is None or scene.cloud <= cloud
         assert FOOTPRINTS[scene.footprint].covers(outlines[index])
@@ -259,18 +255,18 @@ def test_every_pair_keeps_every_limit_and_both_footprints_cover_the_patch(
 def test_the_smallest_gap_is_the_smallest_limit_under_which_the_draw_has_a_pair(
     s2: list[S2], s1: list[S1], preferred: list[int], cloud: float | None, gap: int
 ) -> None:
-    rule = replace(RULE, max_cloud_cover=cloud, max_gap=gap)
-    smallest = paired(s2, s1, preferred=preferred, patches=PATCHES, rule=rule).smallest_gap
-    assert np.array_equal(
-        smallest, paired(s2, s1, preferred=preferred, patches=PATCHES, rule=replace(rule, max_gap=0)).smallest_gap
-    ), "whatever the limit"
+    limits = rule(max_cloud_cover=cloud, max_gap=gap)
+    smallest = paired(s2, s1, preferred=preferred, patches=PATCHES, limits=limits).smallest_gap
+    least = rule(max_cloud_cover=cloud, max_gap=0)
+    again = paired(s2, s1, preferred=preferred, patches=PATCHES, limits=least).smallest_gap
+    assert np.array_equal(smallest, again), "whatever the limit"
     for index in range(3):
         if smallest[index] == np.iinfo(np.int64).max:
-            limits = [(100 * DAY, False)]
+            cases = [(100 * DAY, False)]
         else:
-            limits = [(int(smallest[index]), True), (int(smallest[index]) - 1, False)]
-        for limit, has_pair in limits:
-            outcome, _, _ = reference(index, preferred[index], s2, s1, replace(rule, max_gap=limit))
+            cases = [(int(smallest[index]), True), (int(smallest[index]) - 1, False)]
+        for limit, has_pair in cases:
+            outcome, _, _ = reference(index, preferred[index], s2, s1, rule(max_cloud_cover=cloud, max_gap=limit))
             assert (outcome is Outcome.PAIRED) == has_pair
 
 
@@ -309,9 +305,10 @@ def test_without_a_scene_of_one_mission_there_is_no_gap() -> None:
     ],
 )
 def test_the_outcome_says_why_there_is_no_pair(s2: list[S2], s1: list[S1], outcome: Outcome) -> None:
-    found = of_first(paired(s2, s1, rule=replace(RULE, max_cloud_cover=20)))
+    found = of_first(paired(s2, s1, limits=rule(max_cloud_cover=20)))
     assert found == ((outcome, 0, 0) if outcome is Outcome.PAIRED else (outcome, -1, -1))
-    assert outcome.reason
+    if outcome is not Outcome.PAIRED:
+        assert outcome.reason.words
 
 
 def test_the_outcome_is_that_of_the_scene_that_got_furthest() -> None:
@@ -319,26 +316,30 @@ def test_the_outcome_is_that_of_the_scene_that_got_furthest() -> None:
     assert of_first(paired(scenes, [S1()]))[0] is Outcome.OUTSIDE_WINDOW
 
 
-def test_every_outcome_has_words_of_its_own() -> None:
-    assert len({outcome.reason for outcome in Outcome}) == len(Outcome) == 8
+def test_every_outcome_without_a_pair_has_a_reason_of_its_own() -> None:
+    reasons = {outcome: outcome.reason for outcome in Outcome if outcome is not Outcome.PAIRED}
+    assert len(set(reasons.values())) == len(reasons) == 7
+    assert reasons[Outcome.NO_SENTINEL1] is Reason.NO_SENTINEL1
+    with pytest.raises(KeyError):
+        _ = Outcome.PAIRED.reason
 
 
 # Limits
 
 
 def test_limits_are_inclusive() -> None:
-    rule = replace(RULE, max_cloud_cover=20.0)
+    limits = rule(max_cloud_cover=20.0)
     for sign in (-1, 1):
         scene, radar = S2(time=NOON + sign * 10 * DAY, cloud=20.0), S1(time=NOON + sign * 13 * DAY)
-        assert of_first(paired([scene], [radar], rule=rule))[0] is Outcome.PAIRED
+        assert of_first(paired([scene], [radar], limits=limits))[0] is Outcome.PAIRED
 
 
 def test_the_window_is_half_open_and_of_sentinel_2() -> None:
-    rule = replace(RULE, window=(NOON, NOON + DAY))
-    assert of_first(paired([S2(time=NOON)], [S1(time=NOON - DAY)], rule=rule))[0] is Outcome.PAIRED
-    assert of_first(paired([S2(time=NOON + DAY - 1)], [S1(time=NOON + 2 * DAY)], rule=rule))[0] is Outcome.PAIRED
-    assert of_first(paired([S2(time=NOON + DAY)], [S1()], rule=rule))[0] is Outcome.OUTSIDE_WINDOW
-    assert of_first(paired([S2(time=NOON - 1)], [S1()], rule=rule))[0] is Outcome.OUTSIDE_WINDOW
+    limits = rule(window=(NOON, NOON + DAY))
+    assert of_first(paired([S2(time=NOON)], [S1(time=NOON - DAY)], limits=limits))[0] is Outcome.PAIRED
+    assert of_first(paired([S2(time=NOON + DAY - 1)], [S1(time=NOON + 2 * DAY)], limits=limits))[0] is Outcome.PAIRED
+    assert of_first(paired([S2(time=NOON + DAY)], [S1()], limits=limits))[0] is Outcome.OUTSIDE_WINDOW
+    assert of_first(paired([S2(time=NOON - 1)], [S1()], limits=limits))[0] is Outcome.OUTSIDE_WINDOW
 
 
 def test_a_scene_without_a_cloud_figure_qualifies_where_there_is_no_limit() -> None:
@@ -356,7 +357,7 @@ def test_a_footprint_that_ends_where_the_patch_does_covers_it() -> None:
         (patch.outlines(inset=5.1)[0], Outcome.NOT_COVERED),
     ):
         found = candidates([S2()], [S1()], 1)
-        found.sentinel2.footprint[0] = footprint
+        found["s2"].scenes.footprint[0] = footprint
         pairs = pair(patch, np.array([NOON]), found, RULE)
         assert Outcome(int(pairs.outcome[0])) is outcome
 
@@ -391,6 +392,28 @@ def test_ties_of_sentinel_1_go_to_the_smaller_id(times: tuple[int, int]) -> None
     assert of_first(paired([S2()], radars)) == (Outcome.PAIRED, 0, 1)
 
 
+# Roles
+
+
+def test_roles_of_any_names_are_paired_by_their_order_and_sensor() -> None:
+    limits = Rule(window=RULE.window, roles={"s2_clear": RULE.roles["s2"], "s1_near": RULE.roles["s1"]})
+    found = candidates([S2(id="a", time=NOON + DAY), S2(id="b")], [S1()], 1)
+    named = {"s1_near": found["s1"], "s2_clear": found["s2"]}
+    pairs = pair(PATCHES.take(np.array([0])), np.array([NOON]), named, limits)
+    assert {role: scene.tolist() for role, scene in pairs.scene.items()} == {"s2_clear": [1], "s1_near": [0]}
+    chosen = pairs.acquisitions(named, 0)
+    assert {role: (one.id, one.time) for role, one in chosen.items()} == {
+        "s2_clear": ("b", NOON),
+        "s1_near": ("a", NOON),
+    }
+
+
+def test_a_root_of_another_sensor_is_refused() -> None:
+    found = candidates([S2()], [S1()], 1)
+    with pytest.raises(TypeError, match="'s2' is to be a Sentinel-2 role"):
+        pair(PATCHES.take(np.array([0])), np.array([NOON]), {"s2": found["s1"], "s1": found["s1"]}, RULE)
+
+
 # Processings
 
 
@@ -418,13 +441,13 @@ def test_two_tiles_of_one_datatake_are_two_scenes() -> None:
 
 def test_a_newer_processing_that_is_cloudy_is_not_replaced_by_an_older_one_that_is_not() -> None:
     scenes = [S2(id="a", datatake="D", cloud=10), S2(id="b", datatake="D", baseline="05.00", cloud=30)]
-    assert of_first(paired(scenes, [S1()], rule=replace(RULE, max_cloud_cover=20)))[0] is Outcome.CLOUDY
+    assert of_first(paired(scenes, [S1()], limits=rule(max_cloud_cover=20)))[0] is Outcome.CLOUDY
 
 
 def test_the_newest_of_a_datatake_is_found_for_each_draw_among_those_that_cover_it() -> None:
     scenes = [S2(id="a", datatake="D"), S2(id="b", datatake="D", baseline="05.00", footprint=2)]
     pairs = paired(scenes, [S1()], patches=PATCHES)
-    assert pairs.s2_scene.tolist() == [0, 1, 1]
+    assert pairs.scene["s2"].tolist() == [0, 1, 1]
 
 
 # Nothing
@@ -433,11 +456,12 @@ def test_the_newest_of_a_datatake_is_found_for_each_draw_among_those_that_cover_
 def test_no_draws_have_no_pairs() -> None:
     none = PATCHES.take(np.array([], dtype=int))
     empty = np.empty(0, np.int64)
-    found = replace(candidates([S2()], [S1()], 1), s2_draw=empty, s2_scene=empty, s1_draw=empty, s1_scene=empty)
+    found = {role: replace(near, draw=empty, scene=empty) for role, near in candidates([S2()], [S1()], 1).items()}
     assert len(pair(none, empty, found, RULE).outcome) == 0
 
 
 def test_a_draw_near_which_nothing_is_has_no_sentinel_2() -> None:
     empty = np.empty(0, np.int64)
-    found = replace(candidates([S2()], [S1()], 1), s2_draw=empty, s2_scene=empty)
+    found = {**candidates([S2()], [S1()], 1)}
+    found["s2"] = replace(found["s2"], draw=empty, scene=empty)
     assert pair(PATCHES, np.full(3, NOON), found, RULE).outcome.tolist() == [Outcome.NO_SENTINEL2] * 3

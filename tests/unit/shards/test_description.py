@@ -1,32 +1,23 @@
-"""A corpus' description: what it holds, and what a later build may change."""
+"""A corpus' description: what it holds, that it stands twice, and what a later build may change."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.errors import CorpusError, SpecError
-from tasks.imagery.bands import BANDS
-from tasks.shards.description import Description, describe, need_description, read_description, reconcile
+from tasks.errors import CorpusError, DamagedDescription, SpecError
+from tasks.shards.description import (
+    describe_everywhere,
+    need_description,
+    parse_description,
+    read_description,
+    reconcile,
+)
 from tasks.shards.destinations import LocalFolder
-from tasks.spec import CorpusSpec
-
-VALUES: dict[str, Any] = {
-    "name": "tiny", "seed": 1, "size": 500, "places": {"random": ["EU27", "GB"]},
-    "window": ["2018-01-01", "2021-01-01"], "shard_size": 250, "destinations": ["out"],
-    "platforms": [{"stac": {"catalog": "a", "name": "zulu"}}, {"stac": {"catalog": "b", "name": "alpha"}}],
-}  # fmt: skip
-
-L2A = tuple(band for band in BANDS if band != "B10")
-
-
-def described(
-    *, digest: str = "digest", capacity: int = 100, zulu: tuple[str, ...] = BANDS, **changes: Any
-) -> Description:
-    spec = CorpusSpec.model_validate(VALUES | changes)
-    bands = {name: zulu if name == "zulu" else L2A for name in spec.platform_names}
-    return describe(spec, places=digest, shards=(spec.size or 0) // spec.shard_size, capacity=capacity, bands=bands)
+from tasks.shards.layout import CORPUS, ROOT_METADATA
+from tests.unit.shards.made import L2A, LAYER, VALUES, corpus, described, files
 
 
 @pytest.fixture
@@ -47,6 +38,18 @@ def test_a_description_comes_back_from_its_bytes(folder: LocalFolder) -> None:
     assert need_description(folder) == before
 
 
+def test_layers_come_back_with_their_arrays_and_facts(folder: LocalFolder) -> None:
+    before = described(layers={"cover": LAYER})
+    folder.put(CORPUS, before.to_bytes())
+    after = need_description(folder)
+    assert after.to_bytes() == before.to_bytes()
+    assert after.arrays == before.arrays
+    assert [kind.path for kind in after.arrays[-2:]] == ["labels/cover", "labels/height"]
+    assert after.arrays[-1].names == {"surface": ("ground", "canopy")}
+    assert after.layers["cover"].facts == LAYER.facts
+    assert after.metadata() == before.metadata()
+
+
 def test_the_order_of_platforms_is_the_specs_not_the_alphabets(folder: LocalFolder) -> None:
     folder.put("corpus.json", described().to_bytes())
     found = need_description(folder)
@@ -58,9 +61,11 @@ def test_a_description_says_what_its_readers_need() -> None:
     found = described()
     assert (found.name, found.shard_size, found.pixels, found.shards, found.capacity) == ("tiny", 250, 250, 2, 100)
     record = json.loads(found.to_bytes())
-    assert record["schema"] == 1
+    assert record["schema"] == 2
     assert record["spec"]["places"] == {"random": ["EU27", "GB"], "digest": "digest"}
     assert record["spec"]["pairing"] == {"max_gap_days": 3.0, "search_days": 30.0}
+    assert record["roles"] == ["s2", "s1"]
+    assert record["layers"] == {}
     assert record["bands"]["alpha"] == list(L2A)
     assert "zarr" in record["software"]
 
@@ -82,13 +87,13 @@ def test_no_corpus_is_none_or_refused_with_what_to_give(folder: LocalFolder) -> 
     assert read_description(folder) is None
     with pytest.raises(CorpusError, match="no corpus here") as caught:
         need_description(folder)
-    assert str(folder.root) in str(caught.value)
+    assert str(folder.location) in str(caught.value)
     assert caught.value.exit_code == 1
 
 
 def test_an_unknown_layout_is_refused_with_both_versions(folder: LocalFolder) -> None:
-    folder.put("corpus.json", described().to_bytes().replace(b'"schema": 1', b'"schema": 2'))
-    with pytest.raises(CorpusError, match="has layout 2, this version knows 1"):
+    folder.put("corpus.json", described().to_bytes().replace(b'"schema": 2', b'"schema": 3'))
+    with pytest.raises(CorpusError, match="has layout 3, this version knows 2"):
         read_description(folder)
 
 
@@ -102,126 +107,132 @@ def changed_spec(**changes: Any) -> bytes:
     return changed(spec=json.loads(described().to_bytes())["spec"] | changes)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"", b"{", b"[]", b"null", b"{}", b'"text"', b"\xff", b'{"schema": 1}',
-        described().to_bytes()[:100],
-        described().to_bytes().replace(b'"bands"', b'"colours"'),
-        described().to_bytes().replace(b'"platforms"', b'"sources_"'),
-        described().to_bytes().replace(b'"alpha"', b'"beta"', 1),
-        changed(shards="x"), changed(shards=-1), changed(shards=0), changed(shards=3), changed(shards=10**15),
-        changed(shards=2.0), changed(capacity="x"), changed(capacity=None), changed(schema="x"), changed(more=1),
-        changed(spec=3), changed(spec={}), changed(bands="x"), changed(bands={"zulu": 3, "alpha": []}),
-        changed(bands={}), changed(bands={"zulu": ["B99"], "alpha": []}), changed(software=[]),
-        changed(software={"zarr": 3}), changed_spec(name=3), changed_spec(shard_size="x"),
-        changed_spec(shard_size=0), changed_spec(patch=250),
-        changed_spec(patch={"pixels": "x"}), changed_spec(patch={"pixels": -1}), changed_spec(places=3),
-        changed_spec(platforms="zulu"), changed_spec(platforms=[]), changed_spec(platforms=[{"stac": 3}]),
-        changed_spec(platforms=["../x"]), changed_spec(size="x"),
-    ],
-)  # fmt: skip
-def test_a_damaged_description_is_refused_by_name(folder: LocalFolder, content: bytes) -> None:
-    folder.put("corpus.json", content)
-    with pytest.raises(CorpusError, match=r"corpus\.json: is damaged \(.*\)\. Restore it") as caught:
-        read_description(folder)
-    assert len(str(caught.value)) < 400, "it does not quote the file"
+DAMAGED = [
+    b"", b"{", b"[]", b"null", b"{}", b'"text"', b"\xff", b'{"schema": 2}',
+    described().to_bytes()[:100],
+    described().to_bytes().replace(b'"bands"', b'"colours"'),
+    described().to_bytes().replace(b'"platforms"', b'"sources_"'),
+    described().to_bytes().replace(b'"alpha"', b'"beta"', 1),
+    changed(shards="x"), changed(shards=-1), changed(shards=0), changed(shards=3), changed(shards=10**15),
+    changed(shards=2.0), changed(capacity="x"), changed(capacity=None), changed(schema="x"), changed(more=1),
+    changed(spec=3), changed(spec={}), changed(bands="x"), changed(bands={"zulu": 3, "alpha": []}),
+    changed(bands={}), changed(bands={"zulu": ["B99"], "alpha": []}), changed(software=[]),
+    changed(software={"zarr": 3}), changed_spec(name=3), changed_spec(shard_size="x"),
+    changed_spec(shard_size=0), changed_spec(patch=250),
+    changed_spec(patch={"pixels": "x"}), changed_spec(patch={"pixels": -1}), changed_spec(places=3),
+    changed_spec(platforms="zulu"), changed_spec(platforms=[]), changed_spec(platforms=[{"stac": 3}]),
+    changed_spec(platforms=["../x"]), changed_spec(size="x"), changed(roles=[]), changed(roles=["l8"]),
+    changed(roles="s2"), changed(layers=[]), changed(layers={"cover": {}}),
+    changed(layers={"cover": {"arrays": [{"path": "../x"}], "facts": {}}}),
+]  # fmt: skip
+"""What is no description, in more or less of it."""
 
 
-def test_what_is_wrong_with_a_description_is_told_by_key(folder: LocalFolder) -> None:
-    folder.put("corpus.json", changed(shards="x"))
-    with pytest.raises(CorpusError, match=r"\(shards: Input should be a valid integer, found 'x'\)"):
-        read_description(folder)
+def broken_copy(metadata: bytes, content: bytes | None) -> bytes:
+    """The root's metadata with another second copy, or without one."""
+    found = json.loads(metadata)
+    if content is None:
+        del found["attributes"]["deepsentinel"]
+    else:
+        found["attributes"]["deepsentinel"] = json.loads(content)
+    return json.dumps(found).encode()
 
 
-# Where files lie
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_description_that_is_damaged_is_said_to_be_so_in_words(content: bytes) -> None:
+    found = parse_description(content, "here")
+    assert isinstance(found, str)
+    assert found
+    assert len(found) < 300, "it does not quote the file"
 
 
-def over(places: str, *catalogs: str, mode: str = "points", **changes: Any) -> Description:
-    names = ("zulu", "alpha")
-    platforms = [{"stac": {"catalog": one, "name": name}} for one, name in zip(catalogs, names, strict=False)]
-    return described(places={mode: places}, platforms=platforms, **changes)
+def test_what_is_wrong_with_a_description_is_told_by_key() -> None:
+    assert parse_description(changed(shards="x"), "") == "shards: Input should be a valid integer, found 'x'"
 
 
-@pytest.mark.parametrize("mode", ["random", "cover", "points"])
-def test_of_local_files_only_the_names_are_stored(mode: str) -> None:
-    found = over(
-        "/home/ada/sites.gpkg", "/home/ada/real-archive/catalog.json", "file:///home/ada/b/catalog.json", mode=mode,
-        sources={"corine": "/home/ada/clc.tif"},
-    )  # fmt: skip
-    assert b"ada" not in found.to_bytes()
-    assert found.spec["places"] == {mode: "sites.gpkg", "digest": "digest"}
-    assert [item["stac"]["catalog"] for item in found.spec["platforms"]] == [
-        "real-archive/catalog.json",
-        "b/catalog.json",
-    ]
-    assert found.spec["sources"] == {"corine": "clc.tif"}
+# It stands twice
 
 
-def test_urls_land_and_countries_are_stored_as_they_are() -> None:
-    found = over("land", "https://earth-search.aws.element84.com/v1", "s3://bucket/catalog.json", mode="random")
-    assert found.spec["places"]["random"] == "land"
-    assert [item["stac"]["catalog"] for item in found.spec["platforms"]] == [
-        "https://earth-search.aws.element84.com/v1",
-        "s3://bucket/catalog.json",
-    ]
+@pytest.fixture
+def whole(tmp_path: Path) -> LocalFolder:
+    """A described corpus with a layer."""
+    return corpus(tmp_path, described(layers={"cover": LAYER}))
 
 
-@pytest.mark.parametrize("location", ["catalog.json", "./catalog.json", "/catalog.json", ".", "/", "~/catalog.json"])
-def test_a_short_path_of_a_catalogue_has_a_name_too(location: str) -> None:
-    stored = over("a.gpkg", location).spec["platforms"][0]["stac"]["catalog"]
-    assert stored
-    assert not stored.startswith("/")
+def test_the_second_copy_is_in_the_attributes_of_the_root(whole: LocalFolder) -> None:
+    root, content = json.loads(whole.get(ROOT_METADATA) or b""), json.loads(whole.get(CORPUS) or b"")
+    assert root["attributes"] == {"corpus": "tiny", "schema": 2, "deepsentinel": content}
 
 
-@pytest.mark.parametrize("mode", ["random", "cover", "points"])
-def test_files_may_move_and_the_corpus_stays_as_it_is_described(mode: str) -> None:
-    before = over("/home/ada/sites.gpkg", "/home/ada/archive/catalog.json", mode=mode, sources={"corine": "/a/clc.tif"})
-    after = over("data/places.gpkg", "catalog.json", mode=mode, sources={"corine": "/b/corine.tif"})
-    assert reconcile(after, before, "here") == before
-    grown = reconcile(over("data/places.gpkg", "c.json", mode=mode, size=1_000, sources={"corine": "x"}), before, "")
-    assert (grown.shards, grown.spec["size"]) == (4, 1_000)
-    assert grown.spec["places"] == before.spec["places"]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
-        (over("a.gpkg", "a"), over("a.gpkg", "https://a.org"), "platforms.zulu.stac.catalog: the corpus has 'a', the "),
-        (over("a.gpkg", "https://a.org"), over("a.gpkg", "https://b.org"), "platforms.zulu.stac.catalog: "),
-        (
-            over("a.gpkg", "a", mode="random"),
-            over("land", "a", mode="random"),
-            "places.random: the corpus has 'a.gpkg'",
-        ),
-        (over("a.gpkg", "a"), over("a.gpkg", "a", digest="x"), "places.digest: the corpus has 'digest', the spec 'x'"),
-        (over("a.gpkg", "a"), over("a.gpkg", "a", mode="cover"), "places.cover: the corpus has nothing, the spec 'a.g"),
-        (over("a.gpkg", "a"), over("a.gpkg", "a", sources={"corine": "c"}), "sources.corine: the corpus has nothing"),
-    ],
-)
-def test_what_is_more_than_another_place_of_a_file_is_refused(
-    before: Description, after: Description, told: str
+@pytest.mark.parametrize("content", [None, *DAMAGED])
+def test_where_the_description_is_damaged_or_absent_it_is_read_from_the_copy_and_restored(
+    whole: LocalFolder, content: bytes | None
 ) -> None:
-    with pytest.raises(SpecError) as caught:
-        reconcile(after, before, "here")
-    assert f"\n  {told}" in str(caught.value)
+    before, expected = files(whole), described(layers={"cover": LAYER})
+    if content is None:
+        whole.delete(CORPUS)
+    else:
+        whole.put(CORPUS, content)
+    found = need_description(whole)
+    assert found.to_bytes() == expected.to_bytes()
+    describe_everywhere([whole], found)
+    assert files(whole) == before
 
 
-def test_a_change_within_a_platform_is_named_by_its_key_alone() -> None:
-    platforms = [VALUES["platforms"][0], {"stac": VALUES["platforms"][1]["stac"] | {"sentinel1": "s1-rtc"}}]
-    with pytest.raises(SpecError) as caught:
-        reconcile(described(platforms=platforms), described(), "here")
-    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
-        "  platforms.alpha.stac.sentinel1: the corpus has 'sentinel-1-grd', the spec 's1-rtc'"
-    ]
+@pytest.mark.parametrize("content", [None, b"", b"{", b"null", b"[]", b'{"attributes": 3}', b'{"attributes": {}}'])
+def test_where_the_copy_is_damaged_or_absent_the_description_is_read_and_the_copy_restored(
+    whole: LocalFolder, content: bytes | None
+) -> None:
+    before = files(whole)
+    if content is None:
+        whole.delete(ROOT_METADATA)
+    else:
+        whole.put(ROOT_METADATA, content)
+    describe_everywhere([whole], need_description(whole))
+    assert files(whole) == before
 
 
-def test_other_platforms_are_told_by_their_names() -> None:
-    with pytest.raises(SpecError) as caught:
-        reconcile(described(platforms=VALUES["platforms"][:1]), described(), "here")
-    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
-        "  platforms: the corpus has ['zulu', 'alpha'], the spec ['zulu']"
-    ]
+@pytest.mark.parametrize(
+    "copy", [b"", b"{", b"null", broken_copy(described().objects()[ROOT_METADATA], changed(shards=-1))]
+)
+@pytest.mark.parametrize("content", [b"", changed(shards="x")])
+def test_damaged_in_both_places_it_is_refused_by_name_with_the_way_to_mend_it(
+    whole: LocalFolder, content: bytes, copy: bytes
+) -> None:
+    whole.put(CORPUS, content)
+    whole.put(ROOT_METADATA, copy)
+    with pytest.raises(DamagedDescription) as caught:
+        read_description(whole)
+    message = str(caught.value)
+    assert message.startswith(f"{whole.location}/{CORPUS}: is damaged (")
+    assert f"so is its copy in {ROOT_METADATA}" in message
+    assert "`deepsentinel build` with the corpus' spec writes both anew" in message
+    assert len(message) < 600, "it does not quote the file"
+
+
+def test_a_damaged_copy_alone_is_a_damaged_corpus_and_not_none(whole: LocalFolder) -> None:
+    whole.delete(CORPUS)
+    whole.put(ROOT_METADATA, broken_copy(whole.get(ROOT_METADATA) or b"", changed(shards=-1)))
+    with pytest.raises(DamagedDescription, match="is absent"):
+        read_description(whole)
+
+
+def test_another_projects_zarr_group_is_no_corpus(folder: LocalFolder) -> None:
+    folder.put(ROOT_METADATA, broken_copy(described().objects()[ROOT_METADATA], None))
+    assert read_description(folder) is None
+
+
+def test_it_is_written_everywhere_where_it_is_absent_damaged_or_smaller(tmp_path: Path) -> None:
+    small, large = described(size=500), described(size=1_000)
+    absent, complete = LocalFolder(str(tmp_path / "absent")), corpus(tmp_path / "complete", large)
+    smaller, damaged = corpus(tmp_path / "smaller", small), corpus(tmp_path / "damaged", large)
+    damaged.put("zulu/s2/zarr.json", b"{}")
+    damaged.delete("alpha/s1/zarr.json")
+    before = Path(complete.location, CORPUS).stat().st_mtime_ns
+    describe_everywhere([absent, complete, smaller, damaged], large)
+    for one in (absent, complete, smaller, damaged):
+        assert files(one) == large.objects()
+    assert Path(complete.location, CORPUS).stat().st_mtime_ns == before, "what is as it should be is not written again"
 
 
 # What may change
@@ -252,9 +263,7 @@ def test_a_default_that_is_written_out_is_the_same_corpus() -> None:
 
 def test_the_software_of_the_first_build_is_kept() -> None:
     found = described()
-    older = Description(
-        spec=found.spec, shards=found.shards, capacity=found.capacity, bands=found.bands, software={"zarr": "3.0"}
-    )
+    older = replace(found, software={"zarr": "3.0"})
     assert reconcile(described(size=1_000), older, "here").software == {"zarr": "3.0"}
 
 
@@ -297,3 +306,29 @@ def test_all_differences_are_told_at_once() -> None:
     assert "seed: " in str(caught.value)
     assert "name: " in str(caught.value)
     assert "size: the corpus" not in str(caught.value)
+
+
+# Layers
+
+
+def test_the_same_layer_is_the_same_corpus_also_after_it_was_read(folder: LocalFolder) -> None:
+    made = described(layers={"cover": LAYER})
+    folder.put(CORPUS, made.to_bytes())
+    found = need_description(folder)
+    assert reconcile(made, found, "here") is found
+    grown = reconcile(described(layers={"cover": LAYER}, size=1_000), found, "here")
+    assert grown.to_bytes() == described(layers={"cover": LAYER}, size=1_000).to_bytes()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        replace(LAYER, facts={**LAYER.facts, "source": {"file": "cover.tif", "md5": "y"}}),
+        replace(LAYER, arrays=LAYER.arrays[:1]),
+        replace(LAYER, arrays=(replace(LAYER.arrays[0], dtype="uint16"), LAYER.arrays[1])),
+    ],
+)
+def test_a_layer_that_gives_something_else_now_is_refused_by_name(layer: Any) -> None:
+    with pytest.raises(SpecError) as caught:
+        reconcile(described(layers={"cover": layer}), described(layers={"cover": LAYER}), "here")
+    assert "\n  layer cover: what the corpus was built with differs from what the spec gives now" in str(caught.value)

@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import zarr
 
 from tasks.errors import DestinationError, SpecError
-from tasks.shards.destinations import LocalFolder, open_destination
+from tasks.shards.destinations import LocalFolder, Stored, open_destination
+from tests.unit.shards.made import small
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def folder(tmp_path: Path) -> LocalFolder:
 
 
 def leftovers(destination: LocalFolder) -> list[Path]:
-    partial = destination.root / "runs" / "partial"
+    partial = Path(destination.location, "runs", "partial")
     return list(partial.iterdir()) if partial.is_dir() else []
 
 
@@ -34,6 +37,29 @@ def test_what_was_put_is_got(folder: LocalFolder) -> None:
     folder.put("empty", b"")
     assert folder.get("empty") == b""
     assert leftovers(folder) == []
+
+
+def test_putting_says_what_reading_back_gives(folder: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folder.put("a", b"123456789") == Stored(size=9, crc32c="4waSgw==", md5="JfnnlDI7RTiF9RgfG2JNCw==")
+    # What the disk gives back, not what was asked to be written.
+    monkeypatch.setattr(Path, "read_bytes", lambda _: b"worn out")
+    assert folder.put("a", b"123456789") == Stored.of(b"worn out")
+
+
+def test_a_corpus_is_read_part_by_part_through_its_store(folder: LocalFolder) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path, content in small().objects().items():
+            folder.put(path, content)
+        group = zarr.open_group(folder.store(), mode="r")
+    assert group["zulu/s2"].shape == (20, 13, 16, 16)  # type: ignore[union-attr]
+    with pytest.raises((ValueError, NotImplementedError)):
+        zarr.open_group(folder.store(), mode="r+").create_group("more")
+
+
+def test_nothing_but_the_protocol_is_public() -> None:
+    public = {name for name in vars(LocalFolder("/x")) | vars(LocalFolder) if not name.startswith("_")}
+    assert public == {"location", "prepare", "put", "create", "get", "names", "delete", "store"}
 
 
 def test_what_is_not_there_is_none(folder: LocalFolder) -> None:
@@ -102,14 +128,14 @@ def test_deleting_removes_an_object(folder: LocalFolder) -> None:
 
 def test_preparing_makes_the_folder_and_leaves_nothing_in_it(folder: LocalFolder) -> None:
     folder.prepare()
-    assert folder.root.is_dir()
+    assert Path(folder.location).is_dir()
     assert leftovers(folder) == []
     folder.prepare()
 
 
 def test_preparing_drops_what_killed_runs_left_but_not_what_is_being_written(folder: LocalFolder) -> None:
     folder.prepare()
-    old, new = folder.root / "runs/partial/old", folder.root / "runs/partial/new"
+    old, new = (Path(folder.location, "runs/partial", name) for name in ("old", "new"))
     for path in (old, new):
         path.write_bytes(b"x")
     os.utime(old, (time.time() - 25 * 3600,) * 2)
@@ -120,7 +146,7 @@ def test_preparing_drops_what_killed_runs_left_but_not_what_is_being_written(fol
 def test_preparing_is_not_disturbed_by_a_partial_file_that_is_gone_when_it_is_looked_at(folder: LocalFolder) -> None:
     # As when another process finishes writing between the listing and the look; a dangling link is the same each time.
     folder.prepare()
-    (folder.root / "runs/partial/gone").symlink_to("nowhere")
+    Path(folder.location, "runs/partial/gone").symlink_to("nowhere")
     folder.prepare()
 
 
@@ -128,20 +154,36 @@ def test_preparing_is_not_disturbed_by_a_partial_file_that_is_gone_when_it_is_lo
 
 
 @pytest.mark.parametrize(
-    ("location", "root"),
+    ("location", "absolute"),
     [
         ("/data/corpus", "/data/corpus"),
-        ("data/corpus", "data/corpus"),
+        ("data/corpus", str(Path("data/corpus").absolute())),
         ("file:///data/my%20corpus", "/data/my corpus"),
         ("file:///data/corpus", "/data/corpus"),
     ],
 )
-def test_a_folder_is_given_as_a_path_or_a_file_url(location: str, root: str) -> None:
-    assert open_destination(location).root == Path(root)
+def test_a_folder_is_given_as_a_path_or_a_file_url(location: str, absolute: str) -> None:
+    assert open_destination(location).location == absolute
+
+
+def test_a_relative_folder_is_the_one_it_was_when_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder = open_destination("corpus")
+    monkeypatch.chdir(tmp_path / "there")
+    folder.put("a", b"x")
+    assert folder.location == str(tmp_path / "here" / "corpus")
+    assert (tmp_path / "here" / "corpus" / "a").read_bytes() == b"x"
+    assert not (tmp_path / "there" / "corpus").exists()
+
+
+def test_two_spellings_of_one_folder_have_one_location(tmp_path: Path) -> None:
+    assert open_destination(f"{tmp_path}/x/../y/").location == open_destination(f"{tmp_path}/y").location
 
 
 def test_a_home_folder_is_expanded() -> None:
-    assert open_destination("~/corpus").root == Path.home() / "corpus"
+    assert open_destination("~/corpus").location == str(Path.home() / "corpus")
 
 
 def test_a_file_url_with_a_host_is_refused() -> None:
@@ -169,7 +211,7 @@ def refused(destination: LocalFolder) -> list[str]:
     ):
         with pytest.raises(DestinationError) as caught:
             write()
-        assert str(destination.root) in str(caught.value)
+        assert destination.location in str(caught.value)
         assert "then run the same command" in str(caught.value)
         messages.append(str(caught.value))
     return messages

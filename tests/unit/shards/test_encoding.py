@@ -10,26 +10,14 @@ import xarray
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from tasks.imagery.bands import BANDS, POLARIZATIONS
-from tasks.shards.encoding import backscatter_to_steps, encode_shard
-from tasks.shards.layout import (
-    CENTIBEL,
-    S1_NODATA,
-    ArrayKind,
-    commit_object,
-    metadata_objects,
-    run_object,
-    samples_object,
-    sentinel1_array,
-    sentinel2_array,
-    shard_object,
-    shard_of,
-)
+from tasks.shards.array_kinds import S1_NODATA, ArrayKind, platform_arrays
+from tasks.shards.encoding import encode_shard
+from tasks.shards.zarr_metadata import metadata_objects
 
 PIXELS, SIZE, SHARDS = 24, 3, 4
-KINDS = [sentinel2_array("stac", BANDS[:10] + BANDS[11:]), sentinel1_array("stac")]
+KINDS = platform_arrays("stac", ("s2", "s1"), BANDS[:10] + BANDS[11:], PIXELS)
 S2, S1 = KINDS
 
 
@@ -45,9 +33,12 @@ def backscatter(seed: int = 0) -> np.ndarray:
     return values
 
 
-def described(folder: Path, kinds: list[ArrayKind] = KINDS, *, size: int = SIZE, pixels: int = PIXELS) -> Path:
+ATTRIBUTES = {"corpus": "tiny", "schema": 2}
+
+
+def described(folder: Path, kinds: list[ArrayKind] = KINDS, *, size: int = SIZE) -> Path:
     """A corpus without a shard."""
-    for path, content in metadata_objects(kinds, name="tiny", shards=SHARDS, shard_size=size, pixels=pixels).items():
+    for path, content in metadata_objects(kinds, attributes=ATTRIBUTES, shards=SHARDS, shard_size=size).items():
         put(folder, path, content)
     return folder
 
@@ -65,7 +56,7 @@ def corpus(tmp_path: Path) -> Path:
     described(tmp_path)
     for shard in (0, 2):
         put(tmp_path, *encode_shard(S2, reflectance(shard), shard))
-        put(tmp_path, *encode_shard(S1, backscatter_to_steps(backscatter(shard)), shard))
+        put(tmp_path, *encode_shard(S1, S1.stored(backscatter(shard)), shard))
     return tmp_path
 
 
@@ -89,7 +80,7 @@ def test_a_platform_opens_in_xarray_with_named_dimensions(corpus: Path) -> None:
 @pytest.mark.filterwarnings("error")
 def test_the_whole_corpus_opens_as_one_tree(corpus: Path) -> None:
     with xarray.open_datatree(corpus, engine="zarr", chunks=None) as tree:
-        assert tree.attrs == {"corpus": "tiny", "schema": 1}
+        assert tree.attrs == ATTRIBUTES
         assert set(tree["stac"].data_vars) == {"s1", "s2"}
 
 
@@ -128,7 +119,7 @@ def test_zarr_opens_each_array(corpus: Path) -> None:
 
 def test_metadata_is_the_same_each_time_and_differs_in_the_number_of_rows_only() -> None:
     def metadata(shards: int) -> dict[str, bytes]:
-        return metadata_objects(KINDS, name="tiny", shards=shards, shard_size=SIZE, pixels=PIXELS)
+        return metadata_objects(KINDS, attributes=ATTRIBUTES, shards=shards, shard_size=SIZE)
 
     assert metadata(4) == metadata(4)
     small, large = metadata(4), metadata(400)
@@ -143,7 +134,7 @@ def test_metadata_is_the_same_each_time_and_differs_in_the_number_of_rows_only()
 
 
 def test_the_bytes_of_a_shard_are_the_same_each_time() -> None:
-    for kind, values in ((S2, reflectance()), (S1, backscatter_to_steps(backscatter()))):
+    for kind, values in ((S2, reflectance()), (S1, S1.stored(backscatter()))):
         first = encode_shard(kind, values, 1)
         assert first == encode_shard(kind, values.copy(), 1)
         assert first == encode_shard(kind, np.asfortranarray(values), 1)
@@ -157,7 +148,7 @@ def test_the_bytes_of_a_shard_do_not_depend_on_its_number() -> None:
 
 def test_they_are_what_zarr_itself_writes_into_the_corpus(tmp_path: Path) -> None:
     described(tmp_path)
-    for kind, values in ((S2, reflectance(5)), (S1, backscatter_to_steps(backscatter(5)))):
+    for kind, values in ((S2, reflectance(5)), (S1, S1.stored(backscatter(5)))):
         path, content = encode_shard(kind, values, 2)
         with zarr.config.set({"array.write_empty_chunks": True}):
             array = zarr.open_group(tmp_path, mode="r+")[kind.path]
@@ -167,8 +158,8 @@ def test_they_are_what_zarr_itself_writes_into_the_corpus(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("kind", "fill"), [(S2, 0), (S1, S1_NODATA)])
 def test_samples_and_shards_of_nothing_but_nodata_are_written_too(tmp_path: Path, kind: ArrayKind, fill: int) -> None:
-    channels = len(kind.channels)
-    empty = np.full((SIZE, channels, PIXELS, PIXELS), fill, kind.dtype)
+    empty = kind.empty(SIZE)
+    assert (empty == fill).all()
     path, content = encode_shard(kind, empty, 0)
     assert len(content) > SIZE * 16
     described(tmp_path)
@@ -218,7 +209,8 @@ def test_one_sample_is_read_without_the_others(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def small() -> tuple[ArrayKind, bytes]:
     values = np.random.default_rng(1).integers(-3_000, 0, (2, 2, 16, 16)).astype(np.int16)
-    return S1, encode_shard(S1, values, 0)[1]
+    (_, kind) = platform_arrays("stac", ("s2", "s1"), BANDS, 16)
+    return kind, encode_shard(kind, values, 0)[1]
 
 
 @given(st.data())
@@ -228,7 +220,7 @@ def test_damage_of_any_byte_is_noticed(
 ) -> None:
     kind, content = small
     folder = tmp_path_factory.getbasetemp() / "damaged"
-    described(folder, [kind], size=2, pixels=16)
+    described(folder, [kind], size=2)
     position, bit = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(0, 7))
     damaged = bytearray(content)
     damaged[position] ^= 1 << bit
@@ -239,42 +231,106 @@ def test_damage_of_any_byte_is_noticed(
         array[:2]  # type: ignore[index]
 
 
-# Steps of backscatter
+# Arrays of any rank and type
 
 
-@given(arrays(np.float32, (4, 5), elements=st.floats(-327.5, 327.5, width=32) | st.just(float("nan"))))
-def test_backscatter_is_kept_to_half_a_step(db: np.ndarray) -> None:
-    steps = backscatter_to_steps(db)
-    assert steps.dtype == np.int16
-    assert np.array_equal(steps == S1_NODATA, np.isnan(db))
-    back = steps.astype(np.float64) * CENTIBEL
-    assert (np.abs(back - db)[~np.isnan(db)] <= 0.005 + 1e-9).all()
+COVER = ArrayKind(
+    path="labels/cover",
+    dimensions=("y", "x"),
+    shape=(9, 7),
+    dtype="uint8",
+    fill=0,
+    codec="zstd",
+    attributes={"classes": {"1": "water"}},
+)
+SERIES = ArrayKind(
+    path="labels/series",
+    dimensions=("time", "surface", "y", "x"),
+    shape=(4, 2, 9, 7),
+    dtype="int16",
+    fill=-32768,
+    step=0.5,
+    names={"surface": ("ground", "canopy")},
+    attributes={"scale_factor": 0.5, "_FillValue": -32768, "units": "m"},
+)
+BITS = ArrayKind(path="labels/bits", dimensions=("y", "x"), shape=(9, 7), dtype="uint32", fill=0, codec="zstd")
+PLAIN = ArrayKind(path="weather/mean", dimensions=("variable",), shape=(5,), dtype="float32", fill=0)
+ALL = [COVER, SERIES, BITS, PLAIN, *KINDS]
+
+
+def numbers(kind: ArrayKind, seed: int = 1) -> np.ndarray:
+    """Values as they are stored, of every kind of array."""
+    random = np.random.default_rng(seed)
+    if kind.dtype == "float32":
+        return random.normal(size=(SIZE, *kind.shape)).astype(np.float32)
+    limits = np.iinfo(kind.dtype)
+    return random.integers(limits.min + 1, limits.max, (SIZE, *kind.shape), dtype=kind.dtype, endpoint=True)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shard 2 of every kind."""
+    folder = described(tmp_path_factory.mktemp("mixed"), ALL)
+    for kind in ALL:
+        put(folder, *encode_shard(kind, numbers(kind), 2))
+    return folder
 
 
 @pytest.mark.filterwarnings("error")
-def test_backscatter_beyond_the_range_is_the_nearest_step_and_never_nodata() -> None:
-    db = np.array([-1e6, -327.68, -327.67, 0, -0.0, 327.67, 400, -np.inf, np.inf, np.nan], np.float32)
-    assert backscatter_to_steps(db).tolist() == [
-        -32767, -32767, -32767, 0, 0, 32767, 32767, -32767, 32767, S1_NODATA,
-    ]  # fmt: skip
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.path)
+def test_zarr_and_xarray_read_what_was_put_in_whatever_the_rank_and_type(mixed: Path, kind: ArrayKind) -> None:
+    rows = slice(2 * SIZE, 3 * SIZE)
+    array = zarr.open_group(mixed, mode="r")[kind.path]
+    assert array.dtype == np.dtype(kind.dtype)  # type: ignore[union-attr]
+    assert array.chunks == (1, *kind.shape)  # type: ignore[union-attr]
+    assert np.array_equal(array[rows], numbers(kind))  # type: ignore[index]
+    assert np.array_equal(array[:SIZE], kind.empty(SIZE))  # type: ignore[index]
+    with xarray.open_zarr(mixed, group=kind.group, chunks=None, mask_and_scale=False) as data:
+        assert data[kind.name].dims == ("sample", *kind.dimensions)
+        assert data[kind.name].dtype == np.dtype(kind.dtype)
+        assert np.array_equal(data[kind.name][rows].to_numpy(), numbers(kind))
+        for axis, values in kind.names.items():
+            assert data[axis].to_numpy().tolist() == list(values)
 
 
-# Names
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.path)
+def test_the_same_values_are_the_same_bytes_whatever_the_rank_and_type(kind: ArrayKind) -> None:
+    path, content = encode_shard(kind, numbers(kind), 2)
+    assert (path, content) == encode_shard(kind, np.asfortranarray(numbers(kind)), 2)
+    assert path == "/".join([kind.path, "c", "2", *["0"] * len(kind.shape)])
 
 
-def test_objects_have_their_documented_names() -> None:
-    assert shard_object("stac/s2", 3) == "stac/s2/c/3/0/0/0"
-    assert samples_object(0) == "samples/shard-00000.parquet"
-    assert commit_object(12) == "commits/shard-00012.json"
-    assert run_object(123_456) == "runs/shard-123456.json"
+@pytest.mark.filterwarnings("error")
+def test_the_whole_corpus_opens_as_one_tree_with_a_group_for_each_folder(mixed: Path) -> None:
+    with xarray.open_datatree(mixed, engine="zarr", chunks=None) as tree:
+        found = {name: set(tree[name].data_vars) for name in tree.children}
+    assert found == {"labels": {"cover", "series", "bits"}, "weather": {"mean"}, "stac": {"s2", "s1"}}
+
+
+@pytest.mark.filterwarnings("error")
+def test_steps_are_decoded_by_readers_that_know_cf_conventions(tmp_path: Path) -> None:
+    metres = np.array([1.25, np.nan, -100.0, 1e9], np.float32).repeat(SIZE * 4 * 2 * 9 * 7 // 4)
+    values = metres.reshape(SIZE, *SERIES.shape)
+    described(tmp_path, [SERIES])
+    put(tmp_path, *encode_shard(SERIES, SERIES.stored(values), 0))
+    with xarray.open_zarr(tmp_path, group="labels", chunks=None) as data:
+        found = data["series"][:SIZE].to_numpy()
+    expected = np.select([np.isnan(values), values > 1e6], [np.nan, 32767 * 0.5], np.round(values * 2) / 2)
+    assert np.array_equal(found, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize(
-    ("name", "shard"),
+    "values",
     [
-        ("shard-00000.parquet", 0), ("shard-00012.json", 12), ("shard-123456.json", 123_456), ("shard-x.json", None),
-        ("shard-.json", None), ("partial", None), ("00012.json", None), ("shard--0001.json", None),
+        np.zeros((SIZE, 9, 8), np.uint8), np.zeros((SIZE, 7, 9), np.uint8), np.zeros((SIZE, 1, 9, 7), np.uint8),
+        np.zeros((9, 7), np.uint8), np.zeros((SIZE, 9, 7), np.uint16), np.zeros((SIZE, 9, 7), np.int8),
+        np.zeros((SIZE, 9, 7), bool), np.zeros((SIZE, 9, 7), float),
     ],
 )  # fmt: skip
-def test_records_are_told_by_their_names(name: str, shard: int | None) -> None:
-    assert shard_of(name) == shard
+def test_values_of_another_shape_or_type_are_refused_with_both(values: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="labels/cover: got") as caught:
+        encode_shard(COVER, values, 0)
+    assert str(values.shape) in str(caught.value)
+    assert str(values.dtype) in str(caught.value)
+    assert "(9, 7)" in str(caught.value)
+    assert "uint8" in str(caught.value)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.shards.pairing_counts import BIN, LIMITS, PairingCounts, PairingRecord, kind_of_reason
+from tasks.shards.pairing_counts import BIN, LIMITS, PairingCounts, PairingRecord
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 NONE = np.iinfo(np.int64).max
@@ -94,18 +94,6 @@ def test_counts_come_back_from_their_json(candidates: list[int], samples: list[i
 def test_counts_of_wrong_types_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         PairingRecord.model_validate_json(json.dumps(counted([0], [0]).to_json() | change))
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("no Sentinel-2 scene near the patch", "no Sentinel-2 scene near the patch"),
-        ("S2A_x: the archive has no file B04.tif", "the archive has no file B04.tif"),
-        ("other: S2A 20180503T104021 32TMR: not in its catalogue", "not in its catalogue"),
-    ],
-)
-def test_the_kind_of_a_reason_names_no_scene(reason: str, kind: str) -> None:
-    assert kind_of_reason(reason) == kind
 
 
 def test_the_json_is_the_same_in_whatever_order_samples_came() -> None:

@@ -9,8 +9,8 @@ import pytest
 import shapely
 
 from tasks.imagery.descarteslabs.scenes import adopt_datatakes, sentinel1_scenes, sentinel2_scenes
-from tasks.scenes import Acquisition
 from tasks.scenes.products import SENTINEL1_PRODUCT, SENTINEL2_PRODUCT, relative_orbit
+from tasks.scenes.scenes import Acquisition
 
 S2_NAME = "S2B_MSIL1C_20180503T104021_N0206_R008_T32TMS_20180503T125214"
 S1_NAME = "S1B_IW_GRDH_1SDV_20170903T175659_20170903T175724_007231_00CBEF_874B"

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tasks.errors import PixelsError
-from tasks.imagery import BANDS
+from tasks.imagery.bands import BANDS
 from tasks.imagery.earthengine.pixels import Part, tiles_of
 from tasks.imagery.earthengine.refusals import Transient
-from tasks.places import Patch
+from tasks.places.patches import Patch
 
 PATCH = Patch(epsg=32632, xmin=0, ymax=0, pixels=4)
 

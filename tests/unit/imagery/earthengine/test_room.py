@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from tasks.errors import SettingsError
-from tasks.imagery import room_of
 from tasks.imagery.earthengine import ROOM, EarthEngineSettings
+from tasks.imagery.rooms import room_of
 from tasks.settings import load, variable_of
 from tasks.spec import CorpusSpec, PlatformItem
 
@@ -26,11 +26,23 @@ def test_it_is_found_by_its_name() -> None:
 
 def test_nothing_of_the_client_is_imported_for_it() -> None:
     told = (
-        "import sys; from tasks.imagery import room_of; room = room_of('earthengine'); room.limits(room.settings()); "
+        "import sys; from tasks.imagery.rooms import room_of; room = room_of('earthengine'); room.limits(room.settings()); "
         "print([name for name in ('ee', 'google.auth', 'googleapiclient', 'httplib2') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_without_its_client_it_says_what_to_install() -> None:
+    told = (
+        "import sys; sys.modules['ee'] = None; from tasks.imagery.rooms import Opening, room_of; "
+        "from tasks.spec import PlatformItem; from tasks.scenes.roles import Rule; room = room_of('earthengine'); "
+        "item = PlatformItem(kind='earthengine', name='earthengine'); rule = Rule(window=(0, 1), roles={}); "
+        "room.open(Opening(item=item, rule=rule, bounds=(0, 0, 1, 1)), room.settings())"
+    )
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
+    assert "SpecError: platforms: earthengine: its client earthengine-api is not installed" in ended.stderr
+    assert "deepsentinel[earthengine]" in ended.stderr
 
 
 NAMES = (
@@ -54,7 +66,7 @@ def test_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("name", "value"), [("REQUESTS", "0"), ("DEADLINE", "0"), ("PATIENCE", "-1")])
 def test_what_is_out_of_its_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"DEEPSENTINEL_EARTHENGINE_{name}", value)
-    with pytest.raises(SettingsError, match=f"^DEEPSENTINEL_EARTHENGINE_{name}='{value}': .*greater than"):
+    with pytest.raises(SettingsError, match=f"^DEEPSENTINEL_EARTHENGINE_{name}='{value}': expected .*more"):
         load(EarthEngineSettings)
 
 

@@ -11,7 +11,7 @@ from tasks.errors import CatalogueError
 from tasks.imagery.earthengine.catalogue import Found
 from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of, footprint_of
 from tasks.imagery.earthengine.settings import EarthEngineSettings
-from tasks.scenes import Nearby, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.scenes import Nearby, Sentinel1Scenes, Sentinel2Scenes
 
 SETTINGS = EarthEngineSettings(sentinel2="A/SR", sentinel2_l1c="A/TOA", sentinel1="A/GRD")
 

@@ -9,8 +9,11 @@ from tasks.imagery.bands import BANDS
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.stac import StacSettings
 from tasks.imagery.stac.platform import StacArchive
-from tasks.places import Draws, Patch, Patches
-from tasks.scenes import DAY, Acquisitions, Outcome, Role, Rule, pair
+from tasks.places.draws import Draws
+from tasks.places.patches import Patch, Patches
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Acquisitions
 from tasks.spec import StacSource
 from tests.archive import EPSG, L2A_BANDS, LEFT, RESOLUTION, TOP, Archive, at, pattern
 

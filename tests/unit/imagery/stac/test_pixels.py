@@ -13,7 +13,7 @@ from pyproj import Transformer
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.pixels import read_onto
-from tasks.places import Patch
+from tasks.places.patches import Patch
 from tests.archive import EPSG, LEFT, TOP, write_raster
 
 COUNT = 120

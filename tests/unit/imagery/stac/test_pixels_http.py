@@ -1,6 +1,7 @@
 """Windows of remote files: what a server's answers mean."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.pixels import read_onto
 from tasks.imagery.stac.refusals import NoAnswer, ServerFailed
-from tasks.places import Patch
+from tasks.places.patches import Patch
+from tests.servers.stac_api import serving
 
 PATCH = Patch(epsg=32632, xmin=500_000, ymax=5_200_000, pixels=32)
 
@@ -64,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 def files(tmp_path: Path) -> Iterator[Files]:
     values = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) + 1
     profile = {"driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint16", "crs": "EPSG:32632"}
-    with rasterio.open(tmp_path / "a.tif", "w", transform=from_origin(500_000, 5_200_000, 10, 10), **profile) as file:
+    with rasterio.open(tmp_path / "a.tif", "w", transform=Affine(10, 0, 500_000, 0, -10, 5_200_000), **profile) as file:
         file.write(values, 1)
     server = Files(("127.0.0.1", 0), _Handler)
     server.content, server.failures = (tmp_path / "a.tif").read_bytes(), []
@@ -118,6 +120,14 @@ def test_a_server_that_is_gone_may_come_back(files: Files) -> None:
     files.server_close()
     with pytest.raises(NoAnswer):
         read_onto(f"http://127.0.0.1:{port}/a.tif", PATCH, fill=0, dtype=np.uint16)
+
+
+def test_a_server_that_never_answers_is_given_up_after_the_deadline() -> None:
+    began = time.monotonic()
+    with serving(lambda _: time.sleep(5)) as url:
+        with pytest.raises(NoAnswer):
+            read_onto(f"{url}/a.tif", PATCH, fill=0, dtype=np.uint16, deadline=0.5)
+        assert time.monotonic() - began < 4
 
 
 def test_a_damaged_remote_file_is_told_without_its_signature(files: Files) -> None:

@@ -13,9 +13,11 @@ import rasterio
 from tasks.errors import CatalogueError, PixelsError, SceneUnavailable
 from tasks.imagery.bands import BANDS
 from tasks.imagery.platform import Traffic
-from tasks.places import Patch
-from tasks.places.patches import patches_around
-from tasks.scenes import DAY, Outcome, Reason, Rejection, Role, Rule, Sentinel1Scenes, pair
+from tasks.places.patches import Patch, patches_around
+from tasks.scenes.pairing import Outcome, pair
+from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.roles import DAY, Role, Rule
+from tasks.scenes.scenes import Sentinel1Scenes
 from tests.archive import EPSG, L2A_BANDS, LEFT, TOP, Archive, at, decibels, footprint
 from tests.unit.imagery.stac.opening import (
     PATCH,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tasks.errors import SettingsError, SpecError
-from tasks.imagery import open_platforms, platform_settings, room_of
 from tasks.imagery.bands import BANDS
+from tasks.imagery.rooms import open_platforms, platform_settings, room_of
 from tasks.imagery.stac import StacSettings
 from tasks.settings import load
 from tasks.spec import CorpusSpec

@@ -12,7 +12,7 @@ from tasks.errors import CatalogueError
 from tasks.imagery.stac import scenes as properties
 from tasks.imagery.stac.items import records_of_items
 from tasks.imagery.stac.scenes import offset_removed
-from tasks.scenes import Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.scenes import Sentinel1Scenes, Sentinel2Scenes
 from tests.archive import item
 
 PRODUCT = "S2A_MSIL2A_20180503T104021_N0206_R008_T32TMR_20180503T181512"

@@ -4,7 +4,7 @@ import numpy as np
 import shapely
 
 from tasks.imagery.stac.twins import twins_of
-from tasks.scenes import Sentinel2Scenes
+from tasks.scenes.scenes import Sentinel2Scenes
 
 WEST, EAST = shapely.box(9, 47, 9.5, 48), shapely.box(9.5, 47, 10, 48)
 TILE = shapely.box(9, 47, 10, 48)

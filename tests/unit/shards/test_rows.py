@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from tasks.shards.samples import PlatformFacts, Sample, encode_rows, read_samples, sample_id, sample_rows
 
-from tasks.places import Patch, split_of
-from tasks.places.patches import patches_around
-from tasks.scenes import ScenePair, Sentinel1Scenes, Sentinel2Scenes
+from tasks.places.patches import Patch, patches_around
+from tasks.places.splits import split_of
+from tasks.scenes.reasons import Reason
+from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes, Sentinel2Scenes
+from tasks.shards.rows import PlatformFacts, Sample, decode_rows, encode_rows, sample_id, sample_rows
 from tasks.spec import CorpusSpec, Splits
 
 MOMENT = 1_525_344_021_024_017
@@ -24,7 +25,7 @@ MOMENT = 1_525_344_021_024_017
 HOUR = 3_600_000_000
 
 COLUMNS = [
-    "sample_id", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat",
+    "sample_id", "sample", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat",
     "preferred_time", "s2_time", "s1_time", "gap_hours", "s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover",
     "s1_orbit", "s1_direction",
     "stac_s2_id", "stac_s1_id", "stac_s2_nodata", "stac_s1_nodata", "stac_absent_bands",
@@ -44,43 +45,44 @@ SPEC = CorpusSpec.model_validate(
 )
 
 
-def scene_pair(*, known: bool = True, gap: int = -19 * HOUR) -> ScenePair:
+def acquired(*, known: bool = True, gap: int = -19 * HOUR) -> Acquisitions:
     def one(value: object) -> np.ndarray:
         return np.array([value], dtype=object)
 
     outline = one(None)
     outline[0] = shapely.box(8, 44, 10, 46)
-    return ScenePair(
-        s2=Sentinel2Scenes(
-            id=one("S2A_x"), time=np.array([MOMENT]), footprint=outline, orbit=np.array([8 if known else 0]),
-            epsg=np.array([32632]), tile=one("32TMR" if known else ""), datatake=one("d"),
-            baseline=one("02.06" if known else ""), processed=np.array([0]),
-            cloud_cover=np.array([12.5 if known else np.nan]),
-        ),
-        s2_scene=0,
-        s1=Sentinel1Scenes(
-            id=one("S1A_y"), time=np.array([MOMENT + gap]), footprint=outline, orbit=np.array([15 if known else 0]),
-            product=one("S1A_y"), direction=one("descending" if known else ""),
-        ),
-        s1_scene=0,
+    s2 = Sentinel2Scenes(
+        id=one("S2A_x"), time=np.array([MOMENT]), footprint=outline, orbit=np.array([8 if known else 0]),
+        epsg=np.array([32632]), tile=one("32TMR" if known else ""), datatake=one("d"),
+        baseline=one("02.06" if known else ""), processed=np.array([0]),
+        cloud_cover=np.array([12.5 if known else np.nan]),
     )  # fmt: skip
+    s1 = Sentinel1Scenes(
+        id=one("S1A_y"), time=np.array([MOMENT + gap]), footprint=outline, orbit=np.array([15 if known else 0]),
+        product=one("S1A_y"), direction=one("descending" if known else ""),
+    )  # fmt: skip
+    return {"s2": Acquisition(scenes=s2, scene=0), "s1": Acquisition(scenes=s1, scene=0)}
 
 
 def facts(absent: tuple[str, ...] = ()) -> PlatformFacts:
-    return PlatformFacts(s2_id="S2A_x", s1_id="S1A_y", s2_nodata=0.25, s1_nodata=0.0, absent_bands=absent)
+    return PlatformFacts(ids={"s2": "S2A_x", "s1": "S1A_y"}, nodata={"s2": 0.25, "s1": 0.0}, absent_bands=absent)
 
 
 PATCH = patches_around(np.array([9.1]), np.array([45.2]), 250)[0]
 
 
 def sample(
-    row: int = 0, *, pair: ScenePair | None = None, missing: str | None = None, patch: Patch = PATCH,
+    row: int = 0, *, acquisitions: Acquisitions | None = None, missing: Reason | None = None, patch: Patch = PATCH,
     absent: tuple[str, ...] = (),
 ) -> Sample:  # fmt: skip
-    pair = None if missing else pair or scene_pair()
-    platforms = {} if missing else {"stac": facts(absent), "demo": facts()}
     return Sample(
-        row=row, cell=2**40 + row, preferred=MOMENT + 1, patch=patch, pair=pair, platforms=platforms, missing=missing
+        row=row,
+        cell=2**40 + row,
+        preferred=MOMENT + 1,
+        patch=patch,
+        acquisitions={} if missing else acquisitions or acquired(),
+        platforms={} if missing else {"stac": facts(absent), "demo": facts()},
+        missing=missing,
     )
 
 
@@ -89,14 +91,14 @@ def encoded(*samples: Sample, shard: int = 3, spec: CorpusSpec = SPEC) -> bytes:
 
 
 def rows(*samples: Sample) -> gpd.GeoDataFrame:
-    return read_samples(encoded(*samples))
+    return decode_rows(encoded(*samples))
 
 
 CASES = {
     "full": [sample(0), sample(1)],
-    "unknown facts": [sample(0, pair=scene_pair(known=False))],
-    "some missing": [sample(0), sample(1, missing="no Sentinel-2 scene near the patch")],
-    "all missing": [sample(0, missing="x"), sample(1, missing="x")],
+    "unknown facts": [sample(0, acquisitions=acquired(known=False))],
+    "some missing": [sample(0), sample(1, missing=Reason.NO_SENTINEL2)],
+    "all missing": [sample(0, missing=Reason.REFUSED), sample(1, missing=Reason.REFUSED)],
 }
 
 
@@ -107,7 +109,7 @@ def test_columns_and_types_are_the_same_whatever_is_known(case: str) -> None:
     schema = pq.read_schema(io.BytesIO(content))
     assert schema.names == COLUMNS
     types = {name: str(schema.field(name).type) for name in COLUMNS if name != "geometry"}
-    integers = {"shard", "row", "cell", "xmin", "ymin", "xmax", "ymax", "s2_orbit", "s1_orbit"}
+    integers = {"sample", "shard", "row", "cell", "xmin", "ymin", "xmax", "ymax", "s2_orbit", "s1_orbit"}
     times = {"preferred_time", "s2_time", "s1_time"}
     numbers = {"lon", "lat", "gap_hours", "s2_cloud_cover"} | {c for c in COLUMNS if c.endswith("_nodata")}
     for name, kind in types.items():
@@ -147,17 +149,55 @@ def test_rows_say_what_the_samples_are() -> None:
     assert pd.isna(row["place_id"])
 
 
+@pytest.mark.parametrize(("shard", "row"), [(0, 0), (0, 249), (3, 7), (41, 5)])
+def test_a_sample_is_the_place_of_its_row_in_the_arrays(shard: int, row: int) -> None:
+    made = decode_rows(encoded(sample(row), shard=shard)).iloc[0]
+    assert made["sample"] == shard * SPEC.shard_size + row
+
+
+def test_what_is_known_before_pixels_are_fetched_are_the_platforms_own_ids() -> None:
+    assert PlatformFacts.of(acquired()) == PlatformFacts(ids={"s2": "S2A_x", "s1": "S1A_y"}, nodata={})
+    before = replace(sample(0), platforms={"stac": PlatformFacts.of(acquired())})
+    row = rows(before).iloc[0]
+    assert (row["stac_s2_id"], row["stac_s1_id"]) == ("S2A_x", "S1A_y")
+    assert all(pd.isna(row[name]) for name in ("stac_s2_nodata", "stac_s1_nodata", "demo_s2_id"))
+
+
+def test_columns_of_layers_stand_between_the_platforms_and_the_split() -> None:
+    layers = {"height_mean": np.array([1.5, np.nan]), "land": pd.array(["wood", None], dtype="string")}
+    table = decode_rows(encode_rows(sample_rows([sample(0), sample(1)], SPEC, 0, layers)))
+    at = COLUMNS.index("split")
+    assert table.columns.tolist() == [*COLUMNS[:at], "height_mean", "land", *COLUMNS[at:]]
+    assert table["land"][0] == "wood"
+    assert pd.isna(table["land"][1])
+    assert table["height_mean"][0] == 1.5
+
+
 def test_unknown_facts_are_null() -> None:
-    row = rows(sample(pair=scene_pair(known=False))).iloc[0]
+    row = rows(sample(acquisitions=acquired(known=False))).iloc[0]
     for name in ("s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover", "s1_orbit", "s1_direction"):
         assert pd.isna(row[name]), name
 
 
-def test_a_place_without_pixels_keeps_its_row_with_the_reason() -> None:
-    table = rows(sample(0), sample(1, missing="no Sentinel-2 scene covers the patch"))
+def test_a_place_without_pixels_keeps_its_row_with_the_reasons_code() -> None:
+    table = rows(sample(0), sample(1, missing=Reason.NOT_COVERED))
     row = table.iloc[1]
-    assert row["missing"] == "no Sentinel-2 scene covers the patch"
-    known = {"sample_id", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat"}
+    assert row["missing"] == "not-covered"
+    known = {
+        "sample_id",
+        "sample",
+        "shard",
+        "row",
+        "cell",
+        "geometry",
+        "crs",
+        "xmin",
+        "ymin",
+        "xmax",
+        "ymax",
+        "lon",
+        "lat",
+    }
     known |= {"preferred_time", "split", "missing"}
     assert row["split"] in ("train", "validation", "test")
     assert all(pd.isna(row[name]) for name in COLUMNS if name not in known)
@@ -165,7 +205,9 @@ def test_a_place_without_pixels_keeps_its_row_with_the_reason() -> None:
 
 
 def test_a_row_keeps_what_the_users_file_calls_the_place() -> None:
-    table = rows(replace(sample(0), place_id="Hof Nr. 7"), replace(sample(1, missing="x"), place_id="0012"), sample(2))
+    table = rows(
+        replace(sample(0), place_id="Hof Nr. 7"), replace(sample(1, missing=Reason.REFUSED), place_id="0012"), sample(2)
+    )
     assert table["place_id"].tolist()[:2] == ["Hof Nr. 7", "0012"]
     assert pd.isna(table["place_id"][2])
 
