@@ -1,6 +1,5 @@
 """What `deepsentinel verify` shows."""
 
-import time
 from collections.abc import Sequence
 
 from flows.command.terminal import bar
@@ -10,7 +9,7 @@ from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination, open_destination
 from tasks.shards.repair import repair
 from tasks.shards.stored_spec import differences
-from tasks.shards.verification import Verified, verify_corpus
+from tasks.shards.verification import Fault, verify_corpus
 
 
 def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> None:
@@ -27,7 +26,7 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
                 "alone."
             )
     found = [_verify(one, told, deep) for one, told in zip(destinations, descriptions, strict=True)]
-    count = sum(len(one.faults) for one in found)
+    count = sum(len(one) for one in found)
     if not count:
         return
     if not mend:
@@ -38,7 +37,7 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
         )
     left = 0
     for destination, description, one in zip(destinations, descriptions, found, strict=True):
-        if one.faults:
+        if one:
             others = [other for other in destinations if other is not destination]
             left += _mend(destination, description, one, others, deep)
     if left:
@@ -49,37 +48,32 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
         )
 
 
-def _verify(destination: Destination, description: Description, deep: bool) -> Verified:
-    began = time.monotonic()
+def _verify(destination: Destination, description: Description, deep: bool) -> list[Fault]:
     with bar(f"verify {destination.location}", len(committed_shards(destination))) as (advance, _):
         found = verify_corpus(destination, description, advance, deep=deep)
     _tell(destination, found)
-    if not found.faults:
-        seconds = time.monotonic() - began
-        print(
-            f"{description.name}: {description.shards} shards are whole, sha256:{corpus_digest(destination)}, "
-            f"{found.bytes / 1e6:,.1f} MB in {seconds:.1f} s"
-        )
+    if not found:
+        print(f"{description.name}: {description.shards} shards are whole, sha256:{corpus_digest(destination)}")
     return found
 
 
-def _tell(destination: Destination, found: Verified) -> None:
-    for fault in found.faults:
+def _tell(destination: Destination, found: list[Fault]) -> None:
+    for fault in found:
         what = "corpus" if fault.shard is None else f"shard {fault.shard}"
         print(f"{what}: {fault.path} {fault.problem}")
-    if found.faults:
-        print(f"{destination.location}: {len(found.faults)} faults")
+    if found:
+        print(f"{destination.location}: {len(found)} faults")
 
 
 def _mend(
-    destination: Destination, description: Description, found: Verified, others: list[Destination], deep: bool
+    destination: Destination, description: Description, found: list[Fault], others: list[Destination], deep: bool
 ) -> int:
     """Repair one copy and say what was done; the faults that are left."""
-    done = repair(destination, description, found.faults, others)
+    done = repair(destination, description, found, others)
     told = [f"restored {', '.join(done.restored)}"] if done.restored else []
     if done.copied:
         told.append(f"copied {len(done.copied)} missing shards")
     if done.withdrawn:
         told.append(f"withdrew {len(done.withdrawn)} shards; build again to make them")
     print(f"{destination.location}: " + ("; ".join(told) or "nothing to restore or withdraw"))
-    return len(verify_corpus(destination, description, lambda _: None, deep=deep).faults)
+    return len(verify_corpus(destination, description, lambda _: None, deep=deep))

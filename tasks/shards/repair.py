@@ -1,7 +1,7 @@
 """Repair: faults are mended from another copy of the corpus, or from its description; what cannot be is withdrawn."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
 from tasks.shards.copying import copy_shard
@@ -12,15 +12,15 @@ from tasks.shards.verification import Fault, shard_objects
 from tasks.shards.writing import put_checked
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Repair:
     """What was done."""
 
-    withdrawn: list[int] = field(default_factory=list)
+    withdrawn: tuple[int, ...]
     """Shards whose commit record was removed, so that the next build makes them again."""
-    restored: list[str] = field(default_factory=list)
+    restored: tuple[str, ...]
     """Objects that were written anew."""
-    copied: list[int] = field(default_factory=list)
+    copied: tuple[int, ...] = ()
     """Shards that were missing, and others had."""
 
 
@@ -31,23 +31,25 @@ def repair(
 
     Raises DestinationError; CorpusError: what was put came back different.
     """
-    done, known = Repair(), description.objects()
-    found = list(faults)
+    found, known = list(faults), description.objects()
+    withdrawn: list[int] = []
+    restored: list[str] = []
+    copied: list[int] = []
     for shard in sorted({fault.shard for fault in found if fault.shard is not None}):
         damaged = [fault.path for fault in found if fault.shard == shard]
-        restored = _restore(destination, description, shard, damaged, others)
-        if restored is None:
+        mended = _restore(destination, description, shard, damaged, others)
+        if mended is None:
             destination.delete(commit_object(shard))
-            done.withdrawn.append(shard)
+            withdrawn.append(shard)
         else:
-            done.restored += restored
+            restored += mended
     for other in others:
-        for shard in sorted(committed_shards(other) - committed_shards(destination) - set(done.withdrawn)):
-            if shard < description.shards and copy_shard(other, destination, shard) is not None:
-                done.copied.append(shard)
+        lacking = committed_shards(other) - committed_shards(destination) - set(withdrawn)
+        wanting = sorted(shard for shard in lacking if shard < description.shards)
+        copied += [shard for shard in wanting if copy_shard(other, destination, shard) is not None]
     describe_everywhere([destination], description)
-    done.restored += [fault.path for fault in found if fault.shard is None and fault.path in known]
-    return done
+    restored += [fault.path for fault in found if fault.shard is None and fault.path in known]
+    return Repair(withdrawn=tuple(withdrawn), restored=tuple(restored), copied=tuple(copied))
 
 
 def _restore(

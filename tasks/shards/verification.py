@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
 from tasks.shards.description import Description
@@ -27,75 +27,62 @@ class Fault:
     problem: str
 
 
-@dataclass(kw_only=True)
-class Verified:
-    """What a verification found."""
-
-    faults: list[Fault] = field(default_factory=list)
-    """In the order of shards; those of the corpus as a whole first and last."""
-    bytes: int = 0
-    """Of the objects that were looked at."""
-
-
 def shard_objects(description: Description, shard: int) -> set[str]:
     """Paths of all objects that a shard consists of, besides its commit record."""
     arrays = {shard_object(kind.path, shard, 1 + len(kind.shape)) for kind in description.arrays}
     return {*arrays, samples_object(shard)}
 
 
-def verify_shard(destination: Destination, description: Description, shard: int, *, deep: bool = False) -> Verified:
+def verify_shard(destination: Destination, description: Description, shard: int, *, deep: bool = False) -> list[Fault]:
     """Compare sizes and checksums of a shard's objects with its record, and the record with the layout.
 
     By what the destination says of each object: a store knows the checksums of what it holds, a folder reads it. With
     `deep` every object is read, whatever the store says, and every chunk and row decoded.
     Raises DestinationError.
     """
-    found = Verified()
     path = commit_object(shard)
     record = destination.get(path)
     commit = "is missing: the shard was never finished" if record is None else parse_commit(record, shard)
     if isinstance(commit, str):
-        found.faults.append(Fault(shard=shard, path=path, problem=commit))
-        return found
+        return [Fault(shard=shard, path=path, problem=commit)]
+    faults: list[Fault] = []
     listed = {item.path for item in commit.objects}
     for name in sorted(listed ^ shard_objects(description, shard)):
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
-        found.faults.append(Fault(shard=shard, path=path, problem=problem))
+        faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:
-        found.bytes += item.size
         problem = _read(destination, description, commit, item) if deep else _ask(destination, item)
         if problem is not None:
-            found.faults.append(Fault(shard=shard, path=item.path, problem=problem))
-    return found
+            faults.append(Fault(shard=shard, path=item.path, problem=problem))
+    return faults
 
 
 def verify_corpus(
     destination: Destination, description: Description, progress: Callable[[int], None], *, deep: bool = False
-) -> Verified:
+) -> list[Fault]:
     """Verify what the coordinator writes, byte by byte, and every shard that has a commit record, in parallel.
 
     `progress` is told how many shards have been looked at. Shards without a record are one fault together.
     Raises DestinationError.
     """
-    verified = Verified(faults=list(_of_corpus(destination, description)))
+    faults = list(_of_corpus(destination, description))
     done = committed_shards(destination)
 
-    def look(shard: int) -> Verified:
+    def look(shard: int) -> list[Fault]:
         if shard < description.shards:
             return verify_shard(destination, description, shard, deep=deep)
         problem = f"belongs to no shard: the corpus has {description.shards}"
-        return Verified(faults=[Fault(shard=None, path=commit_object(shard), problem=problem)])
+        return [Fault(shard=None, path=commit_object(shard), problem=problem)]
 
     with ThreadPoolExecutor(_DEEP_AT_ONCE if deep else _AT_ONCE, thread_name_prefix="verify") as threads:
         for count, found in enumerate(threads.map(look, sorted(done)), start=1):
-            verified.faults += found.faults
-            verified.bytes += found.bytes
+            faults += found
             progress(count)
     if missing := description.shards - len([shard for shard in done if shard < description.shards]):
         told = some_of(missing_shards(done, description.shards))
         problem = f"has no record of {missing} shards, which were never finished: {told}"
-        verified.faults.append(Fault(shard=None, path="commits", problem=problem))
-    return verified
+        faults.append(Fault(shard=None, path="commits", problem=problem))
+    return faults
 
 
 def _of_corpus(destination: Destination, description: Description) -> Iterator[Fault]:
