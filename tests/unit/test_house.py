@@ -10,8 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 ROOMS = {
-    "errors": 0, "notices": 0, "settings": 0,
-    "spec": 1, "places": 2, "scenes": 3,
+    "errors": 0, "notices": 0, "spec": 1, "settings": 2, "places": 2, "scenes": 3,
     "imagery": 4, "labels": 4, "shards": 4,
     "assembly": 5, "release": 5, "planning": 6, "doctor": 6,
 }  # fmt: skip

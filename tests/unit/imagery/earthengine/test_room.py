@@ -26,7 +26,8 @@ def test_it_is_found_by_its_name() -> None:
 
 def test_nothing_of_the_client_is_imported_for_it() -> None:
     told = (
-        "import sys; from tasks.imagery.rooms import room_of; room = room_of('earthengine'); room.limits(room.settings()); "
+        "import sys; from tasks.imagery.rooms import room_of; room = room_of('earthengine'); "
+        "room.limits(room.settings()); "
         "print([name for name in ('ee', 'google.auth', 'googleapiclient', 'httplib2') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
