@@ -75,6 +75,9 @@ class Proxy:
     down: bool = False
     """Whether every connection is closed without an answer."""
     port: int = 0
+    most_at_once: int = 0
+    """Requests that were being answered at the same time, at most."""
+    _now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _creating: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,10 +93,20 @@ class Proxy:
         """Forget what was seen, and let all be well."""
         self.seen.clear()
         self.faults.clear()
-        self.latency, self.down = 0.0, False
+        self.latency, self.down, self.most_at_once = 0.0, False, 0
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
+        with self._lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            self._answer(handler)
+        finally:
+            with self._lock:
+                self._now -= 1
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         asked = Request(method=handler.command, target=handler.path, headers=dict(handler.headers), body=body)
         with self._lock:
