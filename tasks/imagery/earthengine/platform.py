@@ -38,6 +38,8 @@ class EarthEngine:
 
     name = "earthengine"
     bands: tuple[str, ...] = BANDS
+    reach: None = None
+    """Its catalogue is not known as a whole."""
 
     def __init__(self, rule: Rule, settings: EarthEngineSettings) -> None:
         """`rule` is the pairing rule: what cannot be paired under it is not asked for.
