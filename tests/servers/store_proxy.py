@@ -136,7 +136,8 @@ class Proxy:
             with suppress(ValueError):
                 told = json.loads(content)
                 content = json.dumps(told | {"crc32c": "AAAAAA==", "md5Hash": "AAAAAAAAAAAAAAAAAAAAAA=="}).encode()
-            headers |= {"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="} if "Content-MD5" in headers else {}
+            wrong = {"content-md5": "AAAAAAAAAAAAAAAAAAAAAA=="}
+            headers = {name: wrong.get(name.lower(), value) for name, value in headers.items()}
         if how == "lose":
             _reset(handler)
             return

@@ -42,6 +42,9 @@ _LOGIN = ("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthentication
 class _FileSystem(AzureBlobFileSystem):
     """With a client of our own making: its logins, limits and retries."""
 
+    # fsspec would take two that differ by what is not shown of a secret for one.
+    cachable = False
+
     def __init__(self, settings: AzureSettings, retries: int) -> None:
         self._settings, self._retries = settings, retries
         # `anon`: that adlfs looks for no login of its own.
@@ -49,7 +52,6 @@ class _FileSystem(AzureBlobFileSystem):
             account_name=settings.account_name or "",
             anon=True,
             use_listings_cache=False,
-            skip_instance_cache=True,
         )
 
     def do_connect(self) -> None:
@@ -130,7 +132,9 @@ class AzureContainer:
             return Trouble.LOGIN
         if isinstance(error, HttpResponseError):
             return _of_status(status, f"{code} {error.message}")
-        return Trouble.REFUSED if isinstance(error, AzureError) else None
+        if isinstance(error, AzureError):
+            return Trouble.TRANSIENT if "MD5" in str(error) else Trouble.REFUSED  # found by the client itself
+        return None
 
     def _upload(self, key: str, content: bytes, *, overwrite: bool) -> None:
         digest = bytearray(hashlib.md5(content, usedforsecurity=False).digest())
@@ -185,4 +189,7 @@ def _of_status(status: int, said: str) -> Trouble:
         return Trouble.SPACE
     if status == 408 or status >= 500 or "md5" in text:
         return Trouble.TRANSIENT  # a wrong checksum: the body was damaged on its way
-    return {403: Trouble.RIGHTS}.get(status, Trouble.REFUSED)
+    if status == 403:
+        # Which of the codes it is, depends on what is wrong with a signature; the words do not.
+        return Trouble.LOGIN if "failed to authenticate" in text else Trouble.RIGHTS
+    return Trouble.REFUSED
