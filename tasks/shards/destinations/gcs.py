@@ -121,7 +121,7 @@ class GcsBucket:
                     total=_AT_MOST * settings.deadline, sock_connect=settings.deadline, sock_read=settings.deadline
                 ),
             )
-        except (google.auth.exceptions.GoogleAuthError, ValueError, OSError) as error:
+        except (google.auth.exceptions.GoogleAuthError, KeyError, ValueError, OSError) as error:
             raise CredentialsError(f"gs://{self.name}: there is no login ({error}). {self.to_log_in}.") from None
 
 
