@@ -142,8 +142,8 @@ class Filling:
             for path, values in tiles.arrays.items():
                 arrays[path][row] = self.builder.kinds[path].stored(values)
         first = candidate.acquisitions[0]
-        root, leaf = self.builder.rule.roles
-        self.pairing.keep_sample(first[leaf].time - first[root].time)
+        role, anchor = self.builder.rule.first_pair
+        self.pairing.keep_sample(first[role].time - first[anchor].time)
 
     def _replace(self, candidate: Candidate, why: Rejection) -> None:
         self.replaced.append(RejectedCell(cell=candidate.cell, why=why))

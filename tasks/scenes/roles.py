@@ -63,6 +63,11 @@ class Rule:
         return next(iter(self.roles))
 
     @property
+    def first_pair(self) -> tuple[str, str]:
+        """The first role that is near another, and that other: the two whose gap is told."""
+        return next((name, role.near) for name, role in self.roles.items() if role.near is not None)
+
+    @property
     def search(self) -> int:
         """How far from the preferred instant the root may start, microseconds, inclusive."""
         return self.roles[self.root].reach

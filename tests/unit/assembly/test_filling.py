@@ -56,7 +56,9 @@ def test_a_corpus_of_which_nothing_pairs_is_refused_with_counts_by_reason(
     message = str(caught.value)
     assert "nothing pairs" in message
     assert reason in message
-    assert f"{sum(len(builder.places.draws(shard)) for shard in range(2))} candidates were tried" in message
+    places = builder.places
+    tried = sum(len(places.draws(shard, attempt)) for attempt in range(places.attempts) for shard in range(2))
+    assert f"{tried} candidates were tried" in message, "and what the shards would draw again"
     assert "max_gap_days" in message, "what to do"
 
 

@@ -200,7 +200,7 @@ def test_a_damaged_record_is_named_with_the_way_to_mend_it(folder: LocalFolder, 
 
 
 def test_what_is_wrong_with_a_record_is_told_by_key() -> None:
-    assert parse_commit(changed(samples="x"), 3) == "is damaged (samples: Input should be a valid integer, found 'x')"
+    assert parse_commit(changed(samples="x"), 3) == "is damaged (samples: expected a whole number, found 'x')"
     told = parse_commit(with_reason(reason="gone"), 3)
     assert isinstance(told, str)
     assert "replaced.0.reason" in told

@@ -147,7 +147,7 @@ def test_a_description_that_is_damaged_is_said_to_be_so_in_words(content: bytes)
 
 
 def test_what_is_wrong_with_a_description_is_told_by_key() -> None:
-    assert parse_description(changed(shards="x"), "") == "shards: Input should be a valid integer, found 'x'"
+    assert parse_description(changed(shards="x"), "") == "shards: expected a whole number, found 'x'"
 
 
 # It stands twice
