@@ -114,7 +114,7 @@ def test_a_whole_corpus_is_copied_and_the_same_command_goes_on(
     clouds.gs.clear()
     ended = here("copy", tmp_path / "corpus", two[0])
     assert ended.code == 0, ended.output
-    assert "4 there now" in ended.output
+    assert "4 are there" in ended.output
     assert cloud_tree(clouds, two[0]) == tree(tmp_path / "corpus")
     assert here("copy", two[0], two[1]).code == 0
     assert cloud_tree(clouds, two[1]) == tree(tmp_path / "corpus")
