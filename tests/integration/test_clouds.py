@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("prefect_here")
 Spec = Callable[..., Path]
 Run = Callable[..., Ended]
 
-KILLS = int(os.environ.get("DEEPSENTINEL_TESTS_KILLS", "3"))
+KILLS = int(os.environ.get("TESTS_KILLS", "3"))
 """Builds that are killed in the middle of their uploads."""
 
 
