@@ -16,6 +16,7 @@ from tasks.errors import (
     CredentialsError,
     DeepSentinelError,
     DestinationError,
+    DestinationUnreachable,
     PlatformUnreachable,
     SettingsError,
 )
@@ -34,7 +35,8 @@ _RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
 """What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""
 
 STOPPING = (DestinationError, CredentialsError, PlatformUnreachable, SettingsError)
-"""Every other shard would fail the same way, after hours of fetching or of waiting for an answer."""
+"""Every other shard would fail the same way, after hours of fetching or of waiting for an answer. A destination that
+does not answer is the exception, `stores_missed` times: it may come back, and the others take what is built."""
 
 _SHOWN = 5
 """Reasons of failed shards that the final message tells."""
@@ -55,6 +57,7 @@ def build_corpus(spec: CorpusSpec) -> State[None]:
     report(watch.look())
     running: dict[PrefectFuture[ShardReport], int] = {}
     errors: dict[int, BaseException] = {}
+    missed = 0
     stop: DeepSentinelError | None = None
     while running or (waiting and stop is None):
         while waiting and stop is None and len(running) < load_settings().shards_in_flight:
@@ -67,7 +70,9 @@ def build_corpus(spec: CorpusSpec) -> State[None]:
             errors[shard] = error = _error_of(future)
             watch.fail(shard, str(error))
             logger.error(f"shard {shard} failed: {error}")
-            if isinstance(error, STOPPING):
+            missed += isinstance(error, DestinationUnreachable)
+            bearable = isinstance(error, DestinationUnreachable) and missed < load_settings().stores_missed
+            if isinstance(error, STOPPING) and not bearable:
                 stop = error
         progress = watch.look()
         logger.info(progress.line())

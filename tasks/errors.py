@@ -62,6 +62,15 @@ class DestinationError(DeepSentinelError):
     """A destination cannot be read or written: missing rights, no space. The run stops; it can be resumed."""
 
 
+class DestinationUnreachable(DestinationError):
+    """A destination did not answer for its whole patience. The shard fails; the run stops when several have."""
+
+    def __init__(self, message: str, location: str = "") -> None:
+        """`location` is the destination's."""
+        super().__init__(message)
+        self.location = location
+
+
 class CorpusError(DeepSentinelError):
     """A corpus is absent, incomplete or damaged, or cannot be completed."""
 

@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     shards_in_flight: int = Field(
         default=2, ge=1, le=64, description="shards built at once in one process; about 0.7 GB of memory each"
     )
+    stores_missed: int = Field(
+        default=5,
+        ge=1,
+        le=10_000,
+        description="shards that may fail because a destination does not answer before the run stops",
+    )
 
 
 class PlatformSettings(BaseSettings):

@@ -29,7 +29,7 @@ _PREFECT_DEFAULTS = {
 }
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file that describes the corpus.")]
-CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder of a corpus.")]
+CorpusArgument = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or URL of a corpus.")]
 SizeOption = Annotated[int | None, typer.Option(help="Samples, instead of the spec's size.", min=1)]
 Destinations = Annotated[
     list[str] | None, typer.Option("--to", metavar="URL", help="Write here instead of the spec's destinations.")
@@ -41,8 +41,9 @@ def prepare() -> None:
     """Build corpora of paired Sentinel-1 and Sentinel-2 imagery."""
     from flows.command.terminal import show_notices
     from tasks.imagery.rooms import refuse_unknown_settings
+    from tasks.shards.destinations import STORE_SETTINGS
 
-    refuse_unknown_settings()
+    refuse_unknown_settings(STORE_SETTINGS)
     show_notices()
 
 
@@ -120,15 +121,34 @@ def status(corpus: CorpusArgument) -> None:
 
 @app.command()
 def verify(
-    corpus: CorpusArgument,
+    corpora: Annotated[
+        list[str], typer.Argument(metavar="CORPUS...", help="Folder or URL of a corpus; and of other copies of it.")
+    ],
     repair: Annotated[
-        bool, typer.Option("--repair", help="Withdraw damaged shards, so that the next build makes them again.")
+        bool,
+        typer.Option(
+            "--repair", help="Restore what another copy has whole; withdraw other damaged shards for the next build."
+        ),
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every object, whatever a store says of it, and decode every chunk.")
     ] = False,
 ) -> None:
-    """Check every object of a corpus against its commit record."""
+    """Check every object of a corpus against its commit record, in every copy that is given."""
     from flows.command.verify import verify_with_progress
 
-    verify_with_progress(corpus, mend=repair)
+    verify_with_progress(corpora, mend=repair, deep=deep)
+
+
+@app.command()
+def copy(
+    corpus: CorpusArgument,
+    to: Annotated[str, typer.Argument(metavar="URL", help="Folder, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.")],
+) -> None:
+    """Copy a corpus, verified; the same command goes on where it was interrupted."""
+    from flows.command.copy import copy_with_progress
+
+    copy_with_progress(corpus, to)
 
 
 def main() -> None:

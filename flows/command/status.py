@@ -1,7 +1,6 @@
 """What `deepsentinel status` shows."""
 
 from tasks.errors import CorpusError
-from tasks.shards.commits import corpus_digest
 from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.survey import Survey, survey
@@ -23,7 +22,7 @@ def show_status(corpus: str) -> None:
         ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
         ("gap", _gaps(found.pairing)),
         ("rate", f"{found.samples_a_second:.2f} samples/s" if found.samples_a_second else "unknown"),
-        ("digest", f"sha256:{corpus_digest(destination)}" if found.done else "none yet"),
+        ("digest", f"sha256:{found.digest}" if found.done else "none yet"),
     ]
     for platform, counts in found.traffic.items():
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")

@@ -1,34 +1,79 @@
 """What `deepsentinel verify` shows."""
 
+from collections.abc import Sequence
+
 from flows.command.terminal import bar
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, SpecError
 from tasks.shards.commits import committed_shards, corpus_digest
-from tasks.shards.description import need_description
-from tasks.shards.destinations import open_destination
+from tasks.shards.description import Description, need_description
+from tasks.shards.destinations import Destination, open_destination
 from tasks.shards.repair import repair
-from tasks.shards.verification import verify_corpus
+from tasks.shards.stored_spec import differences
+from tasks.shards.verification import Fault, verify_corpus
 
 
-def verify_with_progress(corpus: str, *, mend: bool) -> None:
-    """Check a corpus and name every fault, and repair it if `mend`. Raises CorpusError: there is one."""
-    destination = open_destination(corpus)
-    description = need_description(destination)
-    with bar(f"verify {description.name}", len(committed_shards(destination))) as (advance, _):
-        faults = verify_corpus(destination, description, advance)
-    for fault in faults:
-        print(f"{'corpus' if fault.shard is None else f'shard {fault.shard}'}: {fault.path} {fault.problem}")
-    if not faults:
-        print(f"{description.name}: {description.shards} shards are whole, sha256:{corpus_digest(destination)}")
+def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> None:
+    """Check copies of a corpus, name every fault, and mend each from the others if `mend`.
+
+    Raises CorpusError: there is a fault, or one is left; SpecError: they are not copies of one corpus.
+    """
+    destinations = [open_destination(corpus) for corpus in corpora]
+    descriptions = [need_description(destination) for destination in destinations]
+    for destination, description in zip(destinations[1:], descriptions[1:], strict=True):
+        if told := differences(descriptions[0].spec, description.spec):
+            raise SpecError(
+                f"{destination.location}: is another corpus than {destinations[0].location} ({told[0]}). Verify each "
+                "alone."
+            )
+    found = [_verify(one, told, deep) for one, told in zip(destinations, descriptions, strict=True)]
+    count = sum(len(one) for one in found)
+    if not count:
         return
     if not mend:
+        where = destinations[0].location if len(destinations) == 1 else f"{len(destinations)} copies"
         raise CorpusError(
-            f"{destination.location}: {len(faults)} faults. `--repair` withdraws the damaged shards; then build again."
+            f"{where}: {count} faults. `--repair` restores what another copy, given beside this one, has whole, and "
+            "withdraws the other damaged shards; then build again."
         )
-    done = repair(destination, description, faults)
+    left = 0
+    for destination, description, one in zip(destinations, descriptions, found, strict=True):
+        if one:
+            others = [other for other in destinations if other is not destination]
+            left += _mend(destination, description, one, others, deep)
+    if left:
+        raise CorpusError(
+            f"{destinations[0].location}: {left} faults are left. Build again with the corpus' spec."
+            if len(destinations) == 1
+            else f"{left} faults are left in {len(destinations)} copies. Build again with the corpus' spec."
+        )
+
+
+def _verify(destination: Destination, description: Description, deep: bool) -> list[Fault]:
+    with bar(f"verify {destination.location}", len(committed_shards(destination))) as (advance, _):
+        found = verify_corpus(destination, description, advance, deep=deep)
+    _tell(destination, found)
+    if not found:
+        print(f"{description.name}: {description.shards} shards are whole, sha256:{corpus_digest(destination)}")
+    return found
+
+
+def _tell(destination: Destination, found: list[Fault]) -> None:
+    for fault in found:
+        what = "corpus" if fault.shard is None else f"shard {fault.shard}"
+        print(f"{what}: {fault.path} {fault.problem}")
+    if found:
+        print(f"{destination.location}: {len(found)} faults")
+
+
+def _mend(
+    destination: Destination, description: Description, found: list[Fault], others: list[Destination], deep: bool
+) -> int:
+    """Repair one copy and say what was done; the faults that are left."""
+    done = repair(destination, description, found, others)
     told = [f"restored {', '.join(done.restored)}"] if done.restored else []
+    if done.copied:
+        told.append(f"copied {len(done.copied)} missing shards")
     if done.withdrawn:
         told.append(f"withdrew {len(done.withdrawn)} shards; build again to make them")
-    print("; ".join(told) or "nothing to restore or withdraw")
-    left = verify_corpus(destination, description, lambda _: None)
-    if left:
-        raise CorpusError(f"{destination.location}: {len(left)} faults are left. Build again with the corpus' spec.")
+    print(f"{destination.location}: " + ("; ".join(told) or "nothing to restore or withdraw"))
+    return len(verify_corpus(destination, description, lambda _: None, deep=deep))

@@ -8,11 +8,12 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
 from tasks.assembly.layers import lay
 from tasks.shards.commits import Commit, StoredObject, read_commit
+from tasks.shards.copying import copy_missing
 from tasks.shards.encoding import encode_shard
 from tasks.shards.layout import samples_object
 from tasks.shards.rows import encode_rows, sample_rows
 from tasks.shards.runs import Attempt, ShardReport, record_attempt
-from tasks.shards.writing import copy_missing, write_shard
+from tasks.shards.writing import write_everywhere
 
 STAGES = ("catalogue", "read", "label", "encode", "write")
 
@@ -78,8 +79,7 @@ class _Run:
                 missing=tuple(filling.missing),
                 pairing=filling.pairing,
             )
-            for destination in builder.destinations:
-                write_shard(destination, commit, contents)
+            write_everywhere(builder.destinations, commit, contents)
         return self._report(commit)
 
     def record(self, report: ShardReport | None, error: Exception | None) -> None:

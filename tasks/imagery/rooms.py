@@ -3,10 +3,12 @@
 To add a platform: a folder with the file names of the others, and its name in `tasks.spec.platforms.NAMED_PLATFORMS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import BaseSettings
 
 from tasks.scenes.roles import Rule, rule_of
 from tasks.settings import PlatformSettings, load, refuse_unknown
@@ -73,9 +75,12 @@ def rooms() -> Mapping[str, Room]:
     return {kind: room_of(kind) for kind in _KINDS}
 
 
-def refuse_unknown_settings() -> None:
-    """See that every `DEEPSENTINEL_...` variable is a setting of the package or of a platform. Raises SettingsError."""
-    refuse_unknown(room.settings for room in rooms().values())
+def refuse_unknown_settings(also: Iterable[type[BaseSettings]] = ()) -> None:
+    """See that every `DEEPSENTINEL_...` variable is a setting of the package, of a platform, or one of `also`.
+
+    Raises SettingsError.
+    """
+    refuse_unknown([*(room.settings for room in rooms().values()), *also])
 
 
 def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:

@@ -3,11 +3,15 @@
 from dataclasses import dataclass, replace
 
 from tasks.assembly.builder import Builder, open_builder
+<<<<<<< HEAD
 from tasks.errors import DamagedDescription
 from tasks.planning.coverage import refuse_uncovered
+=======
+from tasks.errors import DamagedDescription, SpecError
+>>>>>>> clouds
 from tasks.planning.feasibility import refuse_hopeless
 from tasks.shards.commits import committed_shards
-from tasks.shards.description import Description, read_description, reconcile
+from tasks.shards.description import Description, foreign, read_description, reconcile
 from tasks.shards.destinations import open_destination
 from tasks.shards.layout import PAIRING, PREVIEW
 from tasks.shards.writing import everywhere
@@ -40,7 +44,11 @@ def preflight(builder: Builder) -> Preflight:
     """Probe destinations, compare the spec with what they hold, and see that something pairs.
 
     Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds, or
+<<<<<<< HEAD
     its labels do not cover its places;
+=======
+    one holds something else;
+>>>>>>> clouds
     CorpusError: nothing pairs; what platforms raise.
     """
     # All of them are looked at: what is wrong with one is told before a shard is built for another.
@@ -55,6 +63,8 @@ def preflight(builder: Builder) -> Preflight:
             grown = max(committed_shards(destination), default=-1) + 1
             wanted = _at_least(wanted, grown)
             continue
+        if found is None and (others := foreign(destination, wanted)):
+            raise SpecError(others)
         if found is not None:
             wanted = reconcile(wanted, found, destination.location)
     done = {shard for shard in everywhere(builder.destinations) if shard < wanted.shards}

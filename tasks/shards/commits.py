@@ -17,7 +17,7 @@ from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import COMMITS, SCHEMA, commit_object, shard_of, to_json
 from tasks.shards.pairing_counts import Count, PairingCounts, PairingRecord
 
-_AT_ONCE = 32
+_AT_ONCE = 64
 """Records read at once: a request to a store takes tens of milliseconds, nearly all of it waiting."""
 
 _PORTION = 1024
@@ -167,7 +167,7 @@ def committed_shards(destination: Destination) -> set[int]:
 def read_commit(destination: Destination, shard: int) -> Commit | None:
     """The record of a shard, None where there is none. Raises CorpusError: damaged."""
     content = destination.get(commit_object(shard))
-    return None if content is None else _sound(destination, shard, content)
+    return None if content is None else sound_commit(destination, shard, content)
 
 
 def read_commits(destination: Destination, shards: Iterable[int] | None = None) -> Iterator[Commit]:
@@ -176,7 +176,7 @@ def read_commits(destination: Destination, shards: Iterable[int] | None = None) 
     Raises CorpusError: one is damaged.
     """
     for shard, content in record_bytes(destination, shards):
-        yield _sound(destination, shard, content)
+        yield sound_commit(destination, shard, content)
 
 
 def record_bytes(destination: Destination, shards: Iterable[int] | None = None) -> Iterator[tuple[int, bytes]]:
@@ -208,7 +208,8 @@ def reasons_of(rejected: Iterable[RejectedCell]) -> Counter[Reason]:
     return Counter(item.why.reason for item in rejected)
 
 
-def _sound(destination: Destination, shard: int, content: bytes) -> Commit:
+def sound_commit(destination: Destination, shard: int, content: bytes) -> Commit:
+    """The record of a shard from its bytes. Raises CorpusError: damaged."""
     commit = parse_commit(content, shard)
     if isinstance(commit, str):
         raise CorpusError(

@@ -18,12 +18,20 @@ from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
+<<<<<<< HEAD
 from tasks.shards.layout import CORPUS, ROOT_METADATA, SCHEMA, to_json
 from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
+=======
+from tasks.shards.layout import COMMITS, CORPUS, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
+from tasks.shards.stored_spec import differences, platform_names, stored_spec
+>>>>>>> clouds
 from tasks.spec import CorpusSpec
 
 _COPY = "deepsentinel"
 """Attribute of the root group that holds the second copy."""
+
+_SHOWN = 3
+"""Names of others' objects that a message tells."""
 
 _SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas")
 """Packages on which the stored bytes depend."""
@@ -226,6 +234,24 @@ def describe_everywhere(destinations: Sequence[Destination], wanted: Description
         for path, content in wanted.objects().items():
             if destination.get(path) != content:
                 destination.put(path, content)
+
+
+def foreign(destination: Destination, wanted: Description) -> str:
+    """What a destination without a corpus holds that is no part of one, in words; empty where there is nothing.
+
+    Raises DestinationError.
+    """
+    groups = {kind.path.partition("/")[0] for kind in wanted.arrays}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, *groups}
+    # What a file system or a desktop puts everywhere is nobody's.
+    others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
+    if not others:
+        return ""
+    some = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+    return (
+        f"{destination.location}: holds something else than a corpus ({some}), which would be mixed with it. Use an "
+        "empty place, such as a folder or prefix below it, in the spec or with --to."
+    )
 
 
 def _second_copy(metadata: bytes | None) -> bytes | None:

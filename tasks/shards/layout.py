@@ -10,9 +10,12 @@ CORPUS = "corpus.json"
 
 ROOT_METADATA = "zarr.json"
 
-PREVIEW = "release/preview.png"
+RELEASE = "release"
+"""Folder of what is made of a finished corpus."""
 
-PAIRING = "release/pairing.json"
+PREVIEW = f"{RELEASE}/preview.png"
+
+PAIRING = f"{RELEASE}/pairing.json"
 
 COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
 """Folders with an object a shard."""

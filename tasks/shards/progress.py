@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tasks.errors import DestinationUnreachable
 from tasks.shards.destinations import Destination
 from tasks.shards.writing import everywhere
 
@@ -46,6 +47,7 @@ class Watch:
         self._destinations = destinations
         self._corpus, self._shards, self._shard_size = corpus, shards, shard_size
         self._failures: dict[int, str] = {}
+        self._latest = 0
         self._began = time.monotonic()
         self._first = self._count()
 
@@ -67,7 +69,10 @@ class Watch:
         )
 
     def _count(self) -> int:
-        return sum(shard < self._shards for shard in everywhere(self._destinations))
+        # The shards meet it too, and fail by it; what is shown meanwhile is what was seen last.
+        with suppress(DestinationUnreachable):
+            self._latest = sum(shard < self._shards for shard in everywhere(self._destinations))
+        return self._latest
 
 
 def duration(seconds: float) -> str:

@@ -1,12 +1,15 @@
-"""Repair: what faults there are is mended as far as the corpus itself allows, and withdrawn where it does not."""
+"""Repair: faults are mended from another copy of the corpus, or from its description; what cannot be is withdrawn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
+from tasks.shards.copying import copy_shard
 from tasks.shards.description import Description, describe_everywhere
-from tasks.shards.destinations import Destination
+from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import commit_object
-from tasks.shards.verification import Fault
+from tasks.shards.verification import Fault, shard_objects
+from tasks.shards.writing import put_checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,16 +19,77 @@ class Repair:
     withdrawn: tuple[int, ...]
     """Shards whose commit record was removed, so that the next build makes them again."""
     restored: tuple[str, ...]
-    """Objects of the corpus as a whole that were written anew."""
+    """Objects that were written anew."""
+    copied: tuple[int, ...] = ()
+    """Shards that were missing, and others had."""
 
 
-def repair(destination: Destination, description: Description, faults: Iterable[Fault]) -> Repair:
-    """Restore what the description gives, and withdraw damaged shards. Raises DestinationError."""
-    known = description.objects()
-    found = list(faults)
-    withdrawn = sorted({fault.shard for fault in found if fault.shard is not None})
-    for shard in withdrawn:
-        destination.delete(commit_object(shard))
+def repair(
+    destination: Destination, description: Description, faults: Iterable[Fault], others: Sequence[Destination] = ()
+) -> Repair:
+    """Restore what `others` hold a good copy of or the description gives, and withdraw the other damaged shards.
+
+    Raises DestinationError; CorpusError: what was put came back different.
+    """
+    found, known = list(faults), description.objects()
+    withdrawn: list[int] = []
+    restored: list[str] = []
+    copied: list[int] = []
+    for shard in sorted({fault.shard for fault in found if fault.shard is not None}):
+        damaged = [fault.path for fault in found if fault.shard == shard]
+        mended = _restore(destination, description, shard, damaged, others)
+        if mended is None:
+            destination.delete(commit_object(shard))
+            withdrawn.append(shard)
+        else:
+            restored += mended
+    for other in others:
+        lacking = committed_shards(other) - committed_shards(destination) - set(withdrawn)
+        wanting = sorted(shard for shard in lacking if shard < description.shards)
+        copied += [shard for shard in wanting if copy_shard(other, destination, shard) is not None]
     describe_everywhere([destination], description)
-    restored = [fault.path for fault in found if fault.shard is None and fault.path in known]
-    return Repair(withdrawn=tuple(withdrawn), restored=tuple(restored))
+    restored += [fault.path for fault in found if fault.shard is None and fault.path in known]
+    return Repair(withdrawn=tuple(withdrawn), restored=tuple(restored), copied=tuple(copied))
+
+
+def _restore(
+    destination: Destination,
+    description: Description,
+    shard: int,
+    damaged: Sequence[str],
+    others: Sequence[Destination],
+) -> list[str] | None:
+    """Write the damaged objects of a shard from the first of the others that has them; None: none has them all."""
+    path = commit_object(shard)
+    for other in others:
+        record = other.get(path)
+        commit = "" if record is None else parse_commit(record, shard)
+        if record is None or isinstance(commit, str):
+            continue
+        if {item.path for item in commit.objects} != shard_objects(description, shard):
+            continue
+        own = parse_commit(destination.get(path) or b"", shard)
+        if isinstance(own, Commit) and path not in damaged and own != commit:
+            continue  # another shard under that number
+        # A record that is damaged says nothing of the objects, so that all of them are compared with the good one.
+        wanted = [item for item in commit.objects if item.path in damaged or path in damaged]
+        contents = {item: other.get(item.path) for item in wanted}
+        if any(content is None or item.differs(Stored.of(content)) for item, content in contents.items()):
+            continue
+        restored = _write(destination, contents, damaged)
+        if path in damaged:
+            destination.put(path, record)
+            restored.append(path)
+        return restored
+    return None
+
+
+def _write(destination: Destination, contents: dict[StoredObject, bytes | None], damaged: Sequence[str]) -> list[str]:
+    """Write what is damaged or differs from what is there; the paths written."""
+    written: list[str] = []
+    for item, content in contents.items():
+        there = None if item.path in damaged else destination.stat(item.path)
+        if content is not None and (there is None or item.differs(there)):
+            put_checked(destination, item, content)
+            written.append(item.path)
+    return written

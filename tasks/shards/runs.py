@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from tasks.errors import CandidatesExhausted, DeepSentinelError, DestinationError
+from tasks.errors import (
+    CandidatesExhausted,
+    CredentialsError,
+    DeepSentinelError,
+    DestinationError,
+    DestinationUnreachable,
+)
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import RUNS, run_object, shard_of, to_json
 from tasks.shards.pairing_counts import Count
 
-_AT_ONCE = 32
+_AT_ONCE = 64
 """Records read at once."""
 
 
@@ -75,9 +81,12 @@ class Attempt:
 def record_attempt(destinations: Iterable[Destination], attempt: Attempt) -> None:
     """Write an attempt wherever that is possible: it must neither lose the shard nor hide its error."""
     content = attempt.to_bytes()
+    # The one that has just been waited for in vain is not waited for again.
+    silent = attempt.error.location if isinstance(attempt.error, DestinationUnreachable) else None
     for destination in destinations:
-        with suppress(DestinationError):
-            destination.put(run_object(attempt.shard), content)
+        if destination.location != silent:
+            with suppress(DestinationError, CredentialsError):
+                destination.put(run_object(attempt.shard), content)
 
 
 class _Part(BaseModel):

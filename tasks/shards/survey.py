@@ -1,11 +1,12 @@
 """Survey a corpus: which shards are there, which are missing, which failed and why."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from tasks.scenes.reasons import Reason
-from tasks.shards.commits import committed_shards, read_commits, reasons_of
+from tasks.shards.commits import committed_shards, read_commits, reasons_of, record_bytes, sound_commit
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.pairing_counts import PairingCounts
@@ -32,6 +33,8 @@ class Survey:
     bytes: int
     replaced: int
     pairing: PairingCounts
+    digest: str
+    """Of the corpus: SHA-256 over its commit records in order."""
     traffic: dict[str, dict[str, int]]
     """Requests, retries, throttles and bytes by platform, as the run records count them."""
     samples_a_second: float | None
@@ -60,7 +63,10 @@ def survey(destination: Destination) -> Survey:
     done = sorted(shard for shard in committed_shards(destination) if shard < description.shards)
     rows, samples, size, replaced = 0, 0, 0, 0
     pairing, lacking = PairingCounts(), reasons_of(())
-    for commit in read_commits(destination, done):
+    digest = hashlib.sha256()
+    for shard, content in record_bytes(destination, done):
+        digest.update(content)
+        commit = sound_commit(destination, shard, content)
         pairing.add(commit.pairing)
         lacking += reasons_of(commit.missing)
         rows, samples = rows + commit.rows, samples + commit.samples
@@ -84,6 +90,7 @@ def survey(destination: Destination) -> Survey:
         bytes=size,
         replaced=replaced,
         pairing=pairing,
+        digest=digest.hexdigest(),
         traffic=traffic,
         samples_a_second=samples_a_second(record for shard, record in runs.items() if shard in held),
     )

@@ -1,13 +1,20 @@
 """Verification: every object of a corpus against its commit record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tasks.shards.commits import committed_shards, parse_commit
+from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import commit_object, samples_object, shard_object
 from tasks.shards.survey import missing_shards, some_of
+
+_AT_ONCE = 16
+"""Shards looked at at once: of a store that is asked, nearly all of it is waiting."""
+
+_DEEP_AT_ONCE = 4
+"""Shards read and decoded at once; each is held in memory, about 0.2 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +33,13 @@ def shard_objects(description: Description, shard: int) -> set[str]:
     return {*arrays, samples_object(shard)}
 
 
-def verify_shard(destination: Destination, description: Description, shard: int) -> list[Fault]:
-    """Compare sizes and both checksums of a shard's objects with its record, and the record with the layout."""
+def verify_shard(destination: Destination, description: Description, shard: int, *, deep: bool = False) -> list[Fault]:
+    """Compare sizes and checksums of a shard's objects with its record, and the record with the layout.
+
+    By what the destination says of each object: a store knows the checksums of what it holds, a folder reads it. With
+    `deep` every object is read, whatever the store says, and every chunk and row decoded.
+    Raises DestinationError.
+    """
     path = commit_object(shard)
     record = destination.get(path)
     commit = "is missing: the shard was never finished" if record is None else parse_commit(record, shard)
@@ -39,41 +51,72 @@ def verify_shard(destination: Destination, description: Description, shard: int)
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
         faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:
-        content = destination.get(item.path)
-        if content is None:
-            problem = "is missing"
-        elif len(content) != item.size:
-            kind = "is short" if len(content) < item.size else "is too long"
-            problem = f"{kind}: {len(content)} bytes, {item.size} recorded"
-        elif item.differs(Stored.of(content)):
-            problem = "is damaged: its checksum is not the recorded one"
-        else:
-            continue
-        faults.append(Fault(shard=shard, path=item.path, problem=problem))
+        problem = _read(destination, description, commit, item) if deep else _ask(destination, item)
+        if problem is not None:
+            faults.append(Fault(shard=shard, path=item.path, problem=problem))
     return faults
 
 
-def verify_corpus(destination: Destination, description: Description, progress: Callable[[int], None]) -> list[Fault]:
-    """Verify what the coordinator writes, byte by byte, and every shard that has a commit record.
+def verify_corpus(
+    destination: Destination, description: Description, progress: Callable[[int], None], *, deep: bool = False
+) -> list[Fault]:
+    """Verify what the coordinator writes, byte by byte, and every shard that has a commit record, in parallel.
 
     `progress` is told how many shards have been looked at. Shards without a record are one fault together.
+    Raises DestinationError.
     """
-    faults: list[Fault] = []
-    for path, expected in description.objects().items():
-        content = destination.get(path)
-        if content != expected:
-            problem = "is missing" if content is None else "is damaged: it is not what the corpus' description gives"
-            faults.append(Fault(shard=None, path=path, problem=problem))
+    faults = list(_of_corpus(destination, description))
     done = committed_shards(destination)
-    for count, shard in enumerate(sorted(done), start=1):
-        if shard >= description.shards:
-            problem = f"belongs to no shard: the corpus has {description.shards}"
-            faults.append(Fault(shard=None, path=commit_object(shard), problem=problem))
-        else:
-            faults += verify_shard(destination, description, shard)
-        progress(count)
+
+    def look(shard: int) -> list[Fault]:
+        if shard < description.shards:
+            return verify_shard(destination, description, shard, deep=deep)
+        problem = f"belongs to no shard: the corpus has {description.shards}"
+        return [Fault(shard=None, path=commit_object(shard), problem=problem)]
+
+    with ThreadPoolExecutor(_DEEP_AT_ONCE if deep else _AT_ONCE, thread_name_prefix="verify") as threads:
+        for count, found in enumerate(threads.map(look, sorted(done)), start=1):
+            faults += found
+            progress(count)
     if missing := description.shards - len([shard for shard in done if shard < description.shards]):
         told = some_of(missing_shards(done, description.shards))
         problem = f"has no record of {missing} shards, which were never finished: {told}"
         faults.append(Fault(shard=None, path="commits", problem=problem))
     return faults
+
+
+def _of_corpus(destination: Destination, description: Description) -> Iterator[Fault]:
+    """What is wrong with the objects that only the coordinator writes."""
+    for path, expected in description.objects().items():
+        content = destination.get(path)
+        if content != expected:
+            problem = "is missing" if content is None else "is damaged: it is not what the corpus' description gives"
+            yield Fault(shard=None, path=path, problem=problem)
+
+
+def _ask(destination: Destination, item: StoredObject) -> str | None:
+    """What is wrong with an object by what its destination says of it; None: nothing."""
+    stored = destination.stat(item.path)
+    if stored is not None and stored.crc32c is None and stored.md5 is None:
+        content = destination.get(item.path)
+        stored = None if content is None else Stored.of(content)
+    return _difference(item, stored)
+
+
+def _read(destination: Destination, description: Description, commit: Commit, item: StoredObject) -> str | None:
+    """What is wrong with an object by reading and decoding it; None: nothing."""
+    # Imported here, because what is not deep starts a second faster without zarr.
+    from tasks.shards.decoding import undecodable
+
+    content = destination.get(item.path)
+    problem = _difference(item, None if content is None else Stored.of(content))
+    return problem or undecodable(description, commit, item.path, content or b"")
+
+
+def _difference(item: StoredObject, stored: Stored | None) -> str | None:
+    if stored is None:
+        return "is missing"
+    if stored.size != item.size:
+        kind = "is short" if stored.size < item.size else "is too long"
+        return f"{kind}: {stored.size} bytes, {item.size} recorded"
+    return "is damaged: its checksum is not the recorded one" if item.differs(stored) else None

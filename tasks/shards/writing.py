@@ -1,11 +1,27 @@
 """Writing a shard: objects first, each checked against what the store says of it, the commit record last."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tasks.errors import CorpusError
-from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
+from tasks.shards.commits import Commit, StoredObject, committed_shards
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import commit_object
+
+_PUTS = 3
+"""Times an object is put: what came back different was damaged on its way, or the disk is."""
+
+
+def write_everywhere(destinations: Sequence[Destination], commit: Commit, contents: Mapping[str, bytes]) -> None:
+    """Put a shard's objects and commit it in all destinations at once: the same bytes, encoded once.
+
+    What fails in one does not keep the others from having the shard, from where the next build copies it.
+    Raises, after all have ended, what the first of them in their order raised: as `write_shard`.
+    """
+    with ThreadPoolExecutor(len(destinations), thread_name_prefix="put") as threads:
+        written = [threads.submit(write_shard, destination, commit, contents) for destination in destinations]
+    for one in written:
+        one.result()
 
 
 def write_shard(destination: Destination, commit: Commit, contents: Mapping[str, bytes]) -> bool:
@@ -31,49 +47,20 @@ def write_shard(destination: Destination, commit: Commit, contents: Mapping[str,
 
 def put_checked(destination: Destination, item: StoredObject, content: bytes) -> None:
     """Put an object and see that it is there as it should be. Raises DestinationError; CorpusError: it is not."""
-    stored = destination.put(item.path, content)
-    if stored.crc32c is None and stored.md5 is None:
-        # A store that tells no checksum is asked for the bytes.
-        stored = Stored.of(destination.get(item.path) or b"")
-    if item.differs(stored):
-        raise CorpusError(
-            f"{destination.location}/{item.path}: came back different from what was written. Check the disk."
-        )
+    for _ in range(_PUTS):
+        stored = destination.put(item.path, content)
+        if stored.crc32c is None and stored.md5 is None:
+            # A store that tells no checksum is asked for the bytes.
+            stored = Stored.of(destination.get(item.path) or b"")
+        if not item.differs(stored):
+            return
+    raise CorpusError(
+        f"{destination.location}/{item.path}: came back different from what was written, {_PUTS} times. Check the disk "
+        "there, or the network in between."
+    )
 
 
-def copy_shard(source: Destination, target: Destination, shard: int) -> bool:
-    """Copy a committed shard, verified on the way; says whether `target` has it now.
-
-    False: the source's own copy is damaged or incomplete. Raises DestinationError; CorpusError: `target` holds another
-    shard under that number, or returns what was not written.
-    """
-    record = source.get(commit_object(shard))
-    commit = None if record is None else parse_commit(record, shard)
-    if commit is None or isinstance(commit, str):
-        return False
-    contents: dict[str, bytes] = {}
-    for item in commit.objects:
-        content = source.get(item.path)
-        if content is None or item.differs(Stored.of(content)):
-            return False
-        contents[item.path] = content
-    write_shard(target, commit, contents)
-    return True
-
-
-def copy_missing(destinations: tuple[Destination, ...], shard: int) -> bool:
-    """Give a shard that one destination has to all that lack it; says whether all have it now.
-
-    Raises DestinationError, CorpusError.
-    """
-    path = commit_object(shard)
-    holders = [one for one in destinations if one.get(path) is not None]
-    if not holders:
-        return False
-    lacking = [one for one in destinations if one not in holders]
-    return all(any(copy_shard(holder, one, shard) for holder in holders) for one in lacking)
-
-
-def everywhere(destinations: tuple[Destination, ...]) -> set[int]:
-    """Shards that every destination has committed: one listing each."""
-    return set[int].intersection(*(committed_shards(destination) for destination in destinations))
+def everywhere(destinations: Sequence[Destination]) -> set[int]:
+    """Shards that every destination has committed: one listing each, at the same time."""
+    with ThreadPoolExecutor(len(destinations), thread_name_prefix="listing") as threads:
+        return set[int].intersection(*threads.map(committed_shards, destinations))

@@ -20,6 +20,8 @@ from prefect.logging.configuration import setup_logging
 from flows.command.cli import _PREFECT_DEFAULTS, main
 from tasks.assembly.builder import close_builders
 from tasks.demo import make_archive
+from tests.servers.store_proxy import Proxy, proxying
+from tests.servers.stores import azurite, connection_string, gcs_emulator
 
 ROOT = Path(__file__).parents[2]
 
@@ -215,3 +217,43 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+@dataclass(frozen=True)
+class Clouds:
+    """Both stores, each behind a proxy."""
+
+    gs: Proxy
+    az: Proxy
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads there, and does not wait for long."""
+        limits = {f"DEEPSENTINEL_{store}_PATIENCE": "20" for store in ("GCS", "AZURE")}
+        return limits | {
+            "STORAGE_EMULATOR_HOST": self.gs.url,
+            "DEEPSENTINEL_AZURE_CONNECTION_STRING": connection_string(self.az.url),
+        }
+
+    def of(self, location: str) -> Proxy:
+        """The one in front of a destination."""
+        return self.gs if location.startswith("gs:") else self.az
+
+
+@pytest.fixture(scope="session")
+def emulators() -> Iterator[Clouds]:
+    """The emulators of both stores behind their proxies."""
+    with gcs_emulator() as gcs, azurite() as azure, proxying(gcs) as gs, proxying(azure) as az:
+        yield Clouds(gs, az)
+
+
+@pytest.fixture
+def clouds(emulators: Clouds, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clouds]:
+    """Both stores, to which this process' settings lead; all is well with them."""
+    for name, value in emulators.environment.items():
+        monkeypatch.setenv(name, value)
+    emulators.gs.clear()
+    emulators.az.clear()
+    yield emulators
+    emulators.gs.clear()
+    emulators.az.clear()

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -27,15 +28,28 @@ class Stored:
     @classmethod
     def of(cls, content: bytes) -> "Stored":
         """What there is to say of some bytes."""
-        crc = google_crc32c.value(content).to_bytes(4, "big")
-        md5 = hashlib.md5(content, usedforsecurity=False).digest()
-        return cls(size=len(content), crc32c=base64.b64encode(crc).decode(), md5=base64.b64encode(md5).decode())
+        return cls.of_parts([content])
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[bytes]) -> "Stored":
+        """What there is to say of bytes that come in parts."""
+        size, crc, md5 = 0, 0, hashlib.md5(usedforsecurity=False)
+        for part in parts:
+            size += len(part)
+            crc = google_crc32c.extend(crc, part)
+            md5.update(part)
+        return cls(size=size, crc32c=_base64(crc.to_bytes(4, "big")), md5=_base64(md5.digest()))
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
 
 
 class Destination(Protocol):
     """A place that holds a corpus. Every object appears whole or not at all. Safe to use from many threads.
 
-    Paths of objects are relative, with slashes. Every method raises DestinationError: no right, no space, no answer.
+    Paths of objects are relative, with slashes. Every method raises DestinationError: no right, no space;
+    DestinationUnreachable: no answer; CredentialsError: the login is refused.
     """
 
     location: str
@@ -57,8 +71,16 @@ class Destination(Protocol):
         """Read an object; None where there is none."""
         ...
 
+    def stat(self, path: str) -> Stored | None:
+        """What the destination says of an object, without handing it over; None where there is none."""
+        ...
+
     def names(self, folder: str) -> list[str]:
         """Names of the objects directly in a folder, sorted; none where it does not exist. One listing."""
+        ...
+
+    def top(self) -> list[str]:
+        """Names of all objects and folders at the top, sorted. One listing."""
         ...
 
     def delete(self, path: str) -> None:

@@ -25,6 +25,9 @@ _PARTIAL = "runs/partial"
 _ABANDONED_AFTER = 24 * 3600
 """Seconds after which a partial file has no writer any more."""
 
+_PART = 1 << 20
+"""Bytes of a file that are read at once where only its checksums are wanted."""
+
 _REMEDIES = {
     errno.ENOSPC: "Free some space there, or build elsewhere with --to",
     errno.EDQUOT: "Free some of your quota there, or build elsewhere with --to",
@@ -97,6 +100,15 @@ class LocalFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def stat(self, path: str) -> Stored | None:
+        """What reading an object gives; None where there is none. Raises DestinationError."""
+        with self._explained(f"{path} cannot be read"):
+            try:
+                with (self._root / path).open("rb") as file:
+                    return Stored.of_parts(iter(lambda: file.read(_PART), b""))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
     def delete(self, path: str) -> None:
         """Remove an object, if there is one. Raises DestinationError."""
         with self._explained(f"{path} cannot be removed"):
@@ -108,6 +120,14 @@ class LocalFolder:
             try:
                 return sorted(path.name for path in (self._root / folder).iterdir() if path.is_file())
             except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def top(self) -> list[str]:
+        """Names of all files and folders in the folder, sorted. Raises DestinationError."""
+        with self._explained("cannot be listed"):
+            try:
+                return sorted(path.name for path in self._root.iterdir())
+            except FileNotFoundError:
                 return []
 
     def store(self) -> "Store":

@@ -8,9 +8,10 @@ import pytest
 
 from tasks.errors import CorpusError
 from tasks.shards.commits import Commit, committed_shards, read_commit
+from tasks.shards.copying import copy_missing, copy_shard
 from tasks.shards.destinations import LocalFolder, Stored
 from tasks.shards.layout import commit_object
-from tasks.shards.writing import copy_missing, copy_shard, everywhere, write_shard
+from tasks.shards.writing import everywhere, write_shard
 from tests.unit.shards.made import commit_of, contents_of, corpus, files, small, write
 
 CONTENTS = {"stac/s2/c/3/0/0/0": b"pixels" * 100, "samples/shard-00003.parquet": b"rows"}

@@ -1,0 +1,50 @@
+"""Whether the objects of a shard can be decoded, chunk by chunk and row by row."""
+
+import io
+
+import pyarrow.parquet as pq
+import zarr
+from pyarrow import ArrowException
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
+
+from tasks.shards.array_kinds import ArrayKind
+from tasks.shards.commits import Commit
+from tasks.shards.description import Description
+from tasks.shards.layout import samples_object, shard_object
+from tasks.shards.zarr_metadata import create_array
+
+_AT_ONCE = 16
+"""Samples decoded at once: those of a whole shard of imagery would take half a gigabyte."""
+
+
+def undecodable(description: Description, commit: Commit, path: str, content: bytes) -> str | None:
+    """What keeps an object of a shard from being read, in words; None: nothing does."""
+    if path == samples_object(commit.shard):
+        return _wrong_rows(content, commit.rows)
+    for kind in description.arrays:
+        if path == shard_object(kind.path, commit.shard, 1 + len(kind.shape)):
+            return _wrong_chunks(kind, description.shard_size, content)
+    return None  # no part of a shard, which is said of the record
+
+
+def _wrong_rows(content: bytes, rows: int) -> str | None:
+    try:
+        found = pq.read_table(io.BytesIO(content)).num_rows
+    except (ArrowException, OSError) as error:
+        return f"cannot be decoded: {type(error).__name__}"
+    return None if found == rows else f"has {found} rows, {rows} recorded"
+
+
+def _wrong_chunks(kind: ArrayKind, samples: int, content: bytes) -> str | None:
+    store = MemoryStore()
+    array = create_array(zarr.create_group(store), kind, samples=samples, shard_size=samples)
+    store._store_dict[shard_object(kind.name, 0, 1 + len(kind.shape))] = (  # pyright: ignore[reportPrivateUsage] a MemoryStore is written only by coroutines
+        default_buffer_prototype().buffer.from_bytes(content)
+    )
+    for first in range(0, samples, _AT_ONCE):
+        try:
+            array[first : first + _AT_ONCE]
+        except (ValueError, RuntimeError, OSError) as error:
+            return f"cannot be decoded: samples {first} to {min(first + _AT_ONCE, samples) - 1}, {type(error).__name__}"
+    return None

@@ -1,0 +1,269 @@
+"""Corpora in two clouds at once, through the command: built, looked at, damaged, mended, copied, and killed."""
+
+import json
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+import xarray
+
+from tasks.shards.commits import committed_shards
+from tasks.shards.destinations import open_destination
+from tests.integration.conftest import Clouds, Command, Ended, tree
+from tests.servers.store_proxy import Fault
+from tests.servers.stores import BUCKET, connection_string
+
+pytestmark = pytest.mark.usefixtures("prefect_here")
+
+Spec = Callable[..., Path]
+Run = Callable[..., Ended]
+
+KILLS = int(os.environ.get("TESTS_KILLS", "3"))
+"""Builds that are killed in the middle of their uploads."""
+
+
+@pytest.fixture
+def two(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """An empty place in each cloud."""
+    monkeypatch.setenv("DEEPSENTINEL_GCS_PATIENCE", "5")
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_PATIENCE", "5")
+    name = uuid.uuid4().hex
+    return f"gs://{BUCKET}/{name}/corpus", f"az://{BUCKET}/{name}/corpus"
+
+
+def files(clouds: Clouds, location: str) -> Any:
+    """A store as others see it: neither our code nor the proxy is in between."""
+    if location.startswith("gs:"):
+        url = "http://{}:{}".format(*clouds.gs.backend)
+        return fsspec.filesystem("gs", token="anon", endpoint_url=url, use_listings_cache=False)
+    text = connection_string("http://{}:{}".format(*clouds.az.backend))
+    return fsspec.filesystem("az", connection_string=text, use_listings_cache=False)
+
+
+def cloud_tree(clouds: Clouds, location: str) -> dict[str, bytes]:
+    """Every object of a corpus but those in `runs/`, by path."""
+    store, root = files(clouds, location), location.partition("://")[2]
+    paths = [path for path in store.find(root) if not path.startswith(f"{root}/runs/")]
+    return {path.removeprefix(f"{root}/"): store.cat_file(path) for path in paths}
+
+
+def to(*locations: object) -> dict[str, str]:
+    """The key of a spec."""
+    return {"destinations": "[" + ", ".join(map(str, locations)) + "]"}
+
+
+def test_one_build_fills_a_folder_and_both_clouds_with_the_same_bytes(
+    here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    ended = here("build", write_spec(**to(tmp_path / "corpus", *two)))
+    assert ended.code == 0, ended.output
+    local = tree(tmp_path / "corpus")
+    for location in two:
+        assert cloud_tree(clouds, location) == local
+        puts = [clouds.of(location).count("put", path) for path in ("/s2/c/", "/s1/c/", "/samples/", "/commits/")]
+        assert puts == [4, 4, 4, 4], "one put an object, shard and destination"
+        for look in ("status", "verify"):
+            told = here(look, location)
+            assert told.code == 0, told.output
+        assert here("status", location).output == here("status", tmp_path / "corpus").output
+    options = {"token": "anon", "endpoint_url": clouds.gs.url}
+    seen = xarray.open_zarr(two[0], group="demo", storage_options=options)
+    kept = xarray.open_zarr(tmp_path / "corpus", group="demo")
+    assert seen.load().identical(kept.load())
+    options = {"connection_string": connection_string(clouds.az.url)}
+    assert xarray.open_zarr(two[1], group="demo", storage_options=options).load().identical(kept)
+
+
+def test_a_corpus_that_grew_equals_one_built_at_once_in_every_destination(
+    here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    assert here("build", write_spec(size=4, **to(*two))).code == 0
+    assert here("build", write_spec(size=8, **to(*two))).code == 0
+    assert here("build", write_spec(size=8)).code == 0
+    for location in two:
+        assert cloud_tree(clouds, location) == tree(tmp_path / "corpus")
+
+
+def test_a_destination_that_is_added_is_filled_by_copying(
+    here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    assert here("build", write_spec(size=4, **to(two[0]))).code == 0
+    assert here("build", write_spec(size=4, **to(two[0], two[1], tmp_path / "corpus"))).code == 0
+    assert cloud_tree(clouds, two[1]) == cloud_tree(clouds, two[0]) == tree(tmp_path / "corpus")
+    for shard in range(2):
+        run = json.loads((tmp_path / "corpus" / "runs" / f"shard-{shard:05d}.json").read_bytes())
+        assert run["copied"] is True
+        assert run["platforms"]["demo"]["requests"] == 0
+
+
+def test_a_whole_corpus_is_copied_and_the_same_command_goes_on(
+    here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    assert here("build", write_spec()).code == 0
+    clouds.gs.faults.append(Fault(how="507", when=lambda asked: asked.kind == "put" and "/c/3/" in asked.key, times=9))
+    ended = here("copy", tmp_path / "corpus", two[0])
+    assert ended.code == 1
+    assert "a quota is used up" in ended.output
+    clouds.gs.clear()
+    ended = here("copy", tmp_path / "corpus", two[0])
+    assert ended.code == 0, ended.output
+    assert "4 are there" in ended.output
+    assert cloud_tree(clouds, two[0]) == tree(tmp_path / "corpus")
+    assert here("copy", two[0], two[1]).code == 0
+    assert cloud_tree(clouds, two[1]) == tree(tmp_path / "corpus")
+    clouds.az.clear()
+    assert here("copy", two[0], two[1]).code == 0
+    assert clouds.az.count("put", "/s2/c/") == 0, "nothing is copied twice"
+
+
+def test_a_shard_that_one_cloud_misses_is_copied_by_the_next_build(
+    here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_PATIENCE", "1")
+    spec = write_spec(**to(*two))
+    clouds.az.faults.append(Fault(how="drop", when=lambda asked: "/c/1/" in asked.key, times=1000))
+    ended = here("build", spec)
+    assert ended.code == 1
+    assert "az://" in ended.output
+    assert "attempts in 1 s" in ended.output
+    assert committed_shards(open_destination(two[0])) == {0, 1, 2, 3}, "the run went on, and what one took stays"
+    assert committed_shards(open_destination(two[1])) == {0, 2, 3}
+    clouds.az.clear()
+    assert here("build", spec).code == 0
+    assert here("build", write_spec(**to(tmp_path / "corpus"))).code == 0
+    assert cloud_tree(clouds, two[0]) == cloud_tree(clouds, two[1]) == tree(tmp_path / "corpus")
+
+
+def test_a_run_stops_when_a_cloud_has_been_missed_often_enough(
+    here: Run, write_spec: Spec, two: tuple[str, str], clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_PATIENCE", "0.3")
+    monkeypatch.setenv("DEEPSENTINEL_STORES_MISSED", "2")
+    monkeypatch.setenv("DEEPSENTINEL_SHARDS_IN_FLIGHT", "1")
+    clouds.az.faults.append(Fault(how="drop", when=lambda asked: "/s2/c/" in asked.key, times=1000))
+    ended = here("build", write_spec(size=16, **to(*two)))
+    assert ended.code == 1
+    assert len(committed_shards(open_destination(two[0]))) == 2
+
+
+def test_a_quota_that_is_used_up_stops_the_run(
+    here: Run, write_spec: Spec, two: tuple[str, str], clouds: Clouds
+) -> None:
+    clouds.gs.faults.append(
+        Fault(how="507", when=lambda asked: asked.kind == "put" and "/s2/c/" in asked.key, times=99)
+    )
+    ended = here("build", write_spec(size=16, **to(two[0])))
+    assert ended.code == 1
+    assert "a quota is used up" in ended.output
+    assert committed_shards(open_destination(two[0])) == set()
+
+
+def test_what_is_damaged_in_one_cloud_is_restored_from_the_other(
+    here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    spec = write_spec(**to(*two))
+    assert here("build", spec).code == 0
+    before = cloud_tree(clouds, two[0])
+    first, second = map(open_destination, two)
+    first.delete("demo/s2/c/1/0/0/0")
+    first.put("samples/shard-00002.parquet", b"other")
+    second.put("commits/shard-00003.json", b"{}")
+    second.delete("demo/s1/c/3/0/0/0")
+    second.delete("demo/zarr.json")
+    ended = here("verify", *two)
+    assert ended.code == 1
+    assert "shard 1: demo/s2/c/1/0/0/0 is missing" in ended.output
+    assert "shard 2: samples/shard-00002.parquet is short" in ended.output
+    assert "shard 3: commits/shard-00003.json is damaged" in ended.output
+    assert "corpus: demo/zarr.json is missing" in ended.output
+    ended = here("verify", *two, "--repair")
+    assert ended.code == 0, ended.output
+    assert cloud_tree(clouds, two[0]) == cloud_tree(clouds, two[1]) == before
+    ended = here("verify", *two, "--deep")
+    assert ended.code == 0, ended.output
+
+    # What no copy has whole is withdrawn, and the next build makes it again.
+    for one in (first, second):
+        one.put("demo/s2/c/0/0/0/0", b"nobody's")
+    ended = here("verify", *two, "--repair")
+    assert ended.code == 1
+    assert committed_shards(first) == committed_shards(second) == {1, 2, 3}
+    assert here("build", spec).code == 0
+    assert cloud_tree(clouds, two[0]) == cloud_tree(clouds, two[1]) == before
+
+
+def test_a_prefix_that_holds_something_else_is_refused_before_any_fetch(
+    here: Run, write_spec: Spec, two: tuple[str, str], clouds: Clouds
+) -> None:
+    for location in two:
+        open_destination(location).put("thesis/chapter-1.tex", b"mine")
+        ended = here("build", write_spec(**to(location)))
+        assert ended.code == 2
+        assert "holds something else than a corpus (thesis)" in ended.output
+        assert open_destination(location).top() == ["thesis"]
+
+
+def test_a_corpus_of_a_newer_version_is_refused(
+    here: Run, write_spec: Spec, two: tuple[str, str], clouds: Clouds
+) -> None:
+    for location in two:
+        open_destination(location).put("corpus.json", b'{"schema": 99}')
+        ended = here("build", write_spec(**to(location)))
+        assert ended.code == 1
+        assert "has layout 99" in ended.output
+        assert "starting Prefect" not in ended.output
+
+
+def test_builds_killed_during_their_uploads_go_on_to_the_same_bytes(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    assert here("build", write_spec(size=16, shard_size=1)).code == 0
+    rng = random.Random(KILLS)
+    spec = write_spec("cloudy.yaml", size=16, shard_size=1, **to(*two))
+    for number in range(KILLS):
+        clouds.gs.clear()
+        clouds.az.clear()
+        clouds.gs.latency = clouds.az.latency = 0.05
+        process = command.start("build", spec, environment=clouds.environment)
+        # Somewhere in the uploads of some shard: counted by what has begun, not by what is done.
+        wanted, seen = rng.randint(1, 12), lambda: clouds.gs.count("put", "/s2/c/") + clouds.az.count("put", "/s2/c/")
+        _await(lambda seen=seen, wanted=wanted: seen() >= wanted, process)
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+        if len(committed_shards(open_destination(two[0]))) >= 14 and number < KILLS - 1:
+            for location in two:  # begin anew, else the last kills find nothing to do
+                files(clouds, location).rm(location.partition("://")[2], recursive=True)
+    clouds.gs.clear()
+    clouds.az.clear()
+    ended = here("build", spec)
+    assert ended.code == 0, ended.output
+    assert cloud_tree(clouds, two[0]) == cloud_tree(clouds, two[1]) == tree(tmp_path / "corpus")
+
+
+def test_two_builds_at_once_make_one_corpus(
+    command: Command, here: Run, write_spec: Spec, tmp_path: Path, clouds: Clouds, two: tuple[str, str]
+) -> None:
+    assert here("build", write_spec(size=8, shard_size=1)).code == 0
+    spec = write_spec("cloudy.yaml", size=8, shard_size=1, **to(*two))
+    with ThreadPoolExecutor(2) as both:
+        ended = list(both.map(lambda _: command("build", spec, environment=clouds.environment), range(2)))
+    assert [one.code for one in ended] == [0, 0], "\n".join(one.output for one in ended)
+    assert here("verify", *two).code == 0
+    assert cloud_tree(clouds, two[0]) == cloud_tree(clouds, two[1]) == tree(tmp_path / "corpus")
+
+
+def _await(condition: Callable[[], bool], process: Any) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"{process.returncode}: {process.communicate()[0]}")
+        time.sleep(0.01)
