@@ -3,12 +3,8 @@
 from dataclasses import dataclass, replace
 
 from tasks.assembly.builder import Builder, open_builder
-<<<<<<< HEAD
-from tasks.errors import DamagedDescription
-from tasks.planning.coverage import refuse_uncovered
-=======
 from tasks.errors import DamagedDescription, SpecError
->>>>>>> clouds
+from tasks.planning.coverage import refuse_uncovered
 from tasks.planning.feasibility import refuse_hopeless
 from tasks.shards.commits import committed_shards
 from tasks.shards.description import Description, foreign, read_description, reconcile
@@ -44,11 +40,8 @@ def preflight(builder: Builder) -> Preflight:
     """Probe destinations, compare the spec with what they hold, and see that something pairs.
 
     Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds, or
-<<<<<<< HEAD
-    its labels do not cover its places;
-=======
-    one holds something else;
->>>>>>> clouds
+from tasks.errors import DamagedDescription, SpecError
+from tasks.planning.coverage import refuse_uncovered
     CorpusError: nothing pairs; what platforms raise.
     """
     # All of them are looked at: what is wrong with one is told before a shard is built for another.

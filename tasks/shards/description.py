@@ -18,13 +18,8 @@ from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
-<<<<<<< HEAD
-from tasks.shards.layout import CORPUS, ROOT_METADATA, SCHEMA, to_json
-from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
-=======
 from tasks.shards.layout import COMMITS, CORPUS, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
-from tasks.shards.stored_spec import differences, platform_names, stored_spec
->>>>>>> clouds
+from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
 _COPY = "deepsentinel"
