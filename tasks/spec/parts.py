@@ -133,7 +133,11 @@ class Sources(Part):
     corine: str | None = None
     """The CORINE Land Cover 2018 raster, a GeoTIFF; without it, Earth Engine's copy."""
 
-    @field_validator("corine")
+    osm_classes: str | None = None
+    """The classes of OpenStreetMap and their tags, a YAML file such as tasks/labels/osm/classes.yaml; without it,
+    those."""
+
+    @field_validator("corine", "osm_classes")
     @classmethod
     def _absolute(cls, file: str | None, info: ValidationInfo) -> str | None:
         return file if file is None else source_location(file, info.context)
