@@ -61,4 +61,4 @@ def _covered(area: shapely.Geometry, outlines: NDArray[Any]) -> NDArray[np.bool_
 
 
 def _turned(outlines: NDArray[Any]) -> list[NDArray[Any]]:
-    return [shapely.transform(outlines, lambda xy, turn=turn: xy + (turn, 0)) for turn in (0, 360, -360)]
+    return [shapely.transform(outlines, lambda xy, turn=turn: xy + np.array([turn, 0])) for turn in (0, 360, -360)]

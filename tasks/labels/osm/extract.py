@@ -26,6 +26,9 @@ file a node, and half as much again while the index grows: at most 5 GB."""
 DENSE = "dense_file_array"
 """Beyond, a file of 8 bytes a node id that may exist, about 105 GB, of which the system keeps in memory what it can."""
 
+_HEX_HEAD, _HEX_POINT = 18, 32
+"""Hexadecimal digits of a line as WKB: byte order, type and count, then two numbers a point."""
+
 _STEPS = 10_000
 """Objects between two looks at how far the file is read."""
 
@@ -64,7 +67,8 @@ class Counts:
     features: dict[str, int] = field(default_factory=lambda: {"point": 0, "line": 0, "polygon": 0})
     """Those with a class, wherever they lie."""
     lost_areas: int = 0
-    """Closed ways and multipolygons with a class that could not be assembled: their rings are broken or cut."""
+    """Closed ways that are no lines, and multipolygons with a class, of which no area could be assembled: their rings
+    are broken, or the extract cuts them."""
     lost_relations: list[int] = field(default_factory=list[int])
     """The first of the relations among them."""
     cut_lines: int = 0
@@ -140,10 +144,11 @@ def features_of(
 
 def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position") -> Iterator[Feature]:
     factory: Any = WKBFactory()
-    point, line, polygon, kept = rules.point, rules.line, rules.polygon, rules.kept
+    point, line, polygon = rules.point, rules.line, rules.polygon
+    of_kind = counts.features
     seen = 0
-    closed_ways, ways_done = 0, 0
-    relations: set[int] = set()
+    # What may become an area and is not there yet; areas come soon after their last way.
+    ways, relations = set[int](), set[int]()
     for one in objects:
         seen += 1
         if not seen % _STEPS:
@@ -151,54 +156,60 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
         get = one.tags.get
         what = one.type_str()
         if what == "n":
-            if bits := point(get):
-                place = one.location
-                if place.valid():
-                    yield Feature(0, "n", one.id, bits, (place.lon, place.lat), kept("point", get))
-                    counts.features["point"] += 1
+            bits, tags = point(get)
+            if bits and one.location.valid():
+                of_kind["point"] += 1
+                yield Feature(0, "n", one.id, bits, (one.lon, one.lat), tags)
         elif what == "w":
             closed = one.is_closed()
-            if bits := line(get, closed=closed):
+            bits, tags = line(get, closed=closed)
+            if bits:
                 try:
                     shape = factory.create_linestring(one)
-                except (RuntimeError, osmium.InvalidLocationError):
-                    counts.cut_lines += 1
-                    shape = _rest(one)
+                    whole = len(shape) == _HEX_HEAD + _HEX_POINT * len(one.nodes)
+                except RuntimeError:
+                    shape, whole = None, False
+                if not whole:  # nodes that are not there are passed over, and so are those that stand twice
+                    shape, cut = _rest(one)
+                    counts.cut_lines += cut
                 if shape:
-                    yield Feature(1, "w", one.id, bits, shape, kept("line", get))
-                    counts.features["line"] += 1
-            if closed and len(one.nodes) > 3 and polygon(get, from_way=True):
-                closed_ways += 1
+                    of_kind["line"] += 1
+                    yield Feature(1, "w", one.id, bits, shape, tags)
+            elif closed and get("area") != "no":
+                ways.add(one.id)
         elif what == "a":
-            from_way = one.from_way()
-            if bits := polygon(get, from_way=from_way):
+            from_way, osm_id = one.from_way(), one.orig_id()
+            bits, tags = polygon(get, from_way=from_way)
+            shape = None
+            if bits:
                 try:
                     shape = factory.create_multipolygon(one)
-                except (RuntimeError, osmium.InvalidLocationError):
+                except RuntimeError:  # an area without a ring: the assembler found none that closes
                     continue
-                ways_done += from_way
-                if not from_way:
-                    relations.discard(one.orig_id())
-                yield Feature(2, "w" if from_way else "r", one.orig_id(), bits, shape, kept("polygon", get))
-                counts.features["polygon"] += 1
-        elif get("type") in ("multipolygon", "boundary") and polygon(get, from_way=False):
+            (ways if from_way else relations).discard(osm_id)
+            if shape:
+                of_kind["polygon"] += 1
+                yield Feature(2, "w" if from_way else "r", osm_id, bits, shape, tags)
+        elif get("type") in ("multipolygon", "boundary") and polygon(get, from_way=False)[0]:
             relations.add(one.id)
+    counts.lost_areas += len(ways) + len(relations)
     counts.objects += seen
-    counts.lost_areas += max(0, closed_ways - ways_done) + len(relations)
     counts.lost_relations += sorted(relations)[:20]
     position.tell()
 
 
-def _rest(way: Any) -> str | None:
-    """What is there of a way that the extract cuts: stretches of two and more nodes, as hexadecimal WKB."""
+def _rest(way: Any) -> tuple[str | None, bool]:
+    """What is there of a way, stretches of two and more nodes as hexadecimal WKB, and whether the extract cuts it."""
+    cut = False
     stretches: list[list[tuple[float, float]]] = [[]]
     for node in way.nodes:
         if not node.location.valid():
             stretches.append([])
+            cut = True
         elif not stretches[-1] or stretches[-1][-1] != (node.lon, node.lat):
             stretches[-1].append((node.lon, node.lat))
     lines = [stretch for stretch in stretches if len(stretch) > 1]
-    return shapely.to_wkb(shapely.MultiLineString(lines), hex=True) if lines else None
+    return (shapely.to_wkb(shapely.MultiLineString(lines), hex=True) if lines else None), cut
 
 
 class _Position:

@@ -1,7 +1,8 @@
 """Frames: the boxes within which features are kept, one a place of the corpus.
 
-A random corpus has one place a cell, and the patches of every attempt lie in that cell; so the cell is the frame, and a
-feature is kept once however often a shard draws there. A listed place's frame holds its patch on every grid it may take.
+A random corpus has one place a cell, and the patches of every attempt lie in that cell; so the cell is the frame, and
+a feature is kept once however often a shard draws there. A listed place's frame holds its patch on every grid that it
+may take.
 Each frame reaches 50 m beyond, so that a line's band is whole at the patch's border.
 """
 

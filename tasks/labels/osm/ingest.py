@@ -48,6 +48,28 @@ class Ingested:
     shards: int
     """Shards that were looked for now; 0: they all were there."""
 
+    def lines(self, name: str) -> list[str]:
+        """What to tell of it."""
+        record, rows = self.record, sum(self.record.shards.values())
+        if not self.shards:
+            return [f"{name}: is in the store already, for {len(record.shards)} shards"]
+        told = ", ".join(f"{count:,} {kind}s" for kind, count in record.features.items())
+        lines = [
+            f"{name}: of {record.timestamp or 'unknown date'}, {record.licence}",
+            f"  {told} with a class; {rows:,} rows in {len(record.shards)} shards, {self.shards} of them new",
+        ]
+        if record.lost_areas:
+            some = ", ".join(map(str, record.lost_relations[:3]))
+            lines.append(
+                f"  {record.lost_areas:,} areas could not be assembled: their rings are broken, or the extract cuts "
+                f"them{f' (relations {some}, ...)' if some else ''}"
+            )
+        if record.cut_lines:
+            lines.append(f"  of {record.cut_lines:,} lines the extract lacks nodes; the rest of them is used")
+        if record.border is None:
+            lines.append("  it does not say where it holds: no box in its header, no .poly file beside it")
+        return lines
+
 
 def ingest_extract(
     path: Path,
@@ -163,14 +185,15 @@ def clip(batch: Sequence[Feature], frames: Frames, index: FrameIndex) -> tuple[N
     low, high = bounds[:, :2].astype(np.float32), bounds[:, 2:].astype(np.float32)
     low = np.where(low > bounds[:, :2], np.nextafter(low, np.float32(-np.inf)), low)
     high = np.where(high < bounds[:, 2:], np.nextafter(high, np.float32(np.inf)), high)
-    tags = [json.dumps(item.tags, ensure_ascii=False, sort_keys=True) for item in batch]
+    used, feature_of = np.unique(feature, return_inverse=True)
+    tags = [json.dumps(batch[index].tags, ensure_ascii=False, sort_keys=True) for index in used]
     columns: dict[str, Any] = {
         "place": frames.place[frame],
         "kind": kinds[feature].astype(np.uint8),
         "element": np.array([item.element for item in batch], object)[feature],
         "osm_id": np.array([item.osm_id for item in batch], np.int64)[feature],
         "classes": np.array([item.bits for item in batch], np.uint32)[feature],
-        "tags": np.array(tags, object)[feature],
+        "tags": np.array(tags, object)[feature_of],
         "bbox": pa.StructArray.from_arrays(
             [pa.array(np.ascontiguousarray(part[:, axis])) for part in (low, high) for axis in (0, 1)],
             fields=list(FEATURES.field("bbox").type),

@@ -170,7 +170,9 @@ def _refuse_unfit(
         if record.places != digest:
             raise CorpusError(f"{what} was ingested for other places. {again} its file.")
         if lacking := [shard for shard in shards if str(shard) not in record.shards]:
-            raise CorpusError(f"{what} was ingested for {len(record.shards)} shards; {len(lacking)} lack it. {again} its file.")
+            raise CorpusError(
+                f"{what} was ingested for {len(record.shards)} shards; {len(lacking)} lack it. {again} its file."
+            )
 
 
 def _need_frames(frames: Frames, patches: Patches, shard: int) -> NDArray[np.int64]:
@@ -178,7 +180,7 @@ def _need_frames(frames: Frames, patches: Patches, shard: int) -> NDArray[np.int
     if (wrong := np.flatnonzero(around < 0)).size:
         lon, lat = patches.centres()
         raise CorpusError(
-            f"labels: osm: shard {shard}: the patch at {lon[wrong[0]]:.4f}, {lat[wrong[0]]:.4f} is none of its candidates."
+            f"labels: osm: shard {shard}: the patch at {lon[wrong[0]]:.4f}, {lat[wrong[0]]:.4f} is no candidate of it."
         )
     return around
 

@@ -55,11 +55,11 @@ class Projection:
 def to_pixels(patch: Patch, box: NDArray[np.float64]) -> Projection:
     """The projection of points in a frame, (4,) degrees, that holds the patch."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
-    factors = None
+    factors: NDArray[np.float64] | None = None
     if half.max() * 2 <= _LARGEST:
         steps = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
         u, v = (part.ravel() for part in np.meshgrid(steps, steps))
-        known = _project(patch, centre + np.stack([u, v], axis=1) * half)
+        known: NDArray[np.float64] = _project(patch, centre + np.stack([u, v], axis=1) * half)
         terms = np.stack([u**i * v**j for i, j in _POWERS], axis=1)
         factors = np.linalg.lstsq(terms, known, rcond=None)[0].T
     return Projection(patch=patch, centre=centre, half=half, factors=factors, reach=_reach(patch, float(centre[0])))
@@ -80,6 +80,6 @@ def _reach(patch: Patch, near: float) -> tuple[float, float, float, float]:
     side = PIXEL * patch.pixels + 2 * MARGIN
     x = patch.xmin - MARGIN + side * np.concatenate([steps, steps, 0 * steps, 0 * steps + 1])
     y = patch.ymin - MARGIN + side * np.concatenate([0 * steps, 0 * steps + 1, steps, steps])
-    lon, lat = to_degrees(np.int32(patch.epsg), x, y)
+    lon, lat = to_degrees(np.array([patch.epsg]), x, y)
     lon = near + (lon - near + 180) % 360 - 180
     return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())

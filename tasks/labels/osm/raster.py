@@ -28,7 +28,7 @@ def fill(shapes: NDArray[Any], bits: NDArray[np.uint32], side: int) -> NDArray[n
     """
     out = np.zeros((side, side), np.uint32)
     first, last, owner = _segments(shapes)
-    # A scanline runs through the centres of a row; an edge is crossed by those from its upper end on, without its lower.
+    # A scanline runs through the centres of a row; an edge is crossed by those from its top on, without its bottom.
     top, bottom = np.minimum(first[:, 1], last[:, 1]), np.maximum(first[:, 1], last[:, 1])
     low = np.clip(np.ceil(top - 0.5), 0, side).astype(np.int64)
     counts = np.clip(np.ceil(bottom - 0.5), 0, side).astype(np.int64) - low
@@ -58,7 +58,7 @@ def band(shapes: NDArray[Any], bits: NDArray[np.uint32], widths: Floats, side: i
     counts = across * (high[:, 1] - low[:, 1] + 1)
     piece, place = _spread(counts, np.zeros(len(counts), np.int64))
     column, row = low[piece, 0] + place % across[piece], low[piece, 1] + place // across[piece]
-    centre = np.stack([column + 0.5, row + 0.5], axis=1)
+    centre = np.stack([column, row], axis=1).astype(np.float64) + 0.5
     start, along, reach = first[piece], (last - first)[piece], radius[piece]
     thin = 2 * reach < TOUCHED_BELOW
     hit = np.empty(len(piece), bool)
@@ -82,7 +82,7 @@ def _segments(shapes: NDArray[Any]) -> tuple[Floats, Floats, Ints]:
     xy, owner = shapely.get_coordinates(shapes, return_index=True)
     if not len(xy):
         return np.empty((0, 2)), np.empty((0, 2)), np.empty(0, np.int64)
-    parts, of_part = _lines(shapes)
+    parts, _ = _lines(shapes)
     sizes = shapely.get_num_coordinates(parts)
     within = np.ones(len(xy), bool)
     within[np.cumsum(sizes) - 1] = False
@@ -99,9 +99,7 @@ def _lines(shapes: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
     return parts, owner
 
 
-def _spans(
-    out: NDArray[np.uint32], row: Ints, begin: Ints, end: Ints, bits: NDArray[np.uint32]
-) -> NDArray[np.uint32]:
+def _spans(out: NDArray[np.uint32], row: Ints, begin: Ints, end: Ints, bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Set bits in spans of rows, [begin, end)."""
     side = out.shape[0]
     stride = side + 1
@@ -172,4 +170,4 @@ def _crosses(centre: Floats, start: Floats, along: Floats) -> NDArray[np.bool_]:
     inside = np.abs(start - centre) <= 0.5
     enter = np.where(still, np.where(inside, -np.inf, np.inf), np.minimum(one, two)).max(axis=1)
     leave = np.where(still, np.where(inside, np.inf, -np.inf), np.maximum(one, two)).min(axis=1)
-    return np.maximum(enter, 0) <= np.minimum(leave, 1)
+    return np.asarray(np.maximum(enter, 0) <= np.minimum(leave, 1))

@@ -8,6 +8,11 @@ from tasks.labels.osm.scheme import ANY, KINDS, Scheme, matches
 Get = Callable[[str], str | None]
 """Gives the value of a key, None where the object has none. Asking is what costs, so few keys are asked for."""
 
+Found = tuple[int, dict[str, str]]
+"""Bits of the classes of an object, and its tags under the keys that decide, which are kept."""
+
+NOTHING: Found = (0, {})
+
 _Table = tuple[tuple[str, dict[str, int], int], ...]
 """Key, bits by value, bits of any other value."""
 
@@ -18,7 +23,7 @@ class Rules:
 
     scheme: Scheme
     keys: dict[str, tuple[str, ...]] = field(init=False)
-    """Keys that decide, by geometry type, and so those that are kept."""
+    """Keys that decide, by geometry type."""
     _tables: dict[str, _Table] = field(init=False)
     _hidden: tuple[tuple[str, tuple[str, ...]], ...] = field(init=False)
     _unfilled: tuple[str, ...] = field(init=False)
@@ -36,58 +41,57 @@ class Rules:
         object.__setattr__(self, "_hidden", tuple(self.scheme.hidden.items()))
         object.__setattr__(self, "_unfilled", tuple(self.scheme.unfilled))
 
-    def point(self, get: Get) -> int:
-        """Bits of the classes of a node."""
-        return self._visible(get, self._bits("point", get))
+    def point(self, get: Get) -> Found:
+        """The classes of a node."""
+        return self._visible(get, self._found("point", get))
 
-    def line(self, get: Get, *, closed: bool) -> int:
-        """Bits of the classes of a way as a line; a closed one with area=yes is none."""
-        bits = self._bits("line", get)
-        if bits and closed and get("area") == "yes":
-            return 0
-        return self._visible(get, bits)
+    def line(self, get: Get, *, closed: bool) -> Found:
+        """The classes of a way as a line; a closed one with area=yes has none."""
+        found = self._found("line", get)
+        if found[0] and closed and get("area") == "yes":
+            return NOTHING
+        return self._visible(get, found)
 
-    def polygon(self, get: Get, *, from_way: bool) -> int:
-        """Bits of the classes of an area: a multipolygon, or a closed way."""
-        found = 0
+    def polygon(self, get: Get, *, from_way: bool) -> Found:
+        """The classes of an area: a multipolygon, or a closed way."""
+        bits, tags = 0, {}
         area = ""
         for key, by_value, others in self._tables["polygon"]:
             value = get(key)
-            if value is None or value == "no":
+            if value is None:
                 continue
-            bits = by_value.get(value, others)
-            if bits and from_way:
+            tags[key] = value
+            mine = by_value.get(value, others) if value != "no" else 0
+            if mine and from_way:
                 area = area or get("area") or "unsaid"
                 if area == "no" or (area != "yes" and self._is_linear(key, value)):
                     continue
-            found |= bits
-        if found and any((value := get(key)) and matches(self.scheme.unfilled, key, value) for key in self._unfilled):
-            return 0
-        return self._visible(get, found)
+            bits |= mine
+        if bits and any((value := get(key)) and matches(self.scheme.unfilled, key, value) for key in self._unfilled):
+            return NOTHING
+        return self._visible(get, (bits, tags))
 
-    def kept(self, kind: str, get: Get) -> dict[str, str]:
-        """The tags that are kept: those under keys that decide."""
-        return {key: value for key in self.keys[kind] if (value := get(key)) is not None}
-
-    def _bits(self, kind: str, get: Get) -> int:
-        found = 0
+    def _found(self, kind: str, get: Get) -> Found:
+        bits, tags = 0, {}
         for key, by_value, others in self._tables[kind]:
             value = get(key)
-            if value is not None and value != "no":
-                found |= by_value.get(value, others)
-        return found
+            if value is not None:
+                tags[key] = value
+                if value != "no":
+                    bits |= by_value.get(value, others)
+        return bits, tags
 
     def _is_linear(self, key: str, value: str) -> bool:
         values = self._linear.get(key)
         return values is not None and (value in values or ANY in values)
 
-    def _visible(self, get: Get, bits: int) -> int:
-        if bits:
+    def _visible(self, get: Get, found: Found) -> Found:
+        if found[0]:
             for key, values in self._hidden:
                 value = get(key)
                 if value is not None and (value in values or (ANY in values and value != "no")):
-                    return 0
-        return bits
+                    return NOTHING
+        return found
 
 
 def _table(scheme: Scheme, kind: str) -> _Table:

@@ -6,7 +6,6 @@ from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.labels.osm.store import FEATURES
@@ -55,8 +54,9 @@ class Spill:
             with pa.ipc.open_stream(str(path)) as reader:
                 rows = reader.read_all()
             path.unlink()
-            for shard in np.unique(rows["shard"].to_numpy()):
-                yield int(shard), rows.filter(pc.equal(rows["shard"], int(shard))).drop_columns(["shard"])
+            shards = rows["shard"].to_numpy()
+            for shard in np.unique(shards):
+                yield int(shard), rows.take(np.flatnonzero(shards == shard)).drop_columns(["shard"])
 
     def _close(self) -> None:
         for writer in self._writers.values():

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import shapely
 from numpy.typing import NDArray
@@ -30,6 +29,8 @@ from tasks.shards.layout import to_json
 OSM = "osm"
 """Folder of a corpus."""
 
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
 FEATURES = pa.schema(
     [
         ("place", pa.int64()),  # lattice cell, or position in the list of places
@@ -38,7 +39,7 @@ FEATURES = pa.schema(
         ("osm_id", pa.int64()),
         ("classes", pa.uint32()),  # class c is bit c - 1
         ("tags", pa.string()),  # JSON, of the keys that decide
-        ("bbox", pa.struct([(name, pa.float32()) for name in ("xmin", "ymin", "xmax", "ymax")])),
+        ("bbox", pa.struct([(name, pa.float32()) for name in _CORNERS])),
         ("geometry", pa.binary()),  # WKB, clipped to the place's frame
     ]
 )
@@ -54,7 +55,7 @@ _GEO = {
         "geometry": {
             "encoding": "WKB",
             "geometry_types": [],
-            "covering": {"bbox": {name: ["bbox", name] for name in ("xmin", "ymin", "xmax", "ymax")}},
+            "covering": {"bbox": {name: ["bbox", name] for name in _CORNERS}},
         }
     },
 }
@@ -192,9 +193,7 @@ class ShardFeatures:
             rows = _without_twins(rows)
         bbox = rows["bbox"].combine_chunks()
         columns = {name: rows[name].to_numpy() for name in ("kind", "classes", "geometry")}
-        return columns | {
-            name: pc.struct_field(bbox, name).to_numpy(zero_copy_only=False) for name in ("xmin", "ymin", "xmax", "ymax")
-        }
+        return columns | {name: bbox.field(name).to_numpy(zero_copy_only=False) for name in _CORNERS}
 
 
 class _Part:
@@ -206,8 +205,12 @@ class _Part:
         try:
             self._file = pq.ParquetFile(io.BytesIO(content))
         except pa.ArrowInvalid as error:
-            raise CorpusError(f"{where}: is damaged ({error}). Delete the extract's record, and ingest it again.") from None
-        groups = [self._file.metadata.row_group(index).column(0).statistics for index in range(self._file.num_row_groups)]
+            raise CorpusError(
+                f"{where}: is damaged ({error}). Delete the extract's record, and ingest it again."
+            ) from None
+        groups = [
+            self._file.metadata.row_group(index).column(0).statistics for index in range(self._file.num_row_groups)
+        ]
         self._least = np.array([group.min for group in groups], np.int64)
         self._read: int | None = None
         self._rows = FEATURES.empty_table()
@@ -230,7 +233,7 @@ def _none(columns: tuple[str, ...]) -> pa.Table:
 
 
 def _without_twins(rows: pa.Table) -> pa.Table:
-    length = pc.binary_length(rows["geometry"]).to_numpy()
+    length = np.array([len(item) for item in rows["geometry"].to_numpy()])
     element = rows["element"].combine_chunks().dictionary_encode()
     letters = np.array([ord(letter) for letter in element.dictionary.to_pylist()])[element.indices.to_numpy()]
     kind, osm_id = rows["kind"].to_numpy(), rows["osm_id"].to_numpy()
