@@ -73,6 +73,24 @@ def build(
 
 
 @app.command()
+def ingest(
+    spec: SpecArgument,
+    extracts: Annotated[list[Path], typer.Argument(metavar="PBF...", help="OpenStreetMap extracts, .osm.pbf.")],
+    size: SizeOption = None,
+    to: Destinations = None,
+    shards: Annotated[
+        str | None, typer.Option(metavar="FIRST:END", help="For these shards; default: for all of the corpus.")
+    ] = None,
+) -> None:
+    """Put OpenStreetMap extracts into the store of a labelled corpus; the same command resumes, and grows it."""
+    from flows.command.ingest import ingest_with_progress
+    from tasks.spec import load_spec
+
+    loaded = load_spec(spec)
+    ingest_with_progress(loaded.changed(size=size, destinations=to), extracts, shards)
+
+
+@app.command()
 def estimate(spec: SpecArgument, size: SizeOption = None) -> None:
     """Say what a build takes before it runs: requests, bytes, hours, storage cost."""
     from flows.command.planning import show_estimate

@@ -134,7 +134,11 @@ class Sources(Part):
     """CORINE Land Cover 2018: the raster as it is delivered or an extract, file or http(s) URL, or the vectors as a
     GeoPackage or FlatGeobuf; without it, Earth Engine's copy."""
 
-    @field_validator("corine")
+    osm_classes: str | None = None
+    """The classes of OpenStreetMap and their tags, a YAML file such as tasks/labels/osm/classes.yaml; without it,
+    those."""
+
+    @field_validator("corine", "osm_classes")
     @classmethod
     def _absolute(cls, file: str | None, info: ValidationInfo) -> str | None:
         return file if file is None else source_location(file, info.context)

@@ -1,0 +1,64 @@
+"""Where extracts hold: which places lie outside of all of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from tasks.labels.osm.frames import frames_of
+from tasks.labels.osm.store import ExtractRecord
+from tasks.places.draws import ListedPlaces, RandomPlaces
+
+_TOUCHING = 1e-7
+"""Degrees: the unit of OpenStreetMap's coordinates, by which a border may be rounded."""
+
+
+def area_of(records: Sequence[ExtractRecord]) -> shapely.Geometry:
+    """Where the extracts together are complete, WGS 84; empty where none of them says."""
+    return shapely.union_all([record.area for record in records if record.area is not None])
+
+
+def outside(places: RandomPlaces | ListedPlaces, shards: Iterable[int], area: shapely.Geometry) -> int:
+    """How many places have a candidate, of any attempt, that is not wholly inside the area."""
+    area = shapely.buffer(area, _TOUCHING, join_style="mitre")
+    shapely.prepare(area)
+    count = 0
+    for shard in shards:
+        frames = frames_of(places, [shard])
+        # Where the whole frame is inside, every candidate is.
+        doubtful = ~shapely.covers(area, shapely.box(*frames.boxes.T))
+        if not doubtful.any():
+            continue
+        cells = frames.place[doubtful]
+        lacking: set[int] = set()
+        for attempt in range(places.attempts):
+            draws = places.draws(shard, attempt)
+            some = draws.take(np.isin(draws.cell, cells))
+            lacking.update(some.cell[~_covered(area, some.patches.outlines())].tolist())
+        count += len(lacking)
+    return count
+
+
+def coverage(outlines: NDArray[Any], area: shapely.Geometry) -> NDArray[np.float64]:
+    """The share of each outline that lies inside the area: (n,)."""
+    shapely.prepare(area)
+    share = np.ones(len(outlines))
+    rest = ~_covered(area, outlines)
+    inside = sum(shapely.area(shapely.intersection(part, area)) for part in _turned(outlines[rest]))
+    share[rest] = np.minimum(1, inside / shapely.area(outlines[rest]))
+    return share
+
+
+def _covered(area: shapely.Geometry, outlines: NDArray[Any]) -> NDArray[np.bool_]:
+    if area.bounds[2] <= 179 and area.bounds[0] >= -179:
+        return shapely.covers(area, outlines)
+    # Beyond 180 degrees an outline goes on in the west.
+    parts = _turned(outlines)
+    world = shapely.box(-180, -90, 180, 90)
+    return np.all([shapely.covers(area, shapely.intersection(part, world)) for part in parts], axis=0)
+
+
+def _turned(outlines: NDArray[Any]) -> list[NDArray[Any]]:
+    return [shapely.transform(outlines, lambda xy, turn=turn: xy + np.array([turn, 0])) for turn in (0, 360, -360)]

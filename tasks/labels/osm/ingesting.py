@@ -1,0 +1,72 @@
+"""Ingesting for a spec: its places, classes and destinations, and what remains uncovered."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.errors import SpecError
+from tasks.labels.osm.coverage import area_of, outside
+from tasks.labels.osm.extract import open_extract
+from tasks.labels.osm.ingest import Ingested, ingest_extract
+from tasks.labels.osm.layer import scheme_of
+from tasks.labels.osm.progress import reporting
+from tasks.labels.osm.store import read_records
+from tasks.notices import told_if_slow
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.places.opening import open_places
+from tasks.settings import load_settings
+from tasks.shards.destinations import open_destination
+from tasks.spec import CorpusSpec
+
+
+def ingest_for(spec: CorpusSpec, path: Path, shards: range | None = None) -> Ingested:
+    """Put an extract into the store of every destination of a spec, for `shards` or all that it has.
+
+    Raises SpecError, PlacesError, CatalogueError, CorpusError, DestinationError.
+    """
+    places = open_places(spec, load_settings().cache)
+    return ingest_extract(
+        path,
+        places=places,
+        shards=wanted_shards(spec, places, shards),
+        scheme=scheme_of(spec),
+        destinations=[open_destination(location) for location in spec.destinations],
+        progress=reporting(path.name),
+    )
+
+
+def refuse_unusable(spec: CorpusSpec, paths: Sequence[Path], shards: range | None) -> None:
+    """See before anything is read for long that spec, classes, destinations and extracts can be used.
+
+    Raises SpecError: no osm among the labels, classes that clash, no such shards, an extract given twice;
+    CatalogueError: not an extract; PlacesError, DestinationError.
+    """
+    if "osm" not in spec.labels:
+        raise SpecError("labels: osm is not among them, so nothing would use the store. Write labels: [osm].")
+    scheme_of(spec)
+    for location in spec.destinations:
+        open_destination(location).prepare()
+    seen: dict[str, Path] = {}
+    with told_if_slow("reading the extracts' headers and checksums"):
+        for path in paths:
+            twin = seen.setdefault(open_extract(path).sha256, path)
+            if twin is not path:
+                raise SpecError(f"{path}: is the same extract as {twin}. Give it once.")
+    wanted_shards(spec, open_places(spec, load_settings().cache), shards)
+
+
+def wanted_shards(spec: CorpusSpec, places: RandomPlaces | ListedPlaces, shards: range | None) -> range:
+    """The shards to ingest for. Raises SpecError: shards that the corpus does not have; PlacesError."""
+    there = range(places.shards(spec.size))
+    if shards is None:
+        return there
+    if not 0 <= shards.start < shards.stop <= there.stop:
+        raise SpecError(f"--shards {shards.start}:{shards.stop}: the corpus has shards 0:{there.stop}; stay within.")
+    return shards
+
+
+def uncovered(spec: CorpusSpec, shards: range | None = None) -> int:
+    """How many places of a spec are not wholly within the extracts that its store has."""
+    places = open_places(spec, load_settings().cache)
+    records = read_records(open_destination(spec.destinations[0]))
+    with told_if_slow("comparing places with the extracts' borders"):
+        return outside(places, wanted_shards(spec, places, shards), area_of(records))

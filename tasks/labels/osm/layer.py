@@ -1,0 +1,229 @@
+"""The layer `osm`: points, lines and polygons of OpenStreetMap on a corpus' patches, from its store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from tasks.errors import CorpusError, SpecError
+from tasks.labels.osm.coverage import area_of, coverage, outside
+from tasks.labels.osm.extract import LICENCE
+from tasks.labels.osm.frames import Frames, frames_of
+from tasks.labels.osm.ingest import places_digest
+from tasks.labels.osm.projection import to_pixels
+from tasks.labels.osm.raster import band, dots, fill
+from tasks.labels.osm.scheme import KINDS, Scheme, load_scheme
+from tasks.labels.osm.store import ExtractRecord, ShardFeatures, read_records
+from tasks.notices import told_if_slow
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.places.patches import PIXEL, Patch, Patches
+from tasks.shards.array_kinds import ArrayKind
+from tasks.shards.destinations import Destination, open_destination
+from tasks.spec import CorpusSpec
+from tasks.spec.locations import need_file
+
+_COUNT = "osm_features"
+"""Column, and under which name `render` hands the count to `facts`: counting again would be rendering again."""
+
+_COVERAGE = "osm_coverage"
+
+_SHOWN = 5
+"""Extracts that a message names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OsmLayer:
+    """OpenStreetMap on patches. Safe to use from many threads."""
+
+    scheme: Scheme
+    places: RandomPlaces | ListedPlaces
+    store: Destination
+    """Where the store is read from."""
+    records: Sequence[ExtractRecord]
+    """By key."""
+    pixels: int
+    """Of a patch's side."""
+
+    name: str = "osm"
+    columns: Mapping[str, str] = field(default_factory=lambda: {_COUNT: "Int64", _COVERAGE: "Float64"})
+
+    @cached_property
+    def arrays(self) -> tuple[ArrayKind, ...]:
+        """One array a geometry type, class c is bit c - 1."""
+        return tuple(
+            ArrayKind(
+                path=f"labels/osm_{kind}",
+                dimensions=("y", "x"),
+                shape=(self.pixels, self.pixels),
+                dtype="uint32",
+                fill=0,
+                codec="zstd",
+                attributes={
+                    "long_name": f"OpenStreetMap {kind}s: class c is bit c - 1",
+                    "nodata": 0,
+                    "classes": self.scheme.legend(kind),
+                    "licence": LICENCE,
+                },
+            )
+            for kind in KINDS
+        )
+
+    @cached_property
+    def area(self) -> shapely.Geometry:
+        """Where the extracts are complete."""
+        return area_of(self.records)
+
+    def describe(self) -> dict[str, Any]:
+        """Classes, extracts and licence."""
+        return {
+            "classes": self.scheme.digest,
+            "extracts": {record.key: record.facts() for record in self.records},
+            "licence": LICENCE,
+        }
+
+    def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
+        """The three arrays, (n, height, width) uint32, and how many features reach into each patch, (n,).
+
+        Raises CorpusError: a part of the store is missing, or a patch is none of the shard's candidates.
+        """
+        out = {kind.path: np.zeros((len(patches), *kind.shape), np.uint32) for kind in self.arrays}
+        count = np.zeros(len(patches), np.int64)
+        frames = frames_of(self.places, [shard])
+        around = _need_frames(frames, patches, shard)
+        features = ShardFeatures(self.store, list(self.records), shard)
+        # In the order of the places, each row group is read once.
+        for index in np.argsort(frames.place[around], kind="stable"):
+            patch, frame = patches[int(index)], around[index]
+            rows = features.of(int(frames.place[frame]))
+            rasters, count[index] = _rasters(rows, patch, frames.boxes[frame], self.scheme)
+            for kind, raster in zip(KINDS, rasters, strict=True):
+                out[f"labels/osm_{kind}"][index] = raster
+        return {**out, _COUNT: count}
+
+    def facts(self, patches: Patches, shard: int, pixels: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """`osm_features`, how many features reach into the patch, and `osm_coverage`, its share within the extracts."""
+        count = pixels[_COUNT] if _COUNT in pixels else self.render(patches, shard)[_COUNT]
+        return {_COUNT: count, _COVERAGE: coverage(patches.outlines(), self.area)}
+
+
+def open_osm(spec: CorpusSpec, places: RandomPlaces | ListedPlaces) -> OsmLayer:
+    """The layer of a spec, from the store in its destinations.
+
+    Raises SpecError: the classes clash, or the extracts leave places out that the spec does not accept as uncovered;
+    CorpusError: nothing is ingested, or not with these classes, places and shards.
+    """
+    scheme = scheme_of(spec)
+    destinations = [open_destination(location) for location in spec.destinations]
+    store, records = next(
+        ((destination, found) for destination in destinations if (found := read_records(destination))),
+        (destinations[0], []),
+    )
+    shards = range(places.shards(spec.size))
+    _refuse_unfit(records, store, scheme, places, shards)
+    layer = OsmLayer(scheme=scheme, places=places, store=store, records=records, pixels=spec.patch.pixels)
+    if "uncovered" not in getattr(spec, "accept", ()):
+        with told_if_slow("labels: osm: comparing places with the extracts' borders"):
+            lacking = outside(places, shards, layer.area)
+        if lacking:
+            raise SpecError(uncovered_message(lacking, records))
+    return layer
+
+
+def scheme_of(spec: CorpusSpec) -> Scheme:
+    """The classes that a spec uses. Raises SpecError."""
+    path = spec.sources.osm_classes
+    return load_scheme(Path(need_file(path, "sources.osm_classes")) if path else None)
+
+
+def uncovered_message(places: int, records: Sequence[ExtractRecord]) -> str:
+    """What to do about places that no extract covers."""
+    silent = [record.key for record in records if record.border is None]
+    boxes = [record.key for record in records if record.border_from == "box"]
+    told = f"labels: osm: {places:,} places are not wholly within the {len(records)} ingested extracts"
+    if silent:
+        told += f"; {', '.join(silent[:_SHOWN])} say nothing of where they hold: put their .poly file beside them"
+    elif boxes:
+        told += "; of extracts without a .poly file beside them the box of the header counts"
+    return f"{told}. Ingest extracts that cover them, or write `accept: [uncovered]`: they are 0 there."
+
+
+def _refuse_unfit(
+    records: Sequence[ExtractRecord],
+    store: Destination,
+    scheme: Scheme,
+    places: RandomPlaces | ListedPlaces,
+    shards: range,
+) -> None:
+    again = "Run `deepsentinel ingest SPEC FILE.osm.pbf ...` with"
+    if not records:
+        raise CorpusError(f"labels: osm: {store.location} holds no extract. {again} the extracts of the region.")
+    digest = places_digest(places)
+    for record in records:
+        what = f"labels: osm: the extract {record.key} of {record.timestamp or 'unknown date'} in {store.location}"
+        if record.classes != scheme.digest:
+            raise CorpusError(f"{what} was ingested with other classes. {again} its file.")
+        if record.places != digest:
+            raise CorpusError(f"{what} was ingested for other places. {again} its file.")
+        if lacking := [shard for shard in shards if str(shard) not in record.shards]:
+            raise CorpusError(
+                f"{what} was ingested for {len(record.shards)} shards; {len(lacking)} lack it. {again} its file."
+            )
+
+
+def _need_frames(frames: Frames, patches: Patches, shard: int) -> NDArray[np.int64]:
+    around = frames.around(patches)
+    if (wrong := np.flatnonzero(around < 0)).size:
+        lon, lat = patches.centres()
+        raise CorpusError(
+            f"labels: osm: shard {shard}: the patch at {lon[wrong[0]]:.4f}, {lat[wrong[0]]:.4f} is no candidate of it."
+        )
+    return around
+
+
+def _rasters(
+    rows: Mapping[str, NDArray[Any]], patch: Patch, box: NDArray[np.float64], scheme: Scheme
+) -> tuple[tuple[NDArray[np.uint32], ...], int]:
+    """Points, lines and polygons on one patch, and how many features reach into it."""
+    side = patch.pixels
+    project = to_pixels(patch, box)
+    west, south, east, north = project.reach
+    near = (rows["xmin"] <= east) & (rows["xmax"] >= west) & (rows["ymin"] <= north) & (rows["ymax"] >= south)
+    kinds, bits = rows["kind"][near], rows["classes"][near].astype(np.uint32)
+    shapes = shapely.from_wkb(rows["geometry"][near])
+    shapely.set_coordinates(shapes, project(shapely.get_coordinates(shapes)))
+    count = int(shapely.intersects(_square(side), shapes).sum())
+    point, line, polygon = (kinds == code for code in range(len(KINDS)))
+    width_of = {item.bit: (item.width or 0) / PIXEL for item in scheme.line}
+    return (
+        dots(shapely.get_coordinates(shapes[point]), bits[point], side),
+        _bands(shapes[line], bits[line], width_of, side),
+        fill(shapes[polygon], bits[polygon], side),
+    ), count
+
+
+def _bands(
+    shapes: NDArray[Any], bits: NDArray[np.uint32], width_of: Mapping[int, float], side: int
+) -> NDArray[np.uint32]:
+    """Lines, each once a class that it has, with the class' width in pixels."""
+    chosen: list[NDArray[np.int64]] = []
+    ones: list[NDArray[np.uint32]] = []
+    widths: list[NDArray[np.float64]] = []
+    for bit, width in width_of.items():
+        mine = np.flatnonzero(bits & np.uint32(bit))
+        chosen.append(mine)
+        ones.append(np.full(len(mine), bit, np.uint32))
+        widths.append(np.full(len(mine), width))
+    if not chosen:
+        return np.zeros((side, side), np.uint32)
+    return band(shapes[np.concatenate(chosen)], np.concatenate(ones), np.concatenate(widths), side)
+
+
+def _square(side: int) -> shapely.Geometry:
+    square = shapely.box(0, 0, side, side)
+    shapely.prepare(square)
+    return square
