@@ -105,8 +105,8 @@ def _open(spec_text: str, settings: Settings, of_platforms: tuple[PlatformSettin
     spec = CorpusSpec.model_validate_json(spec_text)
     # What is cheap to find wrong comes first: a folder that cannot be written before a catalogue that is read.
     destinations = tuple(open_destination(location) for location in spec.destinations)
-    layers = open_layers(spec)
     places = open_places(spec, settings.cache)
+    layers = open_layers(spec, places)
     platforms = tuple(open_platforms(spec, places.bounds, of_platforms))
     builder = Builder(spec, settings, places, platforms, destinations, layers)
     _opened.append(builder)

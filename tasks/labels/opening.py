@@ -1,24 +1,26 @@
 """Opening the layers of a spec."""
 
-from tasks.errors import SpecError
 from tasks.labels.corine import open_corine
 from tasks.labels.layer import Layer
+from tasks.labels.osm.layer import open_osm
 from tasks.labels.sources import open_source
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.places.opening import open_places
 from tasks.spec import CorpusSpec
 from tasks.spec.labels import LabelItem
 
 
-def open_layers(spec: CorpusSpec) -> tuple[Layer, ...]:
-    """The layers of a spec, in its order. Raises SpecError: one that cannot be made."""
-    return tuple(open_layer(item, spec) for item in spec.label_items)
+def open_layers(spec: CorpusSpec, places: RandomPlaces | ListedPlaces | None = None) -> tuple[Layer, ...]:
+    """The layers of a spec, in its order; `places` are the spec's, if they are open. Raises as `open_layer`."""
+    return tuple(open_layer(item, spec, places) for item in spec.label_items)
 
 
-def open_layer(item: LabelItem, spec: CorpusSpec) -> Layer:
-    """One layer of a spec. Raises SpecError, LabelsError."""
+def open_layer(item: LabelItem, spec: CorpusSpec, places: RandomPlaces | ListedPlaces | None = None) -> Layer:
+    """One layer of a spec. Raises SpecError, LabelsError; CorpusError: nothing is ingested for it."""
     match item.name:
         case "corine":
             return open_corine(spec)
         case "osm":
-            raise SpecError("labels: [osm]: OpenStreetMap's labels cannot be made by this version. Leave it out.")
+            return open_osm(spec, places or open_places(spec))
         case _:
             return open_source(item, spec.patch.pixels)

@@ -40,7 +40,7 @@ def refuse_unusable(spec: CorpusSpec, paths: Sequence[Path], shards: range | Non
     Raises SpecError: no osm among the labels, classes that clash, no such shards, an extract given twice;
     CatalogueError: not an extract; PlacesError, DestinationError.
     """
-    if "osm" not in spec.labels:
+    if all(item.name != "osm" for item in spec.label_items):
         raise SpecError("labels: osm is not among them, so nothing would use the store. Write labels: [osm].")
     scheme_of(spec)
     for location in spec.destinations:

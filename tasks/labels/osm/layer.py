@@ -50,6 +50,7 @@ class OsmLayer:
     """Of a patch's side."""
 
     name: str = "osm"
+    platform: str | None = None
     columns: Mapping[str, str] = field(default_factory=lambda: {_COUNT: "Int64", _COVERAGE: "Float64"})
 
     @cached_property
@@ -77,6 +78,10 @@ class OsmLayer:
     def area(self) -> shapely.Geometry:
         """Where the extracts are complete."""
         return area_of(self.records)
+
+    def covers(self, patches: Patches) -> NDArray[np.bool_]:
+        """All of them: places that the extracts leave out are told when the layer is opened."""
+        return np.ones(len(patches), bool)
 
     def describe(self) -> dict[str, Any]:
         """Classes, extracts and licence."""
