@@ -39,10 +39,8 @@ def open_to_build(spec: CorpusSpec) -> Builder:
 def preflight(builder: Builder) -> Preflight:
     """Probe destinations, compare the spec with what they hold, and see that something pairs.
 
-        Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds, or
-    from tasks.errors import DamagedDescription, SpecError
-    from tasks.planning.coverage import refuse_uncovered
-        CorpusError: nothing pairs; what platforms raise.
+    Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds, or
+    one holds something else; LabelsError: a layer leaves places out; CorpusError: nothing pairs; what platforms raise.
     """
     # All of them are looked at: what is wrong with one is told before a shard is built for another.
     for destination in builder.destinations:
