@@ -16,14 +16,25 @@ class Layer(Protocol):
     Safe to use from many threads.
     """
 
-    name: str
-    """As the spec has it; `labels/<name>` is the usual path of its array."""
-    arrays: tuple[ArrayKind, ...]
-    """The arrays that it fills."""
-    columns: Mapping[str, str]
-    """The columns that it adds to the rows, with their pandas types."""
-    platform: str | None
-    """The platform that sends its pixels with the images, under the same paths; None: it renders them itself."""
+    @property
+    def name(self) -> str:
+        """As the spec has it; `labels/<name>` is the usual path of its array."""
+        ...
+
+    @property
+    def arrays(self) -> tuple[ArrayKind, ...]:
+        """The arrays that it fills."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The columns that it adds to the rows, with their pandas types."""
+        ...
+
+    @property
+    def platform(self) -> str | None:
+        """The platform that sends its pixels with the images, under the same paths; None: it renders them itself."""
+        ...
 
     def describe(self) -> dict[str, Any]:
         """What `corpus.json` says of it: sources with their digests, classes, licence. Compared when a corpus grows.

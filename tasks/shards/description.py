@@ -18,7 +18,7 @@ from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
-from tasks.shards.layout import COMMITS, CORPUS, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
+from tasks.shards.layout import COMMITS, CORPUS, OSM, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
 from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
@@ -224,11 +224,24 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
 
 
 def describe_everywhere(destinations: Sequence[Destination], wanted: Description) -> None:
-    """Write what the coordinator writes wherever it is absent, damaged or smaller. Raises DestinationError."""
+    """Write what the coordinator writes wherever it is absent, damaged or smaller. Raises DestinationError.
+
+    A corpus that has grown beyond `wanted` meanwhile, by another coordinator, is left as it is.
+    """
     for destination in destinations:
+        if _is_larger(destination, wanted):
+            continue
         for path, content in wanted.objects().items():
             if destination.get(path) != content:
                 destination.put(path, content)
+
+
+def _is_larger(destination: Destination, wanted: Description) -> bool:
+    try:
+        held = read_description(destination)
+    except DamagedDescription:
+        return False
+    return held is not None and held.shards > wanted.shards
 
 
 def foreign(destination: Destination, wanted: Description) -> str:
@@ -237,7 +250,7 @@ def foreign(destination: Destination, wanted: Description) -> str:
     Raises DestinationError.
     """
     groups = {kind.path.partition("/")[0] for kind in wanted.arrays}
-    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, *groups}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
     if not others:

@@ -21,6 +21,10 @@ COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
 """Folders with an object a shard."""
 
 
+OSM = "osm"
+"""Folder of what OpenStreetMap's extracts hold of the corpus' places: made before the corpus is."""
+
+
 def shard_object(array: str, shard: int, rank: int) -> str:
     """Where an array of `rank` dimensions, samples included, keeps a shard: stac/s2/c/3/0/0/0."""
     return "/".join((array, "c", str(shard), *("0" for _ in range(rank - 1))))

@@ -9,7 +9,7 @@ from tasks.spec.locations import is_url
 
 _MODES = ("random", "cover", "points")
 
-_FILES = ("corine", "raster", "vectors")
+_FILES = ("corine", "osm_classes", "raster", "vectors")
 """Keys of sources of labels that name files; their digests are in what the layers say of themselves."""
 
 _MAY_CHANGE = ("size",)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tasks.errors import CorpusError
-from tasks.shards.commits import Commit, StoredObject, committed_shards
+from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import commit_object
 
@@ -38,9 +38,12 @@ def write_shard(destination: Destination, commit: Commit, contents: Mapping[str,
             return True
         other = destination.get(path)
     if other != record:
+        was = parse_commit(other or b"", commit.shard)
+        why = f"its record {was}" if isinstance(was, str) else "it was committed with other content meanwhile or before"
         raise CorpusError(
-            f"{destination.location}/{path}: shard {commit.shard} was committed before with other content, so the "
-            "platforms do not hold what they held then. Keep that shard, or withdraw it by removing the record."
+            f"{destination.location}/{path}: shard {commit.shard} is there already, but {why}: the platforms or the "
+            f"software differ from then. `deepsentinel verify --repair {destination.location}` says which objects are "
+            "whole, and withdraws the shard if they are not."
         )
     return False
 

@@ -40,7 +40,7 @@ class LabelSource(Part):
     vectors: str | None = None
     """A GeoPackage or FlatGeobuf; a pixel belongs to the feature that holds its centre."""
     earthengine: str | None = None
-    """An asset of Earth Engine that does not change; not one called `current` or `latest`."""
+    """An asset of Earth Engine that does not change, not one called `current` or `latest`. Not in this version."""
     bands: tuple[NumberOrText, ...] = ()
     """Of a raster or asset: bands by number, from 1, or name; several make an array (sample, NAME_scheme, y, x).
     Without them the first one."""

@@ -77,11 +77,6 @@ def need_file(location: str | Path, key: str) -> Path:
     return path
 
 
-def resolve_path(value: str, folder: Path, *, key: str) -> Path:
-    """As `need_file`, for callers that still hand over a folder."""
-    return need_file(source_location(value, {FOLDER: folder.resolve()}), key)
-
-
 def _usable(location: str) -> str:
     """Refuse a location that is none, or carries a credential: a spec is stored, logged and shown."""
     if not location.strip() or "\0" in location or re.search("[\ud800-\udfff]", location):

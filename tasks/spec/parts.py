@@ -128,11 +128,11 @@ class Splits(Part):
 
 
 class Sources(Part):
-    """Files that labels are read from instead of a platform's own copy."""
+    """Files that labels are read from."""
 
     corine: str | None = None
     """CORINE Land Cover 2018: the raster as it is delivered or an extract, file or http(s) URL, or the vectors as a
-    GeoPackage or FlatGeobuf; without it, Earth Engine's copy."""
+    GeoPackage or FlatGeobuf. The label `corine` needs it."""
 
     osm_classes: str | None = None
     """The classes of OpenStreetMap and their tags, a YAML file such as tasks/labels/osm/classes.yaml; without it,

@@ -52,7 +52,8 @@ def coverage(outlines: NDArray[Any], area: shapely.Geometry) -> NDArray[np.float
 
 
 def _covered(area: shapely.Geometry, outlines: NDArray[Any]) -> NDArray[np.bool_]:
-    if area.bounds[2] <= 179 and area.bounds[0] >= -179:
+    west, _, east, _ = shapely.bounds(area)
+    if east <= 179 and west >= -179:
         return shapely.covers(area, outlines)
     # Beyond 180 degrees an outline goes on in the west.
     parts = _turned(outlines)

@@ -13,6 +13,8 @@ import osmium
 import shapely
 from osmium.filter import KeyFilter
 from osmium.geom import WKBFactory
+from osmium.io import Reader
+from osmium.osm import osm_entity_bits
 
 from tasks.errors import CatalogueError
 from tasks.labels.osm.rules import Rules
@@ -107,7 +109,7 @@ def open_extract(path: Path) -> Extract:
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror or error}. Correct the path.") from None
     try:
-        header = osmium.io.Reader(str(path), osmium.osm.osm_entity_bits.NOTHING).header()
+        header = Reader(str(path), osm_entity_bits.NOTHING).header()
     except (RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
     border, border_from = _border(path, header)

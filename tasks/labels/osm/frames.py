@@ -133,7 +133,7 @@ def _cell_boxes(places: RandomPlaces, cells: NDArray[np.int64]) -> Boxes:
     row = lattice.rows_of(cells)
     width = 360 / lattice.columns[row]
     west, south = -180 + width * (cells - lattice.first[row]), -90 + lattice.row_height * row
-    return np.stack([west, south, west + width, south + lattice.row_height], axis=1)
+    return np.stack([west, south, west + width, south + lattice.row_height], axis=1).astype(np.float64, copy=False)
 
 
 def _with_margin(boxes: Boxes) -> Boxes:

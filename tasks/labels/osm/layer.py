@@ -53,7 +53,7 @@ class OsmLayer:
     platform: str | None = None
     columns: Mapping[str, str] = field(default_factory=lambda: {_COUNT: "Int64", _COVERAGE: "Float64"})
 
-    @cached_property
+    @property
     def arrays(self) -> tuple[ArrayKind, ...]:
         """One array a geometry type, class c is bit c - 1."""
         return tuple(
@@ -131,7 +131,7 @@ def open_osm(spec: CorpusSpec, places: RandomPlaces | ListedPlaces) -> OsmLayer:
     shards = range(places.shards(spec.size))
     _refuse_unfit(records, store, scheme, places, shards)
     layer = OsmLayer(scheme=scheme, places=places, store=store, records=records, pixels=spec.patch.pixels)
-    if "uncovered" not in getattr(spec, "accept", ()):
+    if "uncovered" not in spec.accept:
         with told_if_slow("labels: osm: comparing places with the extracts' borders"):
             lacking = outside(places, shards, layer.area)
         if lacking:

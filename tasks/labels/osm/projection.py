@@ -61,7 +61,7 @@ def to_pixels(patch: Patch, box: NDArray[np.float64]) -> Projection:
         u, v = (part.ravel() for part in np.meshgrid(steps, steps))
         known: NDArray[np.float64] = _project(patch, centre + np.stack([u, v], axis=1) * half)
         terms = np.stack([u**i * v**j for i, j in _POWERS], axis=1)
-        factors = np.linalg.lstsq(terms, known, rcond=None)[0].T
+        factors = np.asarray(np.linalg.lstsq(terms, known, rcond=None)[0].T, np.float64)
     return Projection(patch=patch, centre=centre, half=half, factors=factors, reach=_reach(patch, float(centre[0])))
 
 

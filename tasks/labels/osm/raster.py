@@ -124,7 +124,8 @@ def _spread(counts: Ints, start: Ints) -> tuple[Ints, Ints]:
 
 def _near(first: Floats, last: Floats, radius: Floats, side: int) -> NDArray[np.bool_]:
     reach = radius[:, None]
-    return ((np.maximum(first, last) + reach >= 0) & (np.minimum(first, last) - reach <= side)).all(axis=1)
+    inside = (np.maximum(first, last) + reach >= 0) & (np.minimum(first, last) - reach <= side)
+    return np.asarray(inside.all(axis=1), bool)
 
 
 def _pieces(first: Floats, last: Floats, owner: Ints, radius: Floats) -> tuple[Floats, Floats, Ints, Floats]:

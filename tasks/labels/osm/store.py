@@ -24,10 +24,7 @@ from pydantic import ValidationError
 from tasks.errors import CorpusError
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import Record, damage
-from tasks.shards.layout import to_json
-
-OSM = "osm"
-"""Folder of a corpus."""
+from tasks.shards.layout import OSM, to_json
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -146,6 +143,10 @@ def write_record(destination: Destination, record: ExtractRecord) -> None:
     destination.put(record_object(record.key), to_json(record.model_dump()))
 
 
+_REPEATED: Any = ["element", "tags", "classes"]
+"""Columns of few values. (pyarrow admits a list, its types a truth value only.)"""
+
+
 def encode_part(rows: pa.Table) -> bytes:
     """Rows of `FEATURES` as GeoParquet: sorted, in row groups that begin and end with a place."""
     rows = rows.sort_by([(name, "ascending") for name in ("place", "kind", "osm_id", "element")])
@@ -154,7 +155,7 @@ def encode_part(rows: pa.Table) -> bytes:
     starts = np.flatnonzero(np.diff(place, prepend=place[0] - 1))
     buffer = io.BytesIO()
     with pq.ParquetWriter(
-        buffer, rows.schema, compression="zstd", use_dictionary=["element", "tags", "classes"], write_statistics=True
+        buffer, rows.schema, compression="zstd", use_dictionary=_REPEATED, write_statistics=True
     ) as writer:
         begin = 0
         while begin < len(rows):

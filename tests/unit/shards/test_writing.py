@@ -49,7 +49,7 @@ def test_a_shard_that_is_committed_already_is_left_as_it_is(folder: LocalFolder)
 def test_a_shard_that_others_committed_with_other_content_is_not_touched(folder: LocalFolder) -> None:
     write_shard(folder, record(), CONTENTS)
     other = {path: content + b"!" for path, content in CONTENTS.items()}
-    with pytest.raises(CorpusError, match="shard 3 was committed before with other content"):
+    with pytest.raises(CorpusError, match="shard 3 is there already, but it was committed with other content"):
         write_shard(folder, record(other), other)
     assert {path: folder.get(path) for path in CONTENTS} == CONTENTS
     assert read_commit(folder, 3) == record()
@@ -182,5 +182,5 @@ def test_a_target_that_holds_another_shard_under_that_number_is_refused(three: t
     first, second, _ = three
     contents = dict.fromkeys(contents_of(small(), 1), b"other")
     write_shard(second, commit_of(contents, 1), contents)
-    with pytest.raises(CorpusError, match="shard 1 was committed before with other content"):
+    with pytest.raises(CorpusError, match="shard 1 is there already, but it was committed with other content"):
         copy_shard(first, second, 1)
