@@ -53,8 +53,8 @@ class CorpusSpec(Part):
     shard_size: int = Field(default=250, ge=1, le=4096)
     """Samples a shard, the unit that is built, stored and repeated as a whole, in memory while it is built."""
     destinations: tuple[str, ...] = Field(min_length=1)
-    """Folders, `gs://bucket/prefix` or `az://container/prefix`: each gets a whole copy of the corpus. One alone need not
-    be a list."""
+    """Folders, `gs://bucket/prefix` or `az://container/prefix`: each gets a whole copy of the corpus. One alone need
+    not be a list."""
 
     @field_validator("window", mode="before")
     @classmethod
