@@ -402,4 +402,6 @@ def test_a_check_that_hangs_does_not_hold_up_the_end(write_spec: WriteSpec, tmp_
         )  # fmt: skip
     ended = Ended(ran.returncode, ran.stdout + ran.stderr)
     assert ended.code == 1 and wrongs(ended) == ["platform stac"], ended.output
-    assert "no answer within 2 s" in finding(ended, "platform stac")
+    found = finding(ended, "platform stac")
+    # Whether the platform's own patience or the doctor's time is up first depends on how long its client takes to load.
+    assert "no answer within 2 s" in found or "out of reach" in found
