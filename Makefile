@@ -19,8 +19,8 @@ demo: .venv/ready ## Make an invented country and build a corpus of it, in ./dem
 test: .venv/ready ## Run all tests
 	$(RUN)/pytest $(SIDE_BY_SIDE)
 
-quick: .venv/ready ## Run the unit tests, within a minute
-	$(RUN)/pytest tests/unit $(SIDE_BY_SIDE)
+quick: .venv/ready ## Run the quick ones of the unit tests
+	HYPOTHESIS_PROFILE=quick $(RUN)/pytest tests/unit -m "not slow" $(SIDE_BY_SIDE)
 
 check: .venv/ready ## Run ruff and pyright
 	$(RUN)/ruff check .

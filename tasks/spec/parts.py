@@ -128,7 +128,7 @@ class Splits(Part):
 
 
 class Sources(Part):
-    """Files that labels are read from."""
+    """Files of labels, each under the label that reads it."""
 
     corine: str | None = None
     """CORINE Land Cover 2018: the raster as it is delivered or an extract, file or http(s) URL, or the vectors as a
