@@ -71,7 +71,8 @@ class Backlog:
     def settle(self, missing: Iterable[int], records: Mapping[int, RunRecord], *, progressed: bool) -> None:
         """Put back what a batch that has ended left missing, or give it up.
 
-        `records` are those of the missing shards, `progressed` says whether the batch built any.
+        `records` are those of the missing shards, `progressed` says whether the batch built any, or was never seen to
+        end by itself.
         """
         for shard in missing:
             record = records.get(shard)

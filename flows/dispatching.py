@@ -145,7 +145,7 @@ class Dispatching:
             raise stop(self._stopped(batch))
         before = set(self.backlog.given_up)
         self.backlog.settle(
-            missing, read_runs(self.destinations[0], missing), progressed=len(missing) < len(batch.shards)
+            missing, read_runs(self.destinations[0], missing), progressed=lost or len(missing) < len(batch.shards)
         )
         for shard in set(self.backlog.given_up) - before:
             self._failed(shard, self.backlog.given_up[shard])

@@ -5,6 +5,7 @@ reads the run sees that it lives. Unlike Prefect's heartbeats it needs no settin
 stands in the answer that tells the run's state.
 """
 
+import logging
 import threading
 import time
 from types import TracebackType
@@ -28,8 +29,20 @@ _DEADLINE = 10.0
 _BETWEEN = 2.0
 """Seconds between two looks at a server that is gone."""
 
+_NOISY = (
+    "prefect.events.clients",
+    "prefect._internal.concurrency",
+    "prefect.FlowRunCancellingObserver",
+    "prefect.FlowRunSuspendingObserver",
+)
+"""Loggers that tell of a server that is gone in minutes of tracebacks; the pulse says it in one line."""
+
 GONE = (httpx.TransportError, httpx.HTTPStatusError, PrefectException)
 """What calls of an API raise that is not there, or whose database is not."""
+
+
+def _no_warning(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.WARNING
 
 
 class Pulse:
@@ -57,7 +70,7 @@ class Pulse:
         """Note that a call met no server; the next beat sees whether it is there again."""
         if self.silent_since is None:
             self.silent_since = time.monotonic()
-            logger.warning(
+            self._say(
                 "Prefect's server %s does not answer (%s): shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
                 type(error).__name__,
@@ -69,11 +82,14 @@ class Pulse:
         while (since := self.silent_since) is not None:
             if time.monotonic() - since > patience:
                 raise SchedulerUnreachable(
-                    f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s (DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. Start the server; the same command goes on."
+                    f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s "
+                    "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. Start it; the same command goes on."
                 )
             time.sleep(0.2)
 
     def __enter__(self) -> Self:
+        for name in _NOISY:
+            logging.getLogger(name).addFilter(_no_warning)
         self._thread.start()
         return self
 
@@ -82,6 +98,8 @@ class Pulse:
     ) -> None:
         self._ended.set()
         self._woken.set()
+        for name in _NOISY:
+            logging.getLogger(name).removeFilter(_no_warning)
 
     def _beat(self) -> None:
         # One attempt a beat: the next one is the next attempt.
@@ -105,4 +123,7 @@ class Pulse:
     def _answered(self) -> None:
         if (since := self.silent_since) is not None:
             self.silent_since = None
-            logger.warning("Prefect's server answers again, after %.0f s", time.monotonic() - since)
+            self._say("Prefect's server answers again, after %.0f s", time.monotonic() - since)
+
+    def _say(self, line: str, *values: object) -> None:
+        logger.warning(line, *values, extra={"flow_run_id": str(self._run)})
