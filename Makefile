@@ -4,10 +4,11 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
 # What builds, tests and checks need; `train` (torch, 3 GB) is installed on request.
 EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure
-# Two workers, a file at a time: what one file's tests share is set up once.
+# Where `make up` has Prefect listen; and two workers, a file at a time: what one file's tests share is set up once.
+PORT ?= 4200
 SIDE_BY_SIDE ?= -n 2 --dist loadfile
 
-.PHONY: help demo test quick check format docs bench clean
+.PHONY: help demo up down deploy test quick check format docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -15,6 +16,16 @@ help: ## Show the targets
 
 demo: .venv/ready ## Make an invented country and build a corpus of it, in ./demo
 	$(RUN)/deepsentinel demo
+
+up: .venv/ready ## Start Prefect here: server with UI, a worker, all deployments; PORT=4200
+	$(RUN)/python -m infra.local.up up --port $(PORT)
+
+down: ## End what `make up` has started
+	$(RUN)/python -m infra.local.up down
+
+deploy: .venv/ready ## Register work pools, limits and deployments at PREFECT_API_URL
+	$(RUN)/python -m flows.deploying
+	$(RUN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
 
 test: .venv/ready ## Run all tests
 	$(RUN)/pytest $(SIDE_BY_SIDE)

@@ -1,7 +1,6 @@
 """The flow `build-corpus`: survey, build the missing shards here or through a work pool, release the result."""
 
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from prefect import flow
@@ -13,6 +12,7 @@ from prefect.states import Completed, Failed
 from flows.backlog import GIVEN_UP, attempts_of, why_given_up
 from flows.building import RUNNER, build_shards
 from flows.dispatching import Dispatching, beats
+from flows.naming import corpus_run_name
 from flows.pulse import Pulse
 from tasks.draw_preview import draw_preview
 from tasks.planning.growth import grown
@@ -31,14 +31,7 @@ _SHOWN = 5
 """Reasons of failed shards that the final message tells."""
 
 
-def _name() -> str:
-    """What a run builds, whether its spec was given or named."""
-    given: Any = flow_run.get_parameters()["spec"]
-    name = given["name"] if isinstance(given, dict) else getattr(given, "name", given)
-    return f"build {Path(str(name)).stem if '/' in str(name) else name}"
-
-
-@flow(name="build-corpus", flow_run_name=_name, task_runner=RUNNER, persist_result=False)
+@flow(name="build-corpus", flow_run_name=corpus_run_name("build"), task_runner=RUNNER, persist_result=False)
 def build_corpus(
     spec: CorpusSpec | Path, dispatch: str | None = None, grow_by: int | None = None, retry_failed: bool = False
 ) -> State[None]:
