@@ -42,13 +42,13 @@ class Board:
         """Bring the table up to date: one read a shard that is new."""
         self._count(done)
         rows = self._rows(progress, in_flight=in_flight, batches=batches, waiting=waiting, notes=notes)
-        data = json.dumps([{"": name, self._spec.name: value} for name, value in rows])
+        data = json.dumps([{"corpus": name, "now": value} for name, value in rows])
         if self._artifact is None:
             wanted = ArtifactCreate(
                 key=artifact_key("corpus", self._spec.name),
                 type="table",
                 data=data,
-                description=f"`{self._destination.location}`",
+                description=f"**{self._spec.name}** at `{self._destination.location}`",
                 flow_run_id=self._run,
             )
             self._artifact = self._scheduler.call(lambda client: client.create_artifact(wanted)).id
@@ -83,13 +83,13 @@ class Board:
             ("samples an hour", f"{3600 * rate:,.0f}" if progress.built else "unknown yet"),
             ("time remaining", remaining if left else "none"),
             ("time elapsed", duration(progress.elapsed)),
-            ("stored", f"{self._bytes / 1e9:,.2f} GB"),
+            ("stored", volume(self._bytes)),
         ]
         rows += [
             (
                 platform,
                 ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")
-                + f"; {counts['bytes'] / 1e9:,.2f} GB read",
+                + f"; {volume(counts['bytes'])} read",
             )
             for platform, counts in self._traffic.items()
         ]
@@ -99,6 +99,11 @@ class Board:
         if len(failures) > _ERRORS:
             rows.append(("more failed", f"{len(failures) - _ERRORS:,}: `deepsentinel status --failed` lists all"))
         return rows
+
+
+def volume(size: int) -> str:
+    """Bytes in words."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
 def artifact_key(*parts: str) -> str:

@@ -37,6 +37,9 @@ _NOISY = (
 )
 """Loggers that tell of a server that is gone in minutes of tracebacks; the pulse says it in one line."""
 
+_BUSY = 20.0
+"""Seconds for which a server may answer that it cannot."""
+
 GONE = (httpx.TransportError, httpx.HTTPStatusError, PrefectException)
 """What calls of an API raise that is not there, or whose database is not."""
 
@@ -54,6 +57,8 @@ class Pulse:
         self._labels: dict[str, int] = {}
         self._ended, self._woken = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._first: float | None = None
+        """When the first of the calls that met no server, or a busy one, did so."""
         self.silent_since: float | None = None
         """When the server was first found gone (monotonic seconds); None while it answers."""
 
@@ -68,8 +73,13 @@ class Pulse:
 
     def missed(self, error: Exception) -> None:
         """Note that a call met no server; the next beat sees whether it is there again."""
+        self._first = self._first or time.monotonic()
+        # A server whose database is busy says so for some seconds.
+        if isinstance(error, httpx.HTTPStatusError) and time.monotonic() - self._first < _BUSY:
+            time.sleep(_BETWEEN / 4)
+            return
         if self.silent_since is None:
-            self.silent_since = time.monotonic()
+            self.silent_since = self._first
             self._say(
                 "Prefect's server %s does not answer (%s): shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
@@ -121,6 +131,7 @@ class Pulse:
         self._woken.wait(seconds if self.silent_since is None else min(seconds, _BETWEEN))
 
     def _answered(self) -> None:
+        self._first = None
         if (since := self.silent_since) is not None:
             self.silent_since = None
             self._say("Prefect's server answers again, after %.0f s", time.monotonic() - since)

@@ -25,6 +25,9 @@ from tasks.shards.runs import read_runs
 SHOWN = 6
 """Samples on the page."""
 
+_COLUMNS = 2
+"""Samples beside each other: what fits on the page of a laptop."""
+
 _SIDE = 160
 """Pixels of a picture's side: six samples are some 60 kB, which Prefect keeps in its database."""
 
@@ -40,9 +43,12 @@ def batch_page(destination: Destination, shards: Sequence[int], errors: Mapping[
     lines += [f"**{len(commits)} shards built, {samples:,} samples**, {sum(c.size for c in commits) / 1e6:,.1f} MB", ""]
     looks = _looks(destination, list(shards))
     if looks:
-        lines += ["| " + " | ".join(caption for caption, _ in looks) + " |", "|" + " --- |" * len(looks)]
-        lines += ["| " + " | ".join(picture for _, picture in looks) + " |", ""]
-        lines += ["Left Sentinel-2 true colour, right Sentinel-1 VV / VH / ratio.", ""]
+        columns = min(_COLUMNS, len(looks))
+        lines += ["|" + " |" * columns, "|" + " --- |" * columns]
+        for start in range(0, len(looks), columns):
+            row = looks[start : start + columns]
+            lines.append("| " + " | ".join(f"{picture} {caption}" for caption, picture in row) + " |")
+        lines += ["", "Left Sentinel-2 true colour, right Sentinel-1 VV / VH / ratio.", ""]
     replaced = sum((reasons_of((*commit.replaced, *commit.missing)) for commit in commits), start=reasons_of(()))
     lines += _table("candidates rejected", {reason.words: count for reason, count in replaced.most_common()})
     traffic: dict[str, Counter[str]] = {}
