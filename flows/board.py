@@ -4,11 +4,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
+import httpx
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from flows.batches import Scheduler
+from tasks.errors import DestinationUnreachable
 from tasks.shards.destinations import Destination
 from tasks.shards.progress import Progress, duration
 from tasks.shards.runs import read_runs
@@ -37,12 +40,16 @@ class Board:
         batches: int,
         waiting: int,
         notes: Sequence[str],
-        final: bool,
     ) -> None:
-        """Bring the table up to date: one read a shard that is new."""
-        self._count(done)
+        """Bring the table up to date: one read a shard that is new. No build ends because that does not work."""
+        with suppress(DestinationUnreachable):
+            self._count(done)
         rows = self._rows(progress, in_flight=in_flight, batches=batches, waiting=waiting, notes=notes)
         data = json.dumps([{"corpus": name, "now": value} for name, value in rows])
+        with suppress(httpx.HTTPStatusError):
+            self._write(data)
+
+    def _write(self, data: str) -> None:
         if self._artifact is None:
             wanted = ArtifactCreate(
                 key=artifact_key("corpus", self._spec.name),

@@ -57,6 +57,8 @@ class Dispatching:
     settings: Settings = field(default_factory=load_settings)
     flying: list[Batch] = field(default_factory=list)
     dispatched: int = 0
+    told: tuple[int, ...] = ()
+    """What the last line of the log was about: one is written where it has changed."""
     said: float = float("-inf")
     """When it was last said that nobody polls the pool."""
 
@@ -135,8 +137,13 @@ class Dispatching:
         self._settle(batch, lost=True)
 
     def _settle(self, batch: Batch, *, lost: bool = False) -> None:
-        self.flying.remove(batch)
         missing = sorted(batch.shards - self.watch.done - set(self.backlog.given_up))
+        try:
+            records = read_runs(self.destinations[0], missing)
+        except DestinationUnreachable as error:
+            self.log.warning(f"{batch.name}: what it left cannot be read yet: {error}")
+            return
+        self.flying.remove(batch)
         if batch.state == StateType.CANCELLED and not lost:
             # Somebody did so on purpose; the next build makes them.
             self.backlog.given_up |= dict.fromkeys(missing, Failure(message=f"{batch.name}: was cancelled"))
@@ -144,9 +151,7 @@ class Dispatching:
         if not lost and (stop := _STOPS.get(batch.state_name)) is not None:
             raise stop(self._stopped(batch))
         before = set(self.backlog.given_up)
-        self.backlog.settle(
-            missing, read_runs(self.destinations[0], missing), progressed=lost or len(missing) < len(batch.shards)
-        )
+        self.backlog.settle(missing, records, progressed=lost or len(missing) < len(batch.shards))
         for shard in set(self.backlog.given_up) - before:
             self._failed(shard, self.backlog.given_up[shard])
         if missing and self.backlog.hopeless:
@@ -168,12 +173,14 @@ class Dispatching:
         self.log.error(f"shard {shard} failed: {why.message}")
 
     def _tell(self, *, final: bool = False) -> None:
-        progress = self.watch.look()
+        progress = self.watch.progress()
         report(progress)
         running = sum(int(batch.run.labels.get(f"{PREFIX}running", 0) or 0) for batch in self.flying if not batch.ended)
         waiting = sum(batch.state in (StateType.SCHEDULED, StateType.PENDING) for batch in self.flying)
         notes = [] if final else self._unpolled(waiting)
-        self.log.info(f"{progress.line()}; {len(self.flying)} batches on their way, {running} shards in flight")
+        if (told := (progress.done, len(progress.failures), len(self.flying), running)) != self.told:
+            self.told = told
+            self.log.info(f"{progress.line()}; {len(self.flying)} batches on their way, {running} shards in flight")
         self.board.show(
             progress,
             self.watch.done,
@@ -181,7 +188,6 @@ class Dispatching:
             batches=len(self.flying),
             waiting=waiting,
             notes=notes,
-            final=final,
         )
 
     def _unpolled(self, waiting: int) -> list[str]:

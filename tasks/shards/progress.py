@@ -59,7 +59,12 @@ class Watch:
 
     def look(self) -> Progress:
         """How far the build is: one listing a destination."""
-        done = self._count()
+        self._count()
+        return self.progress()
+
+    def progress(self) -> Progress:
+        """How far the build was when it was last looked at."""
+        done = len(self.done)
         return Progress(
             corpus=self._corpus,
             shards=self._shards,
