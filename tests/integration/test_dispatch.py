@@ -16,20 +16,25 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.flow_engine import run_flow
 from prefect.states import Pending, Running
 
+from flows.batches import Scheduler, give_up
 from flows.build_batch import build_batch
+from flows.build_corpus import build_corpus
 from flows.pulse import Pulse
 from tasks.errors import CredentialsError
 from tasks.places.patches import Patch
 from tasks.shards.destinations import open_destination
 from tasks.shards.runs import read_runs
+from tasks.spec import CorpusSpec
 from tests.integration.conftest import Ended
 from tests.unit.builders import MadeUp, values
 
+Build = Callable[..., Ended]
 Run = Callable[..., Ended]
 Take = Callable[[FlowRun], bool]
 
 SETTINGS = {
-    "POLL": "0.2", "LEASE": "6", "BATCH_SHARDS": "4", "BATCHES_IN_FLIGHT": "2", "WORKER_GRACE": "1", "BATCH_START": "20",
+    "POLL": "0.2", "LEASE": "6", "BATCH_SHARDS": "4", "BATCHES_IN_FLIGHT": "2", "WORKER_GRACE": "1",
+    "BATCH_START": "20",
 }  # fmt: skip
 
 
@@ -85,10 +90,6 @@ def build(deployed: None, here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return run
 
 
-def first_patch_of(platform: MadeUp) -> Callable[[Patch], bool]:
-    return lambda patch: patch == platform.fetched[0]
-
-
 def artifact(key: str) -> Any:
     with get_client(sync_client=True) as client:
         (found,) = client.request(
@@ -100,7 +101,7 @@ def artifact(key: str) -> Any:
 # What is built
 
 
-def test_a_corpus_is_built_by_batches_and_watched(build: Callable[..., Ended], tmp_path: Path) -> None:
+def test_a_corpus_is_built_by_batches_and_watched(build: Build, tmp_path: Path) -> None:
     with Worker() as worker:
         ended = build(MadeUp(), size=10, name="whole")
 
@@ -116,7 +117,7 @@ def test_a_corpus_is_built_by_batches_and_watched(build: Callable[..., Ended], t
     assert build(MadeUp(), size=10, name="whole").output.count("nothing to do") == 1
 
 
-def test_a_batch_whose_worker_dies_is_dispatched_again(build: Callable[..., Ended]) -> None:
+def test_a_batch_whose_worker_dies_is_dispatched_again(build: Build) -> None:
     """The worker takes a batch, says that it runs, and is never heard of again."""
     lost: list[FlowRun] = []
 
@@ -139,21 +140,11 @@ def test_a_batch_whose_worker_dies_is_dispatched_again(build: Callable[..., Ende
     assert "no sign of life for" in (state.message or "")
 
 
-def test_batches_that_an_earlier_build_has_dispatched_are_taken_over(
-    build: Callable[..., Ended], tmp_path: Path
-) -> None:
-    from flows.batches import Scheduler, give_up
-    from tasks.spec import load_spec
-
-    (tmp_path / "spec.yaml").write_text(
-        yaml.safe_dump(
-            values(tmp_path, platforms=[{"stac": {"catalog": "none"}}], shard_size=1, size=8, name="adopted")
-        )
-    )
+def test_batches_that_an_earlier_build_has_dispatched_are_taken_over(build: Build, tmp_path: Path) -> None:
+    keys = values(tmp_path, platforms=[{"stac": {"catalog": "none"}}], shard_size=1, size=8, name="adopted")
     scheduler = Scheduler(give_up)
-    earlier = scheduler.submit(
-        scheduler.deployment("here"), load_spec(tmp_path / "spec.yaml"), (2, 3, 5), lease=3, key="0"
-    )
+    spec = CorpusSpec.model_validate(keys)
+    earlier = scheduler.submit(scheduler.deployment("here"), spec, (2, 3, 5), lease=6, key="0")
     with Worker() as worker:
         ended = build(MadeUp(), size=8, name="adopted")
 
@@ -165,9 +156,7 @@ def test_batches_that_an_earlier_build_has_dispatched_are_taken_over(
 # What fails
 
 
-def test_a_shard_that_fails_is_tried_three_times_and_left_out_then(
-    build: Callable[..., Ended], here: Run, tmp_path: Path
-) -> None:
+def test_a_shard_that_fails_is_tried_three_times_and_left_out_then(build: Build, here: Run, tmp_path: Path) -> None:
     def refuse(patch: Patch) -> None:
         if patch == platform.fetched[0]:
             raise ValueError("a bug in a decoder")
@@ -189,7 +178,7 @@ def test_a_shard_that_fails_is_tried_three_times_and_left_out_then(
         assert build(platform, "--retry-failed", size=6, name="poisoned").code == 0
 
 
-def test_logins_that_a_worker_does_not_have_are_told_once(build: Callable[..., Ended], tmp_path: Path) -> None:
+def test_logins_that_a_worker_does_not_have_are_told_once(build: Build, tmp_path: Path) -> None:
     def refuse(_: Patch) -> None:
         raise CredentialsError("stac: the login is refused. Correct it.")
 
@@ -204,7 +193,7 @@ def test_logins_that_a_worker_does_not_have_are_told_once(build: Callable[..., E
     assert all(record.attempt == 0 for record in records), "no fault of the shards"
 
 
-def test_a_limit_that_is_missing_is_told_with_its_remedy(build: Callable[..., Ended]) -> None:
+def test_a_limit_that_is_missing_is_told_with_its_remedy(build: Build) -> None:
     with get_client(sync_client=True) as client:
         client.delete_global_concurrency_limit_by_name("deepsentinel-stac")
         try:
@@ -220,14 +209,14 @@ def test_a_limit_that_is_missing_is_told_with_its_remedy(build: Callable[..., En
 # What is told before or instead
 
 
-def test_an_unknown_pool_is_told_with_those_that_are_known(build: Callable[..., Ended]) -> None:
+def test_an_unknown_pool_is_told_with_those_that_are_known(build: Build) -> None:
     ended = build(MadeUp(), pool="hare", size=4)
 
     assert ended.code == 2, ended.output
     assert "has no deployment build-batch/hare; it has here. Name one of them" in ended.output
 
 
-def test_that_nobody_polls_the_pool_is_said(build: Callable[..., Ended]) -> None:
+def test_that_nobody_polls_the_pool_is_said(build: Build) -> None:
     begun = time.monotonic()
     with Worker(lambda run: time.monotonic() - begun > 4):
         ended = build(MadeUp(), size=4, name="unpolled")
@@ -238,13 +227,9 @@ def test_that_nobody_polls_the_pool_is_said(build: Callable[..., Ended]) -> None
     )
 
 
-def test_a_second_build_of_a_corpus_is_refused_while_the_first_one_runs(
-    build: Callable[..., Ended], tmp_path: Path
-) -> None:
+def test_a_second_build_of_a_corpus_is_refused_while_the_first_one_runs(build: Build, tmp_path: Path) -> None:
     """The first one is a run that shows signs of life, as its pulse would."""
     with get_client(sync_client=True) as client:
-        from flows.build_corpus import build_corpus
-
         first = client.create_flow_run(build_corpus, name="build busy", tags=["busy", str(tmp_path / "corpus")])
         client.set_flow_run_state(first.id, Running(), force=True)
         with Pulse(first.id, 0.3):
