@@ -93,10 +93,15 @@ class Prefect:
 
         await_(answers, 120, lambda: self.log("server.log"))
 
+    @property
+    def server(self) -> "subprocess.Popen[bytes]":
+        """The server's process."""
+        assert self._server is not None
+        return self._server
+
     def kill_server(self) -> None:
         """As `kill -9` does."""
-        assert self._server is not None
-        kill(self._server)
+        kill(self.server)
 
     def start_worker(self, name: str) -> "subprocess.Popen[bytes]":
         """Start a process worker of the pool."""
