@@ -1,5 +1,7 @@
 """The flow `build-batch`: some shards of a corpus, on whatever worker."""
 
+import os
+import sys
 from collections import Counter
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from prefect.states import Completed, Failed
 from flows.batches import label
 from flows.building import RUNNER, build_shards
 from flows.dispatching import beats
-from flows.pulse import Pulse
+from flows.pulse import Pulse, when_lost
 from flows.quicklooks import show_batch
 from tasks.assembly.builder import open_builder
 from tasks.errors import STOPPING, DeepSentinelError
@@ -22,6 +24,13 @@ from tasks.shards.runs import ShardReport
 from tasks.spec import CorpusSpec
 
 
+def _end_process(error: DeepSentinelError) -> None:
+    """End the process in which a worker runs a batch; the worker tells the server when it is there again."""
+    if "PREFECT__FLOW_RUN_ID" in os.environ:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
+
+
 @flow(name="build-batch", task_runner=RUNNER, persist_result=False)
 def build_batch(spec: CorpusSpec, shards: list[int], lease: float = 150) -> State[None]:
     """Build those of some shards that are missing. Ends `Failed` if some still are: *Retry* builds these.
@@ -29,7 +38,7 @@ def build_batch(spec: CorpusSpec, shards: list[int], lease: float = 150) -> Stat
     `lease`: seconds without a sign of life after which whoever has dispatched it takes it for dead.
     """
     logger = get_run_logger()
-    with Pulse(UUID(str(flow_run.get_id())), beats(lease)) as pulse:
+    with when_lost(_end_process), Pulse(UUID(str(flow_run.get_id())), beats(lease)) as pulse:
         pulse.tell(running=0, done=0, failed=0)
         try:
             builder = open_builder(spec)

@@ -8,6 +8,8 @@ stands in the answer that tells the run's state.
 import logging
 import threading
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -42,6 +44,23 @@ _BUSY = 20.0
 
 GONE = (httpx.TransportError, httpx.HTTPStatusError, PrefectException)
 """What calls of an API raise that is not there, or whose database is not."""
+
+
+_when_lost: list[Callable[[SchedulerUnreachable], None]] = []
+
+
+@contextmanager
+def when_lost(step: Callable[[SchedulerUnreachable], None]) -> Generator[None]:
+    """Have `step` called when a run gives up a server for lost.
+
+    It may end the process, which Prefect does not: it tries for minutes to tell the server that the run has ended, and
+    again for every event that waits to be sent.
+    """
+    _when_lost.append(step)
+    try:
+        yield
+    finally:
+        _when_lost.remove(step)
 
 
 def _no_warning(record: logging.LogRecord) -> bool:
@@ -91,10 +110,13 @@ class Pulse:
         """Wait until the server answers again. Raises SchedulerUnreachable: it did not within `patience` seconds."""
         while (since := self.silent_since) is not None:
             if time.monotonic() - since > patience:
-                raise SchedulerUnreachable(
+                error = SchedulerUnreachable(
                     f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s "
                     "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. Start it; the same command goes on."
                 )
+                for step in _when_lost:
+                    step(error)
+                raise error
             time.sleep(0.2)
 
     def __enter__(self) -> Self:
@@ -108,7 +130,7 @@ class Pulse:
     ) -> None:
         self._ended.set()
         self._woken.set()
-        for name in _NOISY:
+        for name in _NOISY if not self.silent else ():
             logging.getLogger(name).removeFilter(_no_warning)
 
     def _beat(self) -> None:

@@ -9,7 +9,9 @@ import httpx
 from flows.build_corpus import build_corpus
 from flows.command.embedded_server import ensure_server
 from flows.command.prefect_api import need_prefect, need_server
+from flows.command.signals import end_hard
 from flows.command.terminal import bar
+from flows.pulse import when_lost
 from tasks.errors import CorpusError, DeepSentinelError, SchedulerUnreachable
 from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.commits import corpus_digest
@@ -42,7 +44,7 @@ def build_with_progress(spec: CorpusSpec, *, dispatch: str | None = None, retry_
     ensure_server()
     with bar(spec.name, shards) as (advance, tell):
         screen = _Screen(advance, tell)
-        with listening(screen.show):
+        with listening(screen.show), when_lost(lambda error: end_hard(f"error: {error}", error.exit_code)):
             try:
                 state = build_corpus(spec, dispatch, retry_failed=retry_failed, return_state=True)
             except httpx.HTTPError as error:

@@ -93,3 +93,26 @@ def test_a_corpus_is_whole_and_the_same_whoever_is_killed(prefect: Prefect, writ
     close_builders()
     made = {path: content for path, content in tree(corpus).items() if not path.startswith("release/")}
     assert made == tree(tmp_path / "undisturbed")
+
+
+def test_a_server_that_is_gone_for_good_ends_a_build_in_words(
+    prefect: Prefect, write_spec: Spec, tmp_path: Path
+) -> None:
+    spec = write_spec(size=SHARDS, shard_size=1, patch="{pixels: 32}")
+    commits = tmp_path / "corpus" / "commits"
+    prefect.environment["DEEPSENTINEL_SERVER_PATIENCE"] = "3"
+    build = prefect.start("flows.command.cli", "build", str(spec), log="alone.log")
+    await_(lambda: len(list(commits.glob("*.json"))) >= 3, 90, lambda: prefect.log("alone.log"))
+
+    prefect.kill_server()
+    killed = time.monotonic()
+    build.wait(150)
+
+    told = prefect.log("alone.log")
+    print(told, time.monotonic() - killed)
+    assert build.returncode == 1, told
+    assert told.count("does not answer") == 1
+    assert "Traceback" not in told
+    assert told.splitlines()[-1].startswith("error: Prefect's server ")
+    assert len(list(commits.glob("*.json"))) < SHARDS
+    prefect.start_server()
