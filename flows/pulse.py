@@ -99,6 +99,8 @@ class Pulse:
             return
         if self.silent_since is None:
             self.silent_since = self._first
+            # Prefect writes two lines to stderr for every portion of logs that it cannot send.
+            logging.raiseExceptions = False
             self._say(
                 "Prefect's server %s does not answer (%s): shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
@@ -156,6 +158,7 @@ class Pulse:
         self._first = None
         if (since := self.silent_since) is not None:
             self.silent_since = None
+            logging.raiseExceptions = True
             self._say("Prefect's server answers again, after %.0f s", time.monotonic() - since)
 
     def _say(self, line: str, *values: object) -> None:

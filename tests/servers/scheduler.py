@@ -54,12 +54,12 @@ class Prefect:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._server: subprocess.Popen[bytes] | None = None
 
-    def start(self, *command: str, log: str) -> "subprocess.Popen[bytes]":
+    def start(self, *command: str, log: str, **environment: str) -> "subprocess.Popen[bytes]":
         """Start a process in a session of its own, which writes to a log of that name."""
         with (self.folder / log).open("ab") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                env=self.environment,
+                env={**self.environment, **environment},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -120,15 +120,23 @@ class Prefect:
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
             for name, limit in limits.items():
                 client.upsert_global_concurrency_limit_by_name(name, limit)
-            client.create_deployment(
-                flow_id=client.create_flow(build_batch),
-                name=POOL,
-                work_pool_name=POOL,
-                entrypoint="flows/build_batch.py:build_batch",
-                pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
-            )
 
         self.ask(question)
+        self.deploy(build_batch, POOL)
+
+    def deploy(self, flow: Any, name: str, **options: Any) -> None:
+        """Deploy a flow of this project to the pool."""
+        module = flow.fn.__module__
+        self.ask(
+            lambda client: client.create_deployment(
+                flow_id=client.create_flow(flow),
+                name=name,
+                work_pool_name=POOL,
+                entrypoint=f"{module.replace('.', '/')}.py:{flow.fn.__name__}",
+                pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
+                **options,
+            )
+        )
 
     def close(self) -> None:
         """End all."""
