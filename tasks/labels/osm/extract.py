@@ -3,12 +3,14 @@
 import hashlib
 import os
 import re
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import osmium
 import shapely
 from osmium.filter import KeyFilter
@@ -33,6 +35,9 @@ _HEX_HEAD, _HEX_POINT = 18, 32
 
 _STEPS = 10_000
 """Objects between two looks at how far the file is read."""
+
+_NAMED = 20
+"""Lost areas that a record names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +74,17 @@ class Counts:
     features: dict[str, int] = field(default_factory=lambda: {"point": 0, "line": 0, "polygon": 0})
     """Those with a class, wherever they lie."""
     lost_areas: int = 0
-    """Closed ways that are no lines, and multipolygons with a class, of which no area could be assembled: their rings
-    are broken, or the extract cuts them."""
-    lost_relations: list[int] = field(default_factory=list[int])
-    """The first of the relations among them."""
+    """Closed ways and multipolygons with a class that are no areas: rings cross themselves, stay open or lack nodes."""
+    cut_areas: int = 0
+    """Multipolygons with a class of which the extract lacks members; they are not drawn either."""
+    lost: list[str] = field(default_factory=list[str])
+    """The first of both: w and the number of a way, r and that of a relation."""
     cut_lines: int = 0
     """Lines of which the extract lacks nodes; the rest of them is used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """An object with a class."""
+class Feature(NamedTuple):
+    """An object with a class. A tuple, as a dataclass that is frozen takes four times as long to make."""
 
     kind: int
     """Position in `KINDS`."""
@@ -89,7 +94,8 @@ class Feature:
     bits: int
     shape: Any
     """(longitude, latitude) of a point, hexadecimal WKB of the others."""
-    tags: dict[str, str]
+    tags: str
+    """JSON, of the keys that decide."""
 
 
 def open_extract(path: Path) -> Extract:
@@ -131,17 +137,21 @@ def features_of(
     Raises CatalogueError: the file is truncated or damaged.
     """
     index = "sparse_mem_array" if path.stat().st_size <= IN_MEMORY else f"{DENSE},{scratch / 'nodes'}"
-    keys = {key for of_kind in rules.keys.values() for key in of_kind}
+    areas = osm_entity_bits.AREA | osm_entity_bits.RELATION
+    types = {"point": osm_entity_bits.NODE, "line": osm_entity_bits.WAY, "polygon": areas}
     try:
-        objects = (
-            osmium.FileProcessor(str(path))
-            .with_locations(index)
-            .with_areas(KeyFilter(*rules.keys["polygon"]))
-            .with_filter(KeyFilter(*keys))
-        )
+        objects = osmium.FileProcessor(str(path)).with_locations(index).with_areas(_having(rules, "polygon"))
+        # Each type has its own keys: what has none of them never reaches Python.
+        for kind, of_type in types.items():
+            objects = objects.with_filter(_having(rules, kind).enable_for(of_type))
         yield from _classified(objects, rules, counts, _Position(path, progress))
     except (RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
+
+
+def _having(rules: Rules, kind: str) -> Any:
+    # A filter wants a key; the empty one stands nowhere.
+    return KeyFilter(*(rules.keys[kind] or ("",)))
 
 
 def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position") -> Iterator[Feature]:
@@ -149,8 +159,8 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
     point, line, polygon = rules.point, rules.line, rules.polygon
     of_kind = counts.features
     seen = 0
-    # What may become an area and is not there yet; areas come soon after their last way.
-    ways, relations = set[int](), set[int]()
+    # Relations with a class, and those of which there is an area: an area comes before its relation.
+    relations, assembled = array("q"), array("q")
     for one in objects:
         seen += 1
         if not seen % _STEPS:
@@ -163,8 +173,7 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
                 of_kind["point"] += 1
                 yield Feature(0, "n", one.id, bits, (one.lon, one.lat), tags)
         elif what == "w":
-            closed = one.is_closed()
-            bits, tags = line(get, closed=closed)
+            bits, tags = line(get, closed=one.is_closed())
             if bits:
                 try:
                     shape = factory.create_linestring(one)
@@ -177,26 +186,27 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
                 if shape:
                     of_kind["line"] += 1
                     yield Feature(1, "w", one.id, bits, shape, tags)
-            elif closed and get("area") != "no":
-                ways.add(one.id)
         elif what == "a":
             from_way, osm_id = one.from_way(), one.orig_id()
             bits, tags = polygon(get, from_way=from_way)
-            shape = None
-            if bits:
-                try:
-                    shape = factory.create_multipolygon(one)
-                except RuntimeError:  # an area without a ring: the assembler found none that closes
-                    continue
-            (ways if from_way else relations).discard(osm_id)
-            if shape:
-                of_kind["polygon"] += 1
-                yield Feature(2, "w" if from_way else "r", osm_id, bits, shape, tags)
+            if not bits:
+                continue
+            if not from_way:
+                assembled.append(osm_id)
+            try:
+                shape = factory.create_multipolygon(one)
+            except RuntimeError:  # an area without rings
+                counts.lost_areas += 1
+                counts.lost.append(f"{'w' if from_way else 'r'}{osm_id}")
+                continue
+            of_kind["polygon"] += 1
+            yield Feature(2, "w" if from_way else "r", osm_id, bits, shape, tags)
         elif get("type") in ("multipolygon", "boundary") and polygon(get, from_way=False)[0]:
-            relations.add(one.id)
-    counts.lost_areas += len(ways) + len(relations)
+            relations.append(one.id)
     counts.objects += seen
-    counts.lost_relations += sorted(relations)[:20]
+    cut = np.setdiff1d(np.array(relations), np.array(assembled)).tolist()
+    counts.cut_areas += len(cut)
+    counts.lost = [*counts.lost, *(f"r{osm_id}" for osm_id in cut)][:_NAMED]
     position.tell()
 
 

@@ -76,7 +76,8 @@ class ExtractRecord(Record):
     features: dict[str, int]
     """With a class, in the whole extract, by geometry type."""
     lost_areas: int
-    lost_relations: list[int]
+    cut_areas: int
+    lost: list[str]
     cut_lines: int
     shards: dict[str, int]
     """Shards that have been looked for, and the rows of their parts; without rows there is no part."""
@@ -99,6 +100,7 @@ class ExtractRecord(Record):
             "licence": self.licence,
             "border": self.border_from,
             "lost_areas": self.lost_areas,
+            "cut_areas": self.cut_areas,
         }
 
 

@@ -140,16 +140,27 @@ def test_a_way_that_the_extract_cuts_keeps_the_rest_of_it(tmp_path: Path) -> Non
     assert not line[15, :15].any()
 
 
-def test_areas_that_cannot_be_assembled_are_counted(tmp_path: Path) -> None:
+def test_areas_that_cannot_be_drawn_are_counted_and_no_other(tmp_path: Path) -> None:
     made = MadeExtract()
     open_ring = made.way([(-50, 0), (0, 50), (50, 0)])
     made.relation([(open_ring, "outer")], osm_id=77, natural="water")
-    made.way([(-100, -100), (-50, -100)], closed=True, building="yes")
+    whole = made.area(-100, -100, 0, 0)
+    made.relation([(whole, "outer")], osm_id=78, natural="water")
+    made.relation([(whole, "outer"), (999, "outer")], osm_id=79, natural="wood")
+    made.relation([(999, "outer")], osm_id=80, boundary="administrative")
+    crossed = made.way([(-60, -60), (60, 60), (60, -60), (-60, 60)], closed=True, building="yes")
     made.area(0, 0, 50, 50, building="yes")
+    made.area(0, 0, 50, 50, name="of no class")
+    made.way([(0, 0), (10, 0), (10, 10)], closed=True, junction="roundabout", highway="residential")
     (found,) = ingest(spec_over(tmp_path), made.write(tmp_path / "made.osm.pbf"))
-    assert found.record.lost_areas == 2
-    assert found.record.lost_relations == [77]
-    assert "2 areas could not be assembled" in "\n".join(found.lines("made"))
+    record = found.record
+    assert record.features["polygon"] == 2
+    assert (record.lost_areas, record.cut_areas) == (2, 1)
+    assert record.lost == ["r77", f"w{crossed}", "r79"]
+    told = "\n".join(found.lines("made"))
+    assert "2 areas are not drawn: their rings cross themselves" in told
+    assert "1 multipolygons are not drawn: members of them are not in the extract" in told
+    assert f"among them r77, w{crossed}, r79" in told
 
 
 def test_the_store_opens_as_geoparquet_sorted_by_place(tmp_path: Path) -> None:
