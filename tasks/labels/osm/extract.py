@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,12 +24,16 @@ from tasks.labels.osm.rules import Rules
 
 LICENCE = "© OpenStreetMap contributors, ODbL 1.0"
 
-IN_MEMORY = 1_500_000_000
-"""Bytes of an extract up to which the locations of its nodes are kept in memory: 16 bytes a node, at 7 to 8 bytes of
-file a node, and half as much again while the index grows: at most 5 GB."""
+_NODE = 16
+"""Bytes that the index takes a node: its number and its location. (A dense one, 8 bytes a number that may exist, would
+take over 100 GB for the smallest extract too, as all of it is written.)"""
 
-DENSE = "dense_file_array"
-"""Beyond, a file of 8 bytes a node id that may exist, about 105 GB, of which the system keeps in memory what it can."""
+_FILE_A_NODE = 7
+"""Bytes of file a node, at least: 7.6 in a country's extract with its ways and tags."""
+
+IN_MEMORY = 1_500_000_000
+"""Bytes of an extract up to which the index is kept in memory: 3.4 GB, and half as much again while it grows. Beyond,
+it is a file, of which the system keeps in memory what it can."""
 
 _HEX_HEAD, _HEX_POINT = 18, 32
 """Hexadecimal digits of a line as WKB: byte order, type and count, then two numbers a point."""
@@ -134,19 +139,37 @@ def features_of(
     """All objects of an extract that have a class, points, lines and areas, in the file's order.
 
     `scratch` is a folder for the index of a large extract; `progress` takes the bytes that have been read.
-    Raises CatalogueError: the file is truncated or damaged.
+    Raises CatalogueError: the file is truncated or damaged, or there is no room for its index.
     """
-    index = "sparse_mem_array" if path.stat().st_size <= IN_MEMORY else f"{DENSE},{scratch / 'nodes'}"
     areas = osm_entity_bits.AREA | osm_entity_bits.RELATION
     types = {"point": osm_entity_bits.NODE, "line": osm_entity_bits.WAY, "polygon": areas}
     try:
-        objects = osmium.FileProcessor(str(path)).with_locations(index).with_areas(_having(rules, "polygon"))
+        objects = osmium.FileProcessor(str(path)).with_areas(_having(rules, "polygon"))
+        _index(objects, path, scratch)
         # Each type has its own keys: what has none of them never reaches Python.
         for kind, of_type in types.items():
             objects = objects.with_filter(_having(rules, kind).enable_for(of_type))
         yield from _classified(objects, rules, counts, _Position(path, progress))
     except (RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
+
+
+def _index(objects: Any, path: Path, scratch: Path) -> None:
+    """Have the locations of nodes kept: in memory, or for a large extract in a file."""
+    size = path.stat().st_size
+    if size <= IN_MEMORY:
+        objects.with_locations("sparse_mem_array")
+        return
+    most, free = size // _FILE_A_NODE * _NODE, shutil.disk_usage(scratch).free
+    if free < most:
+        raise CatalogueError(
+            f"{path}: the index of its nodes may take {most / 1e9:.1f} GB, and {scratch.parent} has {free / 1e9:.1f} GB "
+            "free. Make room there, or set TMPDIR to a folder that has it."
+        )
+    index = scratch / "nodes"
+    objects.with_locations(f"sparse_file_array,{index}")
+    # It stays open; without a name it goes with the process, however that ends.
+    index.unlink()
 
 
 def _having(rules: Rules, kind: str) -> Any:

@@ -155,7 +155,6 @@ def _pass(
             clipped = clip(batch, frames, index)
             if clipped is not None:
                 spill.add(*clipped)
-        (scratch / "nodes").unlink(missing_ok=True)
         for shard, table in spill.by_shard():
             content = encode_part(table)
             for destination in destinations:

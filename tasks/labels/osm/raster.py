@@ -38,7 +38,7 @@ def fill(first: Floats, last: Floats, owner: Ints, bits: Bits, side: int) -> Bit
 
 
 def band(first: Floats, last: Floats, bits: Bits, widths: Floats, side: int) -> Bits:
-    """Segments with round ends, so many pixels wide: (side, side). `bits` and `widths` are (n,); see `TOUCHED_BELOW`."""
+    """Segments with round ends, (n,) wide in pixels, see `TOUCHED_BELOW`, of bits (n,): (side, side)."""
     swap = first[:, 1] > last[:, 1]
     first, last = np.where(swap[:, None], last, first), np.where(swap[:, None], first, last)
     radius = widths / 2
