@@ -283,7 +283,7 @@ DISTURBED = 503
 
 
 def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: Both, tmp_path: Path) -> None:
-    spec = spec_over(tmp_path, size=500, shard_size=50, platforms=["earthengine"])
+    spec = spec_over(tmp_path, size=240, shard_size=40, platforms=["earthengine"])
     build(spec)
     server, corpus = both.earthengine, tmp_path / "corpus"
     calm, asked = dict(server.counts), set(server._attempts)
@@ -293,7 +293,7 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     assert counted["requests"] == calm["image"] + calm["table"] + login
     assert counted["retries"] == counted["throttles"] == 0
     # Of the candidates replaced those without a pair have cost no pixels.
-    assert calm["image"] == 500 + sum(platform is not None for _, platform, _ in replaced(corpus).values())
+    assert calm["image"] == 240 + sum(platform is not None for _, platform, _ in replaced(corpus).values())
 
     server.reset_counts()
     server._attempts.clear()
@@ -303,13 +303,13 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     faults.truncated = faults.short = faults.garbage = 0.05 / 3
     build(
         spec_over(
-            tmp_path, size=500, shard_size=50, platforms=["earthengine"], destinations=[str(tmp_path / "disturbed")]
+            tmp_path, size=240, shard_size=40, platforms=["earthengine"], destinations=[str(tmp_path / "disturbed")]
         )
     )
 
     assert built(tmp_path / "disturbed") == built(corpus)
     counted = traffic(tmp_path / "disturbed", "earthengine")
-    assert server.answered[503] > 20 and server.answered[429] > 5, "it was disturbed"
+    assert server.answered[503] > 10 and server.answered[429] > 5, "it was disturbed"
     assert counted["throttles"] == server.answered[429]
     assert set(server._attempts) == asked, "the same requests, and no others"
     assert counted["requests"] == server.counts["image"] + server.counts["table"]
@@ -474,7 +474,7 @@ class TestSecrets:
 
             def run(name: str, **changes: str) -> Ended:
                 spec = spec_over(
-                    tmp_path, name=name, size=12, shard_size=3, destinations=[str(tmp_path / "corpora" / name)]
+                    tmp_path, name=name, size=4, shard_size=2, destinations=[str(tmp_path / "corpora" / name)]
                 )
                 file = write(spec, tmp_path / f"{name}.yaml")
                 ended.append(command("build", file, environment=environment | changes))
