@@ -33,6 +33,7 @@ check: .venv/ready ## Run ruff and pyright
 
 docs: .venv/ready ## Write the reference of specs from the model's docstrings
 	$(RUN)/python -m infra.docs.spec_reference
+	$(RUN)/python -m infra.docs.osm_classes
 
 format: .venv/ready ## Format the code
 	$(RUN)/ruff check --fix .
