@@ -30,6 +30,7 @@ from tasks.shards.runs import ShardReport
 from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import survey_corpus
+from tasks.write_legend import write_legend
 
 _RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
 """What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""
@@ -82,6 +83,7 @@ def build_corpus(spec: CorpusSpec) -> State[None]:
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
     draw_preview(spec.destinations)
     report_pairing(spec.destinations)
+    write_legend(spec.destinations)
     still = len(survey_corpus(spec.destinations, shards))
     if still:
         return Failed(message=_missing(spec, still, shards, errors))

@@ -9,7 +9,7 @@ from tasks.planning.feasibility import refuse_hopeless
 from tasks.shards.commits import committed_shards
 from tasks.shards.description import Description, foreign, read_description, reconcile
 from tasks.shards.destinations import open_destination
-from tasks.shards.layout import PAIRING, PREVIEW
+from tasks.shards.layout import LEGEND, PAIRING, PREVIEW
 from tasks.shards.writing import everywhere
 from tasks.spec import CorpusSpec
 
@@ -69,11 +69,12 @@ def preflight(builder: Builder) -> Preflight:
 
 
 def _is_described_and_released(builder: Builder, wanted: Description) -> bool:
+    released = (PREVIEW, PAIRING, *([LEGEND] if wanted.layers else []))
     return all(
         destination.get(path) == content
         for destination in builder.destinations
         for path, content in wanted.objects().items()
-    ) and all(destination.get(path) is not None for destination in builder.destinations for path in (PREVIEW, PAIRING))
+    ) and all(destination.get(path) is not None for destination in builder.destinations for path in released)
 
 
 def _at_least(wanted: Description, shards: int) -> Description:

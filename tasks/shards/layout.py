@@ -17,6 +17,9 @@ PREVIEW = f"{RELEASE}/preview.png"
 
 PAIRING = f"{RELEASE}/pairing.json"
 
+LEGEND = f"{RELEASE}/legend.json"
+"""Of a corpus with labels."""
+
 COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
 """Folders with an object a shard."""
 
