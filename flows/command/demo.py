@@ -33,7 +33,7 @@ def build_demo(folder: Path, seed: int) -> None:
     except FileExistsError as error:
         raise SpecError(f"{error}. Name another folder.") from None
     if not path.exists():
-        path.write_text(_HEADER + yaml.safe_dump(_spec(folder, seed), sort_keys=False), encoding="utf-8")
+        path.write_text(_HEADER + yaml.safe_dump(demo_spec(folder, seed), sort_keys=False), encoding="utf-8")
     spec = load_spec(path)
     if not _is_ingested(spec):
         ingest_with_progress(spec, [folder / _LABELS / "country.osm.pbf"], None)
@@ -56,7 +56,8 @@ def _is_ingested(spec: CorpusSpec) -> bool:
     return True
 
 
-def _spec(folder: Path, seed: int) -> dict[str, object]:
+def demo_spec(folder: Path, seed: int) -> dict[str, object]:
+    """The spec of the demo corpus."""
     return {
         "name": "invented-country",
         "seed": seed,
