@@ -89,7 +89,6 @@ def demo(prefect_here: None, archive: Path, tmp_path_factory: pytest.TempPathFac
 def test_the_demo_ingests_its_extract_builds_and_says_where_to_look(demo: Demo) -> None:
     for line in ("© OpenStreetMap contributors", "polygons with a class", "all 3 shards are there", "preview.png"):
         assert line in demo.told
-    assert "could not be assembled" not in demo.told, "the invented country has no broken rings"
 
 
 def test_water_of_the_map_is_dark_in_infrared_and_forest_brighter_there_than_in_red(demo: Demo) -> None:

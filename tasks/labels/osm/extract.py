@@ -149,8 +149,8 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
     point, line, polygon = rules.point, rules.line, rules.polygon
     of_kind = counts.features
     seen = 0
-    # What may become an area and is not there yet. Areas come soon after their last way, so before their relations.
-    ways, relations, assembled = set[int](), set[int](), set[int]()
+    # What may become an area and is not there yet; areas come soon after their last way.
+    ways, relations = set[int](), set[int]()
     for one in objects:
         seen += 1
         if not seen % _STEPS:
@@ -188,16 +188,12 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
                     shape = factory.create_multipolygon(one)
                 except RuntimeError:  # an area without a ring: the assembler found none that closes
                     continue
-            if from_way:
-                ways.discard(osm_id)
-            else:
-                assembled.add(osm_id)
+            (ways if from_way else relations).discard(osm_id)
             if shape:
                 of_kind["polygon"] += 1
                 yield Feature(2, "w" if from_way else "r", osm_id, bits, shape, tags)
         elif get("type") in ("multipolygon", "boundary") and polygon(get, from_way=False)[0]:
             relations.add(one.id)
-    relations -= assembled
     counts.lost_areas += len(ways) + len(relations)
     counts.objects += seen
     counts.lost_relations += sorted(relations)[:20]
