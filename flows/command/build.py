@@ -31,7 +31,7 @@ def build_with_progress(spec: CorpusSpec) -> None:
         _tell_where(spec)
         return
     need_prefect()
-    print(f"{spec.name}: {shards} shards of {spec.shard_size} samples", flush=True)
+    print(f"{spec.name}: {shards} shards of {spec.shard_size} samples; starting Prefect", flush=True)
     ensure_server()
     with bar(spec.name, shards) as (advance, tell):
         screen = _Screen(advance, tell)

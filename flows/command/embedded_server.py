@@ -34,7 +34,6 @@ def ensure_server() -> None:
 
     from flows.command.signals import before_hard_end
 
-    print("starting Prefect", flush=True)
     log = tempfile.TemporaryFile()  # noqa: SIM115 (the server writes to it as long as it runs)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

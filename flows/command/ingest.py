@@ -22,7 +22,7 @@ def ingest_with_progress(spec: CorpusSpec, paths: list[Path], shards: str | None
     # What is wrong is told at once, not after Prefect's server has started, nor after the extract before it.
     refuse_unusable(spec, paths, wanted)
     need_prefect()
-    print(f"{spec.name}: {len(paths)} extracts", flush=True)
+    print(f"{spec.name}: {len(paths)} extracts; starting Prefect", flush=True)
     ensure_server()
     total = sum(path.stat().st_size for path in paths)
     with bar(f"{spec.name} (bytes)", total) as (advance, tell), listening(_Screen(advance, tell).show):
