@@ -84,8 +84,8 @@ _opened: list[Builder] = []
 def open_builder(spec: CorpusSpec) -> Builder:
     """Open what a spec names; a process does it once.
 
-    Raises SpecError, PlacesError, CatalogueError, CredentialsError, PlatformUnreachable, DestinationError,
-    SettingsError.
+    Raises SpecError, PlacesError, LabelsError, CorpusError, CatalogueError, PixelsError, CredentialsError,
+    PlatformUnreachable, DestinationError, SettingsError.
     """
     with _opening:
         # The settings are part of the key as they are: as text they would have lost their secrets.
@@ -106,8 +106,9 @@ def _open(spec_text: str, settings: Settings, of_platforms: tuple[PlatformSettin
     # What is cheap to find wrong comes first: a folder that cannot be written before a catalogue that is read.
     destinations = tuple(open_destination(location) for location in spec.destinations)
     places = open_places(spec, settings.cache)
-    layers = open_layers(spec, places)
-    platforms = tuple(open_platforms(spec, places.bounds, of_platforms))
+    layers = open_layers(spec, places, of_platforms)
+    overlays = tuple(layer.overlay for layer in layers if layer.overlay is not None)
+    platforms = tuple(open_platforms(spec, places.bounds, of_platforms, overlays))
     builder = Builder(spec, settings, places, platforms, destinations, layers)
     _opened.append(builder)
     return builder

@@ -208,11 +208,15 @@ class RasterSource:
             pixel = max(np.hypot(self.transform.a, self.transform.d), np.hypot(self.transform.b, self.transform.e))
             pixel *= units
         if pixel < FINEST:
-            raise SpecError(
-                f"{self.key}: {self.location} has pixels of {pixel:.3g} m, finer than a patch's 10 m, and nearest "
-                "would drop most of them. Bring it to 10 m first, classes with gdalwarp -tr 10 10 -r mode, values with "
-                "-r average."
-            )
+            raise SpecError(finer_message(f"{self.key}: {self.location}", pixel))
+
+
+def finer_message(what: str, pixel: float) -> str:
+    """What to do about a source with pixels of so many metres."""
+    return (
+        f"{what} has pixels of {pixel:.3g} m, finer than a patch's 10 m, and nearest would drop most of them. Bring it "
+        "to 10 m first, classes with gdalwarp -tr 10 10 -r mode, values with -r average."
+    )
 
 
 def translate_at(source: RasterSource, translate: Translate, pixels: NDArray[Any], left: int, top: int) -> NDArray[Any]:

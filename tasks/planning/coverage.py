@@ -22,7 +22,9 @@ def refuse_uncovered(builder: Builder, shards: int) -> None:
     where = dict.fromkeys(uncovered, "")
     with told_if_slow(f"{builder.spec.name}: looking whether labels cover the places (shards)") as say:
         for shard in range(min(shards, _SHARDS) if random else shards):
-            patches = builder.places.draws(shard).patches
+            draws = builder.places.draws(shard)
+            # Of a place's alternatives, the same ground on other grids, one is enough.
+            patches = draws.patches.take(np.arange(0, len(draws), draws.alternatives))
             tried += len(patches)
             for layer in builder.layers:
                 lacking = ~layer.covers(patches)

@@ -122,7 +122,7 @@ def test_values_are_stored_in_steps(tmp_path: Path) -> None:
 def test_values_beyond_what_the_steps_hold_are_refused_with_a_step_that_does(tmp_path: Path) -> None:
     values = np.full((60, 60), 4_810, "int16")
     layer = opened(tmp_path, "height", raster=source(tmp_path, values), kind="values", step=0.1)
-    with pytest.raises(LabelsError, match=r"has the value 4810 .* hold 3276.7 at most. Use `step: 0.15` or more"):
+    with pytest.raises(LabelsError, match=r"has the value 4810, .* hold 3276.7 at most. Use `step: 0.15` or more"):
         drawn(layer)
 
 
