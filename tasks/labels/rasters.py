@@ -7,9 +7,8 @@ whatever was read before, and several times faster.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rasterio
@@ -20,9 +19,12 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from tasks.errors import LabelsError, SpecError
+from tasks.labels.remote import ENVIRONMENT, read_patiently
 from tasks.notices import told_if_slow
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.spec.locations import local_path
+
+T = TypeVar("T")
 
 FINEST = 9.0
 """Metres. Nearest drops pixels of a finer source; what is called 10 m measures 9.3 m on a grid in degrees."""
@@ -32,15 +34,6 @@ _DEGREE = 111_195
 
 _NODES = 6
 """Positions a side at which the map between the CRSs is computed; measured off by less than 1e-6 m at 10 km."""
-
-_ENVIRONMENT: dict[str, Any] = {
-    # A sidecar or a directory listing is never wanted, and asking for one costs a request a file.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_NUM_THREADS": 1,
-    "GDAL_HTTP_MAX_RETRY": 5,
-    "GDAL_HTTP_RETRY_DELAY": 1,
-    "GDAL_HTTP_TIMEOUT": 60,
-}
 
 Translate = Callable[[NDArray[Any]], NDArray[Any]]
 """Source pixels (band, rows, columns) as they are wanted, same shape; raises ValueError at the first that is wrong."""
@@ -60,7 +53,8 @@ class RasterSource:
     def __init__(self, location: str, key: str, bands: tuple[str | int, ...] = ()) -> None:
         """Open a file or URL that a spec names under `key`; without `bands` the first one.
 
-        Raises SpecError: unreadable, not georeferenced, finer than 10 m, of several files, or without such a band.
+        Raises SpecError: unreadable, not georeferenced, finer than 10 m, of several files, or without such a band;
+        PixelsError, PlatformUnreachable: its server fails, or does not answer.
         """
         self.location, self.key = location, key
         path = local_path(location)
@@ -70,7 +64,7 @@ class RasterSource:
         # Not a function with a cache: to look a CRS up takes longer than to use it.
         self._transformers: dict[int, Transformer] = {}
         try:
-            source = self._open()
+            source = self._reached(self._open)
         except RasterioError as error:
             raise SpecError(f"{key}: {location} cannot be read as a raster: {error}. Give a GeoTIFF.") from None
         if source.driver == "VRT":
@@ -98,7 +92,8 @@ class RasterSource:
     def read(self, patch: Patch, *, fill: float, dtype: Any, translate: Translate) -> NDArray[Any]:
         """The pixels under the centres of the patch's, `fill` beyond the raster: (band, height, width) of `dtype`.
 
-        `translate` is given the pixels that are read. Raises LabelsError: unreadable, or it raised WrongValue.
+        `translate` is given the pixels that are read. Raises LabelsError: unreadable, or it raised WrongValue;
+        PixelsError, PlatformUnreachable: its server fails, or does not answer.
         """
         columns, rows = self._positions(patch)
         if self._inside(columns, rows):
@@ -182,14 +177,24 @@ class RasterSource:
 
     def _pixels(self, left: int, top: int, height: int, width: int) -> NDArray[Any]:
         window = Window(left, top, width, height)  # pyright: ignore[reportCallIssue] attrs class
-        try:
-            with rasterio.Env(**_ENVIRONMENT) if self._remote else nullcontext():
+
+        def read() -> NDArray[Any]:
+            try:
                 return self._handle().read(list(self.indexes), window=window)
+            except RasterioError:
+                self._held.source = None
+                raise
+
+        try:
+            return self._reached(read)
         except RasterioError as error:
-            self._held.source = None
             raise LabelsError(
                 f"{self.location}: cannot be read at column {left}, row {top}: {error}. Fetch the file again."
             ) from None
+
+    def _reached(self, read: Callable[[], T]) -> T:
+        """What is read from the file, patiently if it is on a server."""
+        return read_patiently(read, f"labels: {self.location}") if self._remote else read()
 
     def _handle(self) -> Any:
         if getattr(self._held, "source", None) is None:
@@ -197,7 +202,7 @@ class RasterSource:
         return self._held.source
 
     def _open(self) -> Any:
-        with rasterio.Env(**_ENVIRONMENT):
+        with rasterio.Env(**ENVIRONMENT):
             return rasterio.open(self._name)
 
     def _refuse_finer(self) -> None:

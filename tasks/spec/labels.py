@@ -138,6 +138,11 @@ class LabelItem:
     source: LabelSource | None = None
     """Of a label that the spec describes."""
 
+    @property
+    def bands(self) -> int:
+        """How many are laid on a pixel."""
+        return max(1, len(self.source.bands)) if self.source else 1
+
 
 def label_item(written: str | dict[str, LabelSource]) -> LabelItem:
     """An item of `labels`, however it is written."""

@@ -229,7 +229,10 @@ PARKS_OF = {feature.properties["IUCN_CAT"]: feature.geometry for feature in ASSE
 @pytest.mark.parametrize(
     ("item", "told"),
     [
-        ({"earthengine": "projects/proj-x/assets/none"}, r"projects/proj-x/assets/none: earthengine refuses it \(.*not found"),
+        (
+            {"earthengine": "projects/proj-x/assets/none"},
+            r"assets/none: earthengine refuses it \(.*not found",
+        ),
         ({"earthengine": COVER, "bands": ["map"]}, "has no band 'map'. Use some of its bands: Map"),
         ({"earthengine": COVER, "column": "a", "values": [1]}, "is an image and has no columns"),
         ({"earthengine": HEIGHT, "bands": ["a"]}, "does not tell which classes the band a of .* has. List them"),
