@@ -109,12 +109,16 @@ class RasterSource:
     def covers(self, patches: Patches) -> NDArray[np.bool_]:
         """Whether the raster reaches over all of each patch, (n,); what it holds there is not looked at."""
         covered = np.zeros(len(patches), bool)
-        for index in range(len(patches)):
-            columns, rows = self._positions(patches[index], corners=True)
+        ends = PIXEL * np.array([0.5, patches.pixels - 0.5])
+        for epsg in np.unique(patches.epsg):
+            at = np.flatnonzero(patches.epsg == epsg)
+            x = np.repeat(patches.xmin[at, None] + ends, 2, axis=1)
+            y = np.tile(patches.ymax[at, None] - ends, 2)
+            columns, rows = self._to_grid(*self._transformer(int(epsg)).transform(x, y))
             inside = np.zeros(columns.shape, bool)
             for turn in self._turns():
                 inside |= (columns + turn >= 0) & (columns + turn < self.width)
-            covered[index] = (inside & (rows >= 0) & (rows < self.height)).all()
+            covered[at] = (inside & (rows >= 0) & (rows < self.height)).all(axis=1)
         return covered
 
     def blocks(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
@@ -132,24 +136,28 @@ class RasterSource:
         y = to.d * (column + 0.5) + to.e * (row + 0.5) + to.f
         return f"column {column}, row {row} (x {x:.10g}, y {y:.10g} in {self.crs.name})"
 
-    def _positions(self, patch: Patch, *, corners: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Columns and rows of the source, as floats, under the patch's pixels (or its outermost ones)."""
-        pixels = np.array([0, patch.pixels - 1]) if corners else np.arange(patch.pixels)
+    def _positions(self, patch: Patch) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Columns and rows of the source, as floats, under the patch's pixels."""
         nodes, weights = _interpolation(patch.pixels)
         x = patch.xmin + PIXEL * (nodes + 0.5)
         y = patch.ymax - PIXEL * (nodes + 0.5)
-        if (transformer := self._transformers.get(patch.epsg)) is None:
-            transformer = Transformer.from_crs(patch.epsg, self.crs, always_xy=True)
-            self._transformers[patch.epsg] = transformer
-        east, north = transformer.transform(*np.meshgrid(x, y))
+        east, north = self._transformer(patch.epsg).transform(*np.meshgrid(x, y))
         if not (np.isfinite(east).all() and np.isfinite(north).all()):  # beyond where the source's CRS is defined
-            return np.full((len(pixels),) * 2, np.nan), np.full((len(pixels),) * 2, np.nan)
+            return np.full(patch.shape, np.nan), np.full(patch.shape, np.nan)
         if self._geographic:
             east = east[0, 0] + (east - east[0, 0] + 180) % 360 - 180
+        columns, rows = self._to_grid(east, north)
+        return weights @ columns @ weights.T, weights @ rows @ weights.T
+
+    def _to_grid(self, east: NDArray[Any], north: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Columns and rows, as floats, at places in the source's CRS."""
         to = self._to_pixels
-        columns, rows = to.a * east + to.b * north + to.c, to.d * east + to.e * north + to.f
-        left = weights[pixels]
-        return left @ columns @ left.T, left @ rows @ left.T
+        return to.a * east + to.b * north + to.c, to.d * east + to.e * north + to.f
+
+    def _transformer(self, epsg: int) -> Transformer:
+        if (found := self._transformers.get(epsg)) is None:
+            found = self._transformers[epsg] = Transformer.from_crs(epsg, self.crs, always_xy=True)
+        return found
 
     def _inside(self, columns: NDArray[Any], rows: NDArray[Any]) -> bool:
         """Whether all positions are in the raster."""

@@ -1,4 +1,4 @@
-"""Whether the sources of labels cover the places, before a build begins."""
+"""Whether labels can be laid on the places, before a build begins."""
 
 import numpy as np
 
@@ -6,22 +6,36 @@ from tasks.assembly.builder import Builder
 from tasks.errors import SpecError
 from tasks.notices import told_if_slow
 
-_SHARDS, _PATCHES = 4, 1_000
-"""What is looked at: so many shards of a random corpus, and at most so many patches; of listed places all."""
+_PATCHES = 100_000
+"""Places of a random corpus that are looked at, at most; of listed places all."""
+
+_TRIED = 20
+"""Patches of the first shard on which labels are laid as a trial."""
 
 
-def refuse_uncovered(builder: Builder, shards: int) -> None:
-    """See whether each label's source covers the first places. Where it does not, labels would be nodata unnoticed.
+def refuse_unlabelled(builder: Builder, shards: int) -> None:
+    """See whether each label's source covers the first places, and whether it can be laid on some of them.
 
-    Raises SpecError: some are not covered, and the spec does not accept it; counts them.
+    Raises SpecError: places are not covered, and the spec does not accept it; counts them. LabelsError: a source is
+    damaged, or holds what it must not; what layers raise.
     """
+    _refuse_uncovered(builder, shards)
+    patches = builder.places.draws(0).patches
+    some = patches.take(np.arange(min(_TRIED, len(patches))))
+    for layer in builder.layers:
+        if layer.overlay is None:
+            with told_if_slow(f"{builder.spec.name}: trying the label {layer.name}"):
+                layer.render(some, 0)
+
+
+def _refuse_uncovered(builder: Builder, shards: int) -> None:
     if not builder.layers or "uncovered" in builder.spec.accept:
         return
     random = builder.places.replaces
     tried, uncovered = 0, dict.fromkeys((layer.name for layer in builder.layers), 0)
     where = dict.fromkeys(uncovered, "")
     with told_if_slow(f"{builder.spec.name}: looking whether labels cover the places (shards)") as say:
-        for shard in range(min(shards, _SHARDS) if random else shards):
+        for shard in range(shards):
             draws = builder.places.draws(shard)
             # Of a place's alternatives, the same ground on other grids, one is enough.
             patches = draws.patches.take(np.arange(0, len(draws), draws.alternatives))
