@@ -62,7 +62,7 @@ def preflight(builder: Builder) -> Preflight:
     done = {shard for shard in everywhere(builder.destinations) if shard < wanted.shards}
     missing = wanted.shards - len(done)
     if missing:
-        refuse_unlabelled(builder, wanted.shards)
+        refuse_unlabelled(builder.spec, builder.places, builder.layers, wanted.shards)
         refuse_hopeless(builder, wanted.shards)
     return Preflight(
         description=wanted, missing=missing, finished=not missing and _is_described_and_released(builder, wanted)
