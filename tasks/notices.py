@@ -5,6 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 logger = logging.getLogger("deepsentinel")
 
@@ -39,3 +42,27 @@ def told_if_slow(what: str) -> Generator[Say]:
         yield say
     finally:
         timer.cancel()
+
+
+class Listeners(Generic[T]):
+    """Those who are told how far something long is.
+
+    A flow's parameters are stored and shown, so a listener cannot be one of them.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[T], None]] = []
+
+    @contextmanager
+    def listening(self, listener: Callable[[T], None]) -> Generator[None]:
+        """Have `listener` called with all that is told in this process meanwhile."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def tell(self, progress: T) -> None:
+        """Tell those who listen."""
+        for listener in self._listeners:
+            listener(progress)

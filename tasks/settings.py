@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.errors import SettingsError
-from tasks.spec.wording import expectation
+from tasks.spec.expectations import expectation
 
 PREFIX = "DEEPSENTINEL_"
 

@@ -40,7 +40,7 @@ Destinations = Annotated[
 def prepare() -> None:
     """Build corpora of paired Sentinel-1 and Sentinel-2 imagery."""
     from flows.command.terminal import show_notices
-    from tasks.imagery.rooms import refuse_unknown_settings
+    from tasks.imagery.registry import refuse_unknown_settings
     from tasks.shards.destinations import STORE_SETTINGS
 
     refuse_unknown_settings(STORE_SETTINGS)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.errors import DestinationError, SpecError
-from tasks.imagery.rooms import platform_settings
+from tasks.imagery.registry import platform_settings
 from tasks.places.opening import open_places
 from tasks.planning.estimate import estimate
 from tasks.scenes.reasons import Reason

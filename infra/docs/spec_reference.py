@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tasks.spec.expectations import PATTERNS
 from tasks.spec.loading import PARTS
-from tasks.spec.wording import PATTERNS
 
 PAGE = Path(__file__).parents[2] / "deployments" / "corpora" / "README.md"
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 from tasks.assembly.fetch_threads import FetchThreads
 from tasks.imagery.platform import Platform, Traffic
-from tasks.imagery.rooms import open_platforms, platform_settings
+from tasks.imagery.registry import open_platforms, platform_settings
 from tasks.labels.layer import Layer
 from tasks.labels.opening import open_layers
 from tasks.places.draws import ListedPlaces, RandomPlaces

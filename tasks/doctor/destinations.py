@@ -5,7 +5,7 @@ from contextlib import nullcontext, suppress
 from tasks.doctor.contents import Places
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError, SpecError
-from tasks.imagery.rooms import platform_settings
+from tasks.imagery.registry import platform_settings
 from tasks.planning.estimate import estimate
 from tasks.settings import Settings
 from tasks.shards.commits import committed_shards

@@ -6,7 +6,7 @@ from tasks.doctor.contents import Places
 from tasks.doctor.findings import Finding, wrong
 from tasks.doctor.platforms import hurried
 from tasks.errors import DeepSentinelError, SpecError
-from tasks.imagery.rooms import platform_settings
+from tasks.imagery.registry import platform_settings
 from tasks.labels.layer import Layer
 from tasks.labels.opening import open_layer
 from tasks.planning.coverage import refuse_unlabelled

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.doctor.findings import Finding
 from tasks.errors import SettingsError
-from tasks.imagery.rooms import room_of
+from tasks.imagery.registry import room_of
 from tasks.settings import Settings, load
 from tasks.spec import CorpusSpec
 from tasks.spec.memory import memory_of_shard

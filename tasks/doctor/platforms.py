@@ -7,7 +7,7 @@ from typing import TypeVar
 from tasks.doctor.contents import Places
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
-from tasks.imagery.rooms import Bounds, Opening, room_of
+from tasks.imagery.registry import Bounds, Opening, room_of
 from tasks.places.draws import Draws
 from tasks.scenes.roles import DAY, rule_of
 from tasks.settings import PlatformSettings, load

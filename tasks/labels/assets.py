@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import LabelsError, SpecError
 from tasks.imagery.assets import Asset, AssetBand, Overlay
-from tasks.imagery.rooms import platform_settings, room_of
+from tasks.imagery.registry import platform_settings, room_of
 from tasks.labels.classes import ClassLayer, Covers, column_part
 from tasks.labels.layer import Layer
 from tasks.labels.legends import LabelClass

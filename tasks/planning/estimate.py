@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.imagery.rooms import room_of
+from tasks.imagery.registry import room_of
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.settings import PlatformSettings, Settings
 from tasks.spec import CorpusSpec

@@ -8,7 +8,7 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import best_alternatives, pair_draws, rejection_of
 from tasks.assembly.filling import REMEDY, counted
 from tasks.errors import CorpusError
-from tasks.imagery.rooms import Bounds
+from tasks.imagery.registry import Bounds
 from tasks.notices import told_if_slow
 from tasks.scenes.pairing import Outcome
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.spec.wording import expectation
+from tasks.spec.expectations import expectation
 
 _SHOWN = 40
 """Characters of a wrong value that a message quotes; a longer one is left out."""

@@ -1,11 +1,12 @@
 """How far a build is: by what is committed, whoever built it."""
 
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tasks.errors import DestinationUnreachable
+from tasks.notices import Listeners
 from tasks.shards.destinations import Destination
 from tasks.shards.writing import everywhere
 
@@ -85,23 +86,10 @@ def duration(seconds: float) -> str:
     return " ".join(shown) or "0 s"
 
 
-Listener = Callable[[Progress], None]
+_listeners = Listeners[Progress]()
 
-_listeners: list[Listener] = []
-"""A flow's parameters are stored and shown, so a listener cannot be one of them."""
+listening = _listeners.listening
+"""Has a function called at every step of builds that run in this process."""
 
-
-@contextmanager
-def listening(listener: Listener) -> Generator[None]:
-    """Have `listener` called at every step of builds that run in this process."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
-
-
-def report(progress: Progress) -> None:
-    """Tell those who listen."""
-    for listener in _listeners:
-        listener(progress)
+report = _listeners.tell
+"""Tells those who listen."""

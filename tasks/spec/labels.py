@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
+from tasks.spec.expectations import COLUMN
 from tasks.spec.locations import source_location
 from tasks.spec.messages import OTHER, TEXT
 from tasks.spec.parts import Part, branch
-from tasks.spec.wording import COLUMN
 
 NAMED_LABELS = ("corine", "osm")
 """Labels that a spec names by a word."""

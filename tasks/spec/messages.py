@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tasks.spec.wording import expectation, is_own
+from tasks.spec.expectations import expectation, is_own
 from tasks.spec.yaml_file import SpecFile
 
 TEXT, OTHER = "_text", "_other"

@@ -6,13 +6,13 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tasks.errors import SpecError
+from tasks.spec.expectations import NAME
 from tasks.spec.labels import EARTHENGINE, Accepted, LabelItem, WrittenLabel, label_item, usable_labels
 from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
 from tasks.spec.messages import tell
 from tasks.spec.parts import Pairing, Part, PatchSize, Places, Sources, Splits
 from tasks.spec.platforms import PlatformItem, WrittenPlatform, known_platforms, platform_item
-from tasks.spec.wording import NAME
 
 
 class CorpusSpec(Part):

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
+from tasks.spec.expectations import COLUMN
 from tasks.spec.locations import source_location
 from tasks.spec.messages import OTHER, TEXT
 from tasks.spec.parts import Part, branch
-from tasks.spec.wording import COLUMN
 
 NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
 """Platforms that a spec names by a word."""

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.platform import Traffic
-from tasks.imagery.rooms import Opening, room_of
+from tasks.imagery.registry import Opening, room_of
 from tasks.places.draws import Draws
 from tasks.scenes.pairing import Outcome, pair
 from tasks.scenes.roles import DAY, Role, Rule

@@ -33,7 +33,7 @@ from tasks.errors import (
 from tasks.imagery.bands import BANDS
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.platform import Platform, Tiles, Traffic
-from tasks.imagery.rooms import Opening, open_platforms, room_of
+from tasks.imagery.registry import Opening, open_platforms, room_of
 from tasks.places.draws import Draws
 from tasks.places.patches import PIXEL, Patch, patches_around
 from tasks.scenes.pairing import Outcome, pair
@@ -864,7 +864,7 @@ class Blocked:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
 from tasks.errors import SpecError
-from tasks.imagery.rooms import open_platforms, platform_settings
+from tasks.imagery.registry import open_platforms, platform_settings
 from tasks.spec import CorpusSpec
 spec = CorpusSpec.model_validate(SPEC)
 try:

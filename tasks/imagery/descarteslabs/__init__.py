@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import SpecError
 from tasks.imagery.descarteslabs.cost import cost_of, limits_of
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.imagery.rooms import Opening, Room
+from tasks.imagery.registry import Opening, Room
 
 if TYPE_CHECKING:
     from tasks.imagery.platform import Platform

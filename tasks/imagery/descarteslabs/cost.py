@@ -3,7 +3,7 @@
 from math import ceil
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.imagery.rooms import Cost
+from tasks.imagery.registry import Cost
 from tasks.scenes.roles import roles_of
 from tasks.spec import CorpusSpec
 

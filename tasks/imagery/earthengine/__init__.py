@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import SpecError
 from tasks.imagery.earthengine.cost import cost_of
 from tasks.imagery.earthengine.settings import EarthEngineSettings, limits_of
-from tasks.imagery.rooms import Opening, Room
+from tasks.imagery.registry import Opening, Room
 
 if TYPE_CHECKING:
     from tasks.imagery.assets import Asset

@@ -3,7 +3,7 @@
 from math import ceil
 
 from tasks.imagery.earthengine.settings import EarthEngineSettings
-from tasks.imagery.rooms import Cost
+from tasks.imagery.registry import Cost
 from tasks.places.capacity import CANDIDATES_PER_SAMPLE
 from tasks.spec import CorpusSpec
 

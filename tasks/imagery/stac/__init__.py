@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tasks.imagery.rooms import Opening, Room
+from tasks.imagery.registry import Opening, Room
 from tasks.imagery.stac.cost import cost, limits
 from tasks.imagery.stac.settings import StacSettings
 from tasks.spec import PlatformItem

@@ -7,7 +7,7 @@ from typing import Any
 from pystac import Item, ItemCollection
 
 from tasks.errors import CatalogueError
-from tasks.imagery.rooms import Bounds
+from tasks.imagery.registry import Bounds
 from tasks.imagery.stac.item_table import is_table, read_table
 from tasks.imagery.stac.items import Records, records_of_items
 from tasks.imagery.stac.refusals import UNREADABLE, short, without_query

@@ -1,7 +1,7 @@
 """What a sample costs from an archive, and the limits in force, before it is opened."""
 
 from tasks.imagery.bands import BANDS, POLARIZATIONS
-from tasks.imagery.rooms import Cost
+from tasks.imagery.registry import Cost
 from tasks.imagery.stac.settings import StacSettings
 from tasks.scenes.roles import roles_of, sensor_of
 from tasks.spec import CorpusSpec

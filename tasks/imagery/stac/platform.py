@@ -15,8 +15,8 @@ from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
+from tasks.imagery.registry import Bounds, Opening
 from tasks.imagery.retries import request
-from tasks.imagery.rooms import Bounds, Opening
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records

@@ -1,6 +1,7 @@
 """What failures mean: GDAL's words, HTTP's answers, and silence."""
 
 import re
+import socket
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import responses
@@ -90,12 +91,24 @@ def seconds_of(retry_after: str | None) -> float:
 
 def reason_of(error: BaseException) -> str:
     """The operating system's words for a failed connection: those of the libraries above it repeat the address."""
+    said = _of_system(error)
+    return str(said.strerror) if said else type(error).__name__
+
+
+def is_unknown_host(error: BaseException) -> bool:
+    """Whether the name service answered that there is no such host, which a name service out of reach cannot say."""
+    said = _of_system(error)
+    return isinstance(said, socket.gaierror) and said.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+def _of_system(error: BaseException) -> OSError | None:
+    """The operating system's error below those of the libraries."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.strerror:
-            return link.strerror
+            return link
         link = link.__cause__ or link.__context__
-    return type(error).__name__
+    return None
 
 
 def of_gdal(error: Exception, href: str) -> Exception:

@@ -8,7 +8,7 @@ from pystac_client import Client
 from pystac_client.exceptions import APIError
 
 from tasks.errors import CatalogueError
-from tasks.imagery.rooms import Bounds
+from tasks.imagery.registry import Bounds
 from tasks.imagery.stac.transport import ApiIO
 from tasks.notices import Say
 from tasks.scenes.roles import Rule

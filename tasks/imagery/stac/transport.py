@@ -8,7 +8,7 @@ import requests
 from pystac.stac_io import DefaultStacIO
 from pystac_client.stac_api_io import StacApiIO
 
-from tasks.errors import CatalogueError, PixelsError
+from tasks.errors import CatalogueError, PixelsError, PlatformUnreachable
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.retries import request
@@ -16,6 +16,7 @@ from tasks.imagery.stac.refusals import (
     CatalogueFailed,
     NoAnswer,
     asked_pause,
+    is_unknown_host,
     judge,
     reason_of,
     seconds_of,
@@ -63,6 +64,7 @@ class ApiIO(StacApiIO):
     def __init__(self, transport: Transport) -> None:
         super().__init__(max_retries=None)
         self._transport = transport
+        self._answered = False
 
     def request(
         self,
@@ -81,7 +83,14 @@ class ApiIO(StacApiIO):
             except requests.Timeout:
                 raise NoAnswer(f"no answer within {self._transport.deadline:g} s") from None
             except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+                if is_unknown_host(error) and not self._answered:
+                    # Most likely mistyped; a host that has answered before is waited for.
+                    raise PlatformUnreachable(
+                        f"{self._transport.platform}: {without_query(href)}: there is no such host. Correct the "
+                        "address in the spec, or see that this machine reaches its name service."
+                    ) from None
                 raise NoAnswer(reason_of(error)) from None
+            self._answered = True
             if answer.status_code >= 400:
                 pause = seconds_of(answer.headers.get("Retry-After"))
                 raise CatalogueFailed(href, answer.status_code, asked=pause)

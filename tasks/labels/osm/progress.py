@@ -1,11 +1,10 @@
 """How far the ingest of an extract is: by the bytes of its file."""
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.notices import NEXT
+from tasks.notices import NEXT, Listeners
 from tasks.shards.progress import duration
 
 
@@ -27,19 +26,10 @@ class IngestProgress:
         return f"{self.extract}: {self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB{left}"
 
 
-Listener = Callable[[IngestProgress], None]
+_listeners = Listeners[IngestProgress]()
 
-_listeners: list[Listener] = []
-
-
-@contextmanager
-def listening(listener: Listener) -> Generator[None]:
-    """Have `listener` called now and then while extracts are ingested in this process."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
+listening = _listeners.listening
+"""Has a function called now and then while extracts are ingested in this process."""
 
 
 def reporting(extract: str, *, every: float = NEXT / 10) -> Callable[[int, int], None]:
@@ -51,7 +41,6 @@ def reporting(extract: str, *, every: float = NEXT / 10) -> Callable[[int, int],
         now = time.monotonic()
         if now - last >= every or done >= total:
             last = now
-            for listener in _listeners:
-                listener(IngestProgress(extract=extract, done=done, total=total, elapsed=now - began))
+            _listeners.tell(IngestProgress(extract=extract, done=done, total=total, elapsed=now - began))
 
     return tell

@@ -19,7 +19,7 @@ from tasks.doctor.findings import Finding, without_secrets, wrong
 from tasks.doctor.limits import examine_limits
 from tasks.doctor.platforms import examine_platform, hurried
 from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError
-from tasks.imagery.rooms import Opening, Room, room_of, rooms
+from tasks.imagery.registry import Opening, Room, room_of, rooms
 from tasks.places.draws import Draws
 from tasks.places.opening import open_places
 from tasks.scenes.roles import DAY, rule_of

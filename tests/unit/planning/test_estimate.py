@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import PlacesError
-from tasks.imagery.rooms import platform_settings, room_of
+from tasks.imagery.registry import platform_settings, room_of
 from tasks.imagery.stac.settings import StacSettings
 from tasks.places.draws import ListedPlaces, draw_region
 from tasks.places.opening import open_places

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.imagery.rooms import room_of
+from tasks.imagery.registry import room_of
 from tasks.spec import CorpusSpec
 
 ROOM = room_of("descarteslabs")
@@ -37,7 +37,7 @@ def test_the_limits_are_told_in_words() -> None:
 
 def test_neither_asks_for_the_client() -> None:
     code = (
-        "import sys; from tasks.imagery.rooms import room_of; room = room_of('descarteslabs'); "
+        "import sys; from tasks.imagery.registry import room_of; room = room_of('descarteslabs'); "
         "room.limits(room.settings()); print('earthdaily' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

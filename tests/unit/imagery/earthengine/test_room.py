@@ -7,7 +7,7 @@ import pytest
 
 from tasks.errors import SettingsError
 from tasks.imagery.earthengine import ROOM, EarthEngineSettings
-from tasks.imagery.rooms import room_of
+from tasks.imagery.registry import room_of
 from tasks.settings import load, variable_of
 from tasks.spec import CorpusSpec, PlatformItem
 
@@ -26,7 +26,7 @@ def test_it_is_found_by_its_name() -> None:
 
 def test_nothing_of_the_client_is_imported_for_it() -> None:
     told = (
-        "import sys; from tasks.imagery.rooms import room_of; room = room_of('earthengine'); "
+        "import sys; from tasks.imagery.registry import room_of; room = room_of('earthengine'); "
         "room.limits(room.settings()); "
         "print([name for name in ('ee', 'google.auth', 'googleapiclient', 'httplib2') if name in sys.modules])"
     )
@@ -36,7 +36,7 @@ def test_nothing_of_the_client_is_imported_for_it() -> None:
 
 def test_without_its_client_it_says_what_to_install() -> None:
     told = (
-        "import sys; sys.modules['ee'] = None; from tasks.imagery.rooms import Opening, room_of; "
+        "import sys; sys.modules['ee'] = None; from tasks.imagery.registry import Opening, room_of; "
         "from tasks.spec import PlatformItem; from tasks.scenes.roles import Rule; room = room_of('earthengine'); "
         "item = PlatformItem(kind='earthengine', name='earthengine'); rule = Rule(window=(0, 1), roles={}); "
         "room.open(Opening(item=item, rule=rule, bounds=(0, 0, 1, 1)), room.settings())"

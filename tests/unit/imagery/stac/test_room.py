@@ -7,7 +7,7 @@ import pytest
 
 from tasks.errors import SettingsError, SpecError
 from tasks.imagery.bands import BANDS
-from tasks.imagery.rooms import open_platforms, platform_settings, room_of
+from tasks.imagery.registry import open_platforms, platform_settings, room_of
 from tasks.imagery.stac import StacSettings
 from tasks.settings import load
 from tasks.spec import CorpusSpec

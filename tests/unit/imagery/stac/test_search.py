@@ -16,7 +16,7 @@ import pytest
 from tasks import notices
 from tasks.errors import CatalogueError, CredentialsError, PixelsError, PlatformUnreachable, SceneUnavailable
 from tasks.imagery.platform import Traffic
-from tasks.imagery.rooms import Bounds
+from tasks.imagery.registry import Bounds
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.pixels import read_onto

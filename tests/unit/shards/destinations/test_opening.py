@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import CredentialsError, SettingsError, SpecError
-from tasks.imagery.rooms import refuse_unknown_settings
+from tasks.imagery.registry import refuse_unknown_settings
 from tasks.shards import destinations
 from tasks.shards.destinations import STORE_SETTINGS, open_destination
 
