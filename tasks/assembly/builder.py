@@ -48,8 +48,13 @@ class Builder:
             shards=self.places.shards(self.spec.size),
             capacity=self.places.capacity,
             bands={platform.name: platform.bands for platform in self.platforms},
-            layers={layer.name: LayerDescription(arrays=layer.arrays, facts=layer.describe()) for layer in self.layers},
+            layers=self.layer_descriptions,
         )
+
+    @cached_property
+    def layer_descriptions(self) -> dict[str, LayerDescription]:
+        """What a corpus says of its layers, by name."""
+        return {layer.name: LayerDescription(arrays=layer.arrays, facts=layer.describe()) for layer in self.layers}
 
     @cached_property
     def kinds(self) -> dict[str, ArrayKind]:

@@ -1,15 +1,31 @@
 """Laying layers beside the pixels of a shard, before the pixels are fetched: no fetch is wasted on a label's fault."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import Candidate
+from tasks.errors import LabelsError
 from tasks.labels.layer import Layer
+from tasks.shards.description import layer_contradictions, read_description
 from tasks.shards.rows import Sample, patches_of
+
+
+@lru_cache(maxsize=4)
+def refuse_other_sources(builder: Builder) -> None:
+    """See that the corpus, where it is described, is labelled from these sources: a worker may have another file.
+
+    Raises LabelsError: it is not; tells the differences. DestinationError, CorpusError.
+    """
+    for destination in builder.destinations if builder.layers else ():
+        held = read_description(destination)
+        if held and (told := layer_contradictions(held, builder.layer_descriptions)):
+            raise LabelsError(f"{destination.location}: {'; '.join(told)}. Restore the source on this machine.")
 
 
 class Laying:

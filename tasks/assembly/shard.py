@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
+from tasks.assembly.layers import refuse_other_sources
 from tasks.shards.commits import Commit, StoredObject, read_commit
 from tasks.shards.copying import copy_missing
 from tasks.shards.encoding import encode_shard
@@ -56,6 +57,7 @@ class _Run:
     def build(self) -> ShardReport:
         """Make the shard from what the platforms hold."""
         builder, shard = self.builder, self.shard
+        refuse_other_sources(builder)
         filling = Filling(builder=builder, shard=shard, traffic=self.traffic, clock=self.clock)
         self.notes = filling.notes
         arrays = filling.fill()

@@ -39,6 +39,10 @@ Translate = Callable[[NDArray[Any]], NDArray[Any]]
 """Source pixels (band, rows, columns) as they are wanted, same shape; raises ValueError at the first that is wrong."""
 
 
+Extent = tuple[float, float, float, float]
+"""The least column and row, and the greatest; NaN where one of them is."""
+
+
 class WrongValue(Exception):
     """A value that a source must not hold: the value, its position in the pixels that were looked at, and the words."""
 
@@ -96,14 +100,16 @@ class RasterSource:
         PixelsError, PlatformUnreachable: its server fails, or does not answer.
         """
         columns, rows = self._positions(patch)
-        if self._inside(columns, rows):
-            return self._taken(columns, rows, translate).astype(dtype, copy=False)
+        extent = _extent(columns, rows)
+        if extent[0] >= 0 and extent[1] >= 0 and extent[2] < self.width and extent[3] < self.height:
+            return self._taken(columns, rows, extent, translate).astype(dtype, copy=False)
         result = np.full((len(self.indexes), *patch.shape), fill, dtype)
         for turn in self._turns():
             across = columns + turn
             inside = (across >= 0) & (across < self.width) & (rows >= 0) & (rows < self.height)
             if inside.any():
-                result[:, inside] = self._taken(across[inside], rows[inside], translate)
+                x, y = across[inside], rows[inside]
+                result[:, inside] = self._taken(x, y, _extent(x, y), translate)
         return result
 
     def covers(self, patches: Patches) -> NDArray[np.bool_]:
@@ -159,16 +165,11 @@ class RasterSource:
             found = self._transformers[epsg] = Transformer.from_crs(epsg, self.crs, always_xy=True)
         return found
 
-    def _inside(self, columns: NDArray[Any], rows: NDArray[Any]) -> bool:
-        """Whether all positions are in the raster."""
-        across = bool(columns.min() >= 0 and columns.max() < self.width)
-        return across and bool(rows.min() >= 0 and rows.max() < self.height)
-
-    def _taken(self, columns: NDArray[Any], rows: NDArray[Any], translate: Translate) -> NDArray[Any]:
-        """Translated pixels at positions within the raster: (band, *positions)."""
+    def _taken(self, columns: NDArray[Any], rows: NDArray[Any], extent: Extent, translate: Translate) -> NDArray[Any]:
+        """Translated pixels at positions within the raster, which have that extent: (band, *positions)."""
+        left, top, right, bottom = map(int, extent)
+        height, width = bottom - top + 1, right - left + 1
         x, y = columns.astype(np.int32), rows.astype(np.int32)
-        left, top = int(x.min()), int(y.min())
-        height, width = int(y.max()) - top + 1, int(x.max()) - left + 1
         block = translate_at(self, translate, self._pixels(left, top, height, width), left, top)
         y -= top
         y *= width
@@ -222,6 +223,10 @@ class RasterSource:
             pixel *= units
         if pixel < FINEST:
             raise SpecError(finer_message(f"{self.key}: {self.location}", pixel))
+
+
+def _extent(columns: NDArray[Any], rows: NDArray[Any]) -> Extent:
+    return float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max())
 
 
 def finer_message(what: str, pixel: float) -> str:

@@ -193,6 +193,14 @@ def test_a_layer_other_than_the_one_the_corpus_was_built_with_is_refused(tmp_pat
         described(other)
 
 
+def test_a_worker_with_another_source_builds_nothing(tmp_path: Path) -> None:
+    described(made_up_builder(tmp_path, MadeUp(), layers=(Chequer(side=50),)))
+    platform = MadeUp()
+    with pytest.raises(LabelsError, match=r"chequer: side: the corpus has 50, the spec gives 40\. Restore"):
+        make_shard(made_up_builder(tmp_path, platform, layers=(Chequer(side=40),)), 1)
+    assert not platform.asked
+
+
 def test_the_chequer_itself_is_a_function_of_the_coordinates() -> None:
     patch = Patch(epsg=EPSG, xmin=LEFT, ymax=TOP, pixels=16)
     patches = Patches(epsg=np.array([EPSG]), xmin=np.array([patch.xmin]), ymax=np.array([patch.ymax]), pixels=16)
