@@ -17,6 +17,7 @@ from tasks.errors import (
     DeepSentinelError,
     DestinationError,
     DestinationUnreachable,
+    LabelsError,
     PlatformUnreachable,
     SettingsError,
 )
@@ -100,7 +101,10 @@ def _missing(spec: CorpusSpec, still: int, shards: int, errors: dict[int, BaseEx
     exhausted = sum(isinstance(error, CandidatesExhausted) for error in errors.values())
     if exhausted:
         lines.append(f"{exhausted} shards have no candidates left: building again fails the same way.")
-    if still > exhausted:
+    unlabelled = sum(isinstance(error, LabelsError) for error in errors.values())
+    if unlabelled:
+        lines.append(f"{unlabelled} shards cannot be labelled until the source of their labels is corrected.")
+    if still > exhausted + unlabelled:
         lines.append("The same command builds what is missing; what is done stays.")
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """What `deepsentinel status` shows."""
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, LabelsError
 from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.survey import Survey, survey
@@ -35,9 +35,12 @@ def show_status(corpus: str) -> None:
         print(f"... and {len(failed) - _SHOWN} more failed")
     if found.missing:
         permanent = sum(failure.permanent for failure in failed.values())
-        remedies = (
-            [f"{permanent} of them have no candidates left, which only another spec changes"] if permanent else []
-        )
+        unlabelled = sum(failure.kind == LabelsError.__name__ for failure in failed.values())
+        remedies: list[str] = []
+        if exhausted := permanent - unlabelled:
+            remedies.append(f"{exhausted} of them have no candidates left, which only another spec changes")
+        if unlabelled:
+            remedies.append(f"{unlabelled} of them cannot be labelled until the source of their labels is corrected")
         if found.missing > permanent:
             remedies.append("build again to make the others" if permanent else "build again to make them")
         raise CorpusError(f"{found.missing} of {description.shards} shards are not there; {'; '.join(remedies)}.")

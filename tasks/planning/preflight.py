@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from tasks.assembly.builder import Builder, open_builder
 from tasks.errors import DamagedDescription, SpecError
-from tasks.planning.coverage import refuse_uncovered
+from tasks.planning.coverage import refuse_unlabelled
 from tasks.planning.feasibility import refuse_hopeless
 from tasks.shards.commits import committed_shards
 from tasks.shards.description import Description, foreign, read_description, reconcile
@@ -40,7 +40,8 @@ def preflight(builder: Builder) -> Preflight:
     """Probe destinations, compare the spec with what they hold, and see that something pairs.
 
     Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds, or
-    one holds something else; LabelsError: a layer leaves places out; CorpusError: nothing pairs; what platforms raise.
+    one holds something else, or labels leave places out; LabelsError: they cannot be laid; CorpusError: nothing pairs;
+    what platforms raise.
     """
     # All of them are looked at: what is wrong with one is told before a shard is built for another.
     for destination in builder.destinations:
@@ -61,7 +62,7 @@ def preflight(builder: Builder) -> Preflight:
     done = {shard for shard in everywhere(builder.destinations) if shard < wanted.shards}
     missing = wanted.shards - len(done)
     if missing:
-        refuse_uncovered(builder, wanted.shards)
+        refuse_unlabelled(builder.spec, builder.places, builder.layers, wanted.shards)
         refuse_hopeless(builder, wanted.shards)
     return Preflight(
         description=wanted, missing=missing, finished=not missing and _is_described_and_released(builder, wanted)

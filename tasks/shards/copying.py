@@ -8,6 +8,7 @@ from tasks.errors import SpecError
 from tasks.shards.commits import StoredObject, committed_shards, parse_commit
 from tasks.shards.description import describe_everywhere, foreign, need_description, read_description, reconcile
 from tasks.shards.destinations import Destination, Stored
+from tasks.shards.extracts import copy_extracts
 from tasks.shards.layout import RELEASE, commit_object
 from tasks.shards.writing import put_checked, write_everywhere
 
@@ -30,7 +31,7 @@ class Copied:
 
 
 def copy_corpus(source: Destination, target: Destination, progress: Callable[[int], None]) -> Copied:
-    """Copy what the target lacks of a corpus, every object verified before and after.
+    """Copy what the target lacks of a corpus, OpenStreetMap's extracts too, every object verified before and after.
 
     `progress` is told how many shards the target has. What is there stays, so that the same call goes on where
     another was interrupted.
@@ -62,6 +63,7 @@ def copy_corpus(source: Destination, target: Destination, progress: Callable[[in
         finally:
             for one in copying:
                 one.cancel()
+    copy_extracts(source, target)
     for name in source.names(RELEASE):
         _copy_object(source, target, f"{RELEASE}/{name}")
     copied = len(wanting) - len(damaged)

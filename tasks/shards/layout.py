@@ -20,6 +20,8 @@ PAIRING = f"{RELEASE}/pairing.json"
 COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
 """Folders with an object a shard."""
 
+LABELS = "labels"
+"""Group of the arrays of layers."""
 
 OSM = "osm"
 """Folder of what OpenStreetMap's extracts hold of the corpus' places: made before the corpus is."""

@@ -7,7 +7,8 @@ from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_c
 from tasks.shards.copying import copy_shard
 from tasks.shards.description import Description, describe_everywhere
 from tasks.shards.destinations import Destination, Stored
-from tasks.shards.layout import commit_object
+from tasks.shards.extracts import copy_extracts, extract_faults
+from tasks.shards.layout import OSM, commit_object
 from tasks.shards.verification import Fault, shard_objects
 from tasks.shards.writing import put_checked
 
@@ -47,6 +48,11 @@ def repair(
         lacking = committed_shards(other) - committed_shards(destination) - set(withdrawn)
         wanting = sorted(shard for shard in lacking if shard < description.shards)
         copied += [shard for shard in wanting if copy_shard(other, destination, shard) is not None]
+    if extracts := [fault.path for fault in found if fault.path.startswith(f"{OSM}/")]:
+        for other in others:
+            copy_extracts(other, destination)
+        left = {path for path, _ in extract_faults(destination, description, finished=False)}
+        restored += [path for path in extracts if path not in left]
     describe_everywhere([destination], description)
     restored += [fault.path for fault in found if fault.shard is None and fault.path in known]
     return Repair(withdrawn=tuple(withdrawn), restored=tuple(restored), copied=tuple(copied))

@@ -17,6 +17,7 @@ from tasks.errors import (
     DeepSentinelError,
     DestinationError,
     DestinationUnreachable,
+    LabelsError,
 )
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import RUNS, run_object, shard_of, to_json
@@ -143,7 +144,7 @@ def _told(error: Exception) -> dict[str, str | bool]:
     told: dict[str, str | bool] = {
         "kind": type(error).__name__,
         "message": str(error),
-        "permanent": isinstance(error, CandidatesExhausted),
+        "permanent": isinstance(error, CandidatesExhausted | LabelsError),
     }
     if not isinstance(error, DeepSentinelError):
         told["traceback"] = "".join(traceback.format_exception(error)[-12:])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
+from tasks.shards.extracts import extract_faults
 from tasks.shards.layout import commit_object, samples_object, shard_object
 from tasks.shards.survey import missing_shards, some_of
 
@@ -62,7 +63,8 @@ def verify_corpus(
 ) -> list[Fault]:
     """Verify what the coordinator writes, byte by byte, and every shard that has a commit record, in parallel.
 
-    `progress` is told how many shards have been looked at. Shards without a record are one fault together.
+    And what is there of the extracts that it is labelled from. `progress` is told how many shards have been looked at.
+    Shards without a record are one fault together.
     Raises DestinationError.
     """
     faults = list(_of_corpus(destination, description))
@@ -82,6 +84,8 @@ def verify_corpus(
         told = some_of(missing_shards(done, description.shards))
         problem = f"has no record of {missing} shards, which were never finished: {told}"
         faults.append(Fault(shard=None, path="commits", problem=problem))
+    for path, problem in extract_faults(destination, description, finished=not missing):
+        faults.append(Fault(shard=None, path=path, problem=problem))
     return faults
 
 
