@@ -9,6 +9,7 @@ from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import commit_object, samples_object, shard_object
 from tasks.shards.survey import missing_shards, some_of
+from tasks.shards.writing import look
 
 _AT_ONCE = 16
 """Shards looked at at once: of a store that is asked, nearly all of it is waiting."""
@@ -51,7 +52,7 @@ def verify_shard(destination: Destination, description: Description, shard: int,
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
         faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:
-        problem = _read(destination, description, commit, item) if deep else _ask(destination, item)
+        problem = _read(destination, description, commit, item) if deep else _difference(item, look(destination, item.path))
         if problem is not None:
             faults.append(Fault(shard=shard, path=item.path, problem=problem))
     return faults
@@ -92,15 +93,6 @@ def _of_corpus(destination: Destination, description: Description) -> Iterator[F
         if content != expected:
             problem = "is missing" if content is None else "is damaged: it is not what the corpus' description gives"
             yield Fault(shard=None, path=path, problem=problem)
-
-
-def _ask(destination: Destination, item: StoredObject) -> str | None:
-    """What is wrong with an object by what its destination says of it; None: nothing."""
-    stored = destination.stat(item.path)
-    if stored is not None and stored.crc32c is None and stored.md5 is None:
-        content = destination.get(item.path)
-        stored = None if content is None else Stored.of(content)
-    return _difference(item, stored)
 
 
 def _read(destination: Destination, description: Description, commit: Commit, item: StoredObject) -> str | None:
