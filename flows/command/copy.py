@@ -33,3 +33,8 @@ def copy_with_progress(corpus: str, to: str) -> None:
             f"{source.location}: {len(done.damaged)} shards are damaged and were not copied, the first is "
             f"{done.damaged[0]}. `deepsentinel verify --repair {source.location} {target.location}` mends what it can."
         )
+    if not done.release:
+        raise CorpusError(
+            f"{source.location}: files of its release are damaged and were not copied. Build again with the corpus' "
+            f"spec, which makes them anew; `deepsentinel verify {source.location}` names them."
+        )

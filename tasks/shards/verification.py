@@ -8,6 +8,7 @@ from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_c
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import commit_object, samples_object, shard_object
+from tasks.shards.release_files import verify_release
 from tasks.shards.survey import missing_shards, some_of
 from tasks.shards.writing import look
 
@@ -52,7 +53,10 @@ def verify_shard(destination: Destination, description: Description, shard: int,
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
         faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:
-        problem = _read(destination, description, commit, item) if deep else _difference(item, look(destination, item.path))
+        if deep:
+            problem = _read(destination, description, commit, item)
+        else:
+            problem = item.difference(look(destination, item.path))
         if problem is not None:
             faults.append(Fault(shard=shard, path=item.path, problem=problem))
     return faults
@@ -61,7 +65,7 @@ def verify_shard(destination: Destination, description: Description, shard: int,
 def verify_corpus(
     destination: Destination, description: Description, progress: Callable[[int], None], *, deep: bool = False
 ) -> list[Fault]:
-    """Verify what the coordinator writes, byte by byte, and every shard that has a commit record, in parallel.
+    """Verify what the coordinator writes, byte by byte, every shard that has a commit record, and the release.
 
     `progress` is told how many shards have been looked at. Shards without a record are one fault together.
     Raises DestinationError.
@@ -83,6 +87,7 @@ def verify_corpus(
         told = some_of(missing_shards(done, description.shards))
         problem = f"has no record of {missing} shards, which were never finished: {told}"
         faults.append(Fault(shard=None, path="commits", problem=problem))
+    faults += [Fault(shard=None, path=path, problem=told) for path, told in verify_release(destination, deep=deep)]
     return faults
 
 
@@ -101,14 +106,5 @@ def _read(destination: Destination, description: Description, commit: Commit, it
     from tasks.shards.decoding import undecodable
 
     content = destination.get(item.path)
-    problem = _difference(item, None if content is None else Stored.of(content))
+    problem = item.difference(None if content is None else Stored.of(content))
     return problem or undecodable(description, commit, item.path, content or b"")
-
-
-def _difference(item: StoredObject, stored: Stored | None) -> str | None:
-    if stored is None:
-        return "is missing"
-    if stored.size != item.size:
-        kind = "is short" if stored.size < item.size else "is too long"
-        return f"{kind}: {stored.size} bytes, {item.size} recorded"
-    return "is damaged: its checksum is not the recorded one" if item.differs(stored) else None

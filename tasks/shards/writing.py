@@ -69,7 +69,8 @@ def _compare(destination: Destination, commit: Commit, put: Set[str]) -> None:
     if record is None:
         raise CorpusError(f"{told} was withdrawn while it was written. Build again.")
     was = parse_commit(record, commit.shard)
-    if not isinstance(was, str) and any(_differs(destination, item) for item in was.objects if item.path in put):
+    mixed = () if isinstance(was, str) else (item for item in was.objects if item.path in put)
+    if any(item.difference(look(destination, item.path)) for item in mixed):
         destination.delete(path)
         raise CorpusError(
             f"{told} was committed with other content meanwhile, and is withdrawn because objects of both were mixed: "
@@ -80,11 +81,6 @@ def _compare(destination: Destination, commit: Commit, put: Set[str]) -> None:
         f"{told} is there already, but {why}: the platforms or the software differ from then. `deepsentinel verify "
         f"--repair {destination.location}` says which objects are whole, and withdraws the shard if they are not."
     )
-
-
-def _differs(destination: Destination, item: StoredObject) -> bool:
-    there = look(destination, item.path)
-    return there is None or item.differs(there)
 
 
 def put_checked(destination: Destination, item: StoredObject, content: bytes) -> None:
