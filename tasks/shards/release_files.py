@@ -104,23 +104,44 @@ def differing_shards(first: Destination, second: Destination) -> list[int]:
 def copy_release(source: Destination, target: Destination) -> bool:
     """Copy the files of a release and their record; says whether they are whole in the source, or there are none.
 
-    Of damaged files nothing is copied. Raises DestinationError; CorpusError: what was put came back different.
+    Of a damaged release nothing is copied. Raises DestinationError; CorpusError: what was put came back different.
     """
     record = source.get(RELEASE_RECORD)
-    if record is None:
-        return not source.names(RELEASE)
+    return not source.names(RELEASE) if record is None else _restored(target, record, [source])
+
+
+def restore_release(destination: Destination, others: Sequence[Destination]) -> bool:
+    """Restore the files of a release and their record from whichever copies have them; says whether they do.
+
+    Raises DestinationError; CorpusError: what was put came back different.
+    """
+    copies = [destination, *others]
+    records = dict.fromkeys(record for one in copies if (record := one.get(RELEASE_RECORD)) is not None)
+    return any(_restored(destination, record, copies) for record in records)
+
+
+def _restored(target: Destination, record: bytes, copies: Sequence[Destination]) -> bool:
+    """Have a release in `target`, each file from the first copy that has it whole; whether all are whole somewhere."""
     release = parse_release(record)
     if isinstance(release, str):
         return False
-    contents = {item: source.get(item.path) or b"" for item in release.files}
-    if any(item.difference(Stored.of(content)) for item, content in contents.items()):
+    contents = {item: _whole(copies, item) for item in release.files}
+    if None in contents.values():
         return False
     for item, content in contents.items():
-        if item.difference(look(target, item.path)):
+        if content is not None and item.difference(look(target, item.path)):
             target.delete(RELEASE_RECORD)
             put_checked(target, item, content)
     target.put(RELEASE_RECORD, record)
     return True
+
+
+def _whole(copies: Sequence[Destination], item: StoredObject) -> bytes | None:
+    for copy in copies:
+        content = copy.get(item.path)
+        if content is not None and not item.differs(Stored.of(content)):
+            return content
+    return None
 
 
 def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from tasks.shards.copying import copy_shard
 from tasks.shards.description import Description, describe_everywhere
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.layout import RELEASE, RELEASE_RECORD, commit_object
-from tasks.shards.release_files import copy_release
+from tasks.shards.release_files import restore_release
 from tasks.shards.verification import Fault, shard_objects
 from tasks.shards.writing import put_checked
 
@@ -53,7 +53,7 @@ def repair(
     describe_everywhere([destination], description)
     restored += [fault.path for fault in found if fault.shard is None and fault.path in known]
     of_release = [fault.path for fault in found if fault.path.startswith(f"{RELEASE}/")]
-    released = not of_release or any(copy_release(other, destination) for other in others if other.get(RELEASE_RECORD))
+    released = not of_release or restore_release(destination, others)
     if released:
         restored += of_release
     else:

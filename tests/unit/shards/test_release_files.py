@@ -119,6 +119,16 @@ def test_a_damaged_record_is_restored_from_the_other_copy(
     assert files(first) == files(second)
 
 
+def test_a_record_and_a_file_may_come_from_different_copies(copies: tuple[LocalFolder, LocalFolder]) -> None:
+    first, second = copies
+    before = files(first)
+    first.put(RELEASE_RECORD, b"{}")
+    second.put("release/preview.png", b"damaged")
+    assert not mended(first, second).unreleased
+    assert not mended(second, first).unreleased
+    assert files(first) == files(second) == before
+
+
 def test_what_no_copy_has_whole_is_withdrawn_so_that_the_next_build_makes_it(
     copies: tuple[LocalFolder, LocalFolder],
 ) -> None:
