@@ -2,7 +2,7 @@
 
 import time
 
-from flows.command.terminal import bar
+from flows.command.terminal import counting
 from tasks.errors import CorpusError, SpecError
 from tasks.shards.commits import committed_shards, corpus_digest
 from tasks.shards.copying import copy_corpus
@@ -21,7 +21,7 @@ def copy_with_progress(corpus: str, to: str) -> None:
         raise SpecError(f"{target.location}: is where the corpus lies. Name another place to copy it to.")
     name = need_description(source).name
     began = time.monotonic()
-    with bar(f"copy {name}", len(committed_shards(source))) as (advance, _):
+    with counting(f"copy {name}", len(committed_shards(source))) as advance:
         done = copy_corpus(source, target, advance)
     seconds = time.monotonic() - began
     print(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flows.command.terminal import bar
+from flows.command.terminal import counting
 from tasks.errors import CorpusError, SpecError
 from tasks.shards.commits import committed_shards, corpus_digest
 from tasks.shards.description import Description, need_description
@@ -53,7 +53,7 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
 
 
 def _verify(destination: Destination, description: Description, deep: bool) -> list[Fault]:
-    with bar(f"verify {destination.location}", len(committed_shards(destination))) as (advance, _):
+    with counting(f"verify {destination.location}", len(committed_shards(destination))) as advance:
         found = verify_corpus(destination, description, advance, deep=deep)
     _tell(destination, found)
     if not found:
