@@ -20,9 +20,10 @@ from tasks.errors import (
     SettingsError,
 )
 from tasks.prepare_corpus import prepare_corpus
+from tasks.read_block import read_block
 from tasks.settings import load_settings
 from tasks.shards.commits import read_commits
-from tasks.shards.destinations import open_destination
+from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
 from tasks.shards.runs import ShardReport
 from tasks.shards.survey import without_pixels
@@ -44,6 +45,7 @@ _SHOWN = 5
 @flow(name="build-corpus", flow_run_name="build {spec.name}", task_runner=_RUNNER, persist_result=False)
 def build_corpus(spec: CorpusSpec) -> State[None]:
     """Build what a corpus lacks; the same call resumes and grows it. Ends `Failed` if shards are missing."""
+    read_blocks_with(read_block)
     logger = get_run_logger()
     # Errors in spec, places, catalogues and destinations come out here, before any pixel is fetched.
     description = prepare_corpus(spec).description

@@ -14,6 +14,11 @@ from typing import Any
 import fsspec
 import pytest
 import xarray
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentCreate
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.sorting import FlowRunSort
 
 from tasks.assembly.shard import make_shard
 from tasks.planning.preflight import open_to_build, preflight
@@ -28,7 +33,7 @@ from tasks.spec import load_spec
 from tasks.write_release import write_release
 from tests.integration.conftest import Clouds, Command, Ended, tree, written_spec
 from tests.servers.store_proxy import Fault
-from tests.servers.stores import BUCKET, connection_string
+from tests.servers.stores import BUCKET, KEY, connection_string
 
 pytestmark = pytest.mark.usefixtures("prefect_here")
 
@@ -294,6 +299,49 @@ def test_a_corpus_of_a_newer_version_is_refused(
         assert ended.code == 1
         assert "has layout 99" in ended.output
         assert "starting Prefect" not in ended.output
+
+
+def test_logins_may_be_kept_in_blocks_of_prefect(
+    here: Run,
+    write_spec: Spec,
+    clouds: Clouds,
+    two: tuple[str, str],
+    undisturbed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    location = two[1]
+    monkeypatch.delenv("DEEPSENTINEL_AZURE_CONNECTION_STRING")
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_BLOCK", "azure-blob-storage-credentials/corpora")
+    ended = here("status", location)
+    assert ended.code == 1
+    assert "Prefect has no such block" in ended.output
+
+    # As Prefect's UI makes it; the package that defines its type is not installed.
+    with get_client(sync_client=True) as client:
+        kind = client.read_block_type_by_slug("azure-blob-storage-credentials")
+        schema = client.get_most_recent_block_schema_for_block_type(kind.id)
+        assert schema is not None
+        block = BlockDocumentCreate(
+            name="corpora", data={"connection_string": connection_string(clouds.az.url)}, block_type_id=kind.id,
+            block_schema_id=schema.id,
+        )  # fmt: skip
+        client.create_block_document(block)
+        ended = here("build", write_spec(**to(location)))
+        assert ended.code == 0, ended.output
+        assert here("status", location).code == 0
+        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
+    told = [ended.output, str(run.parameters), *(log.message for log in logs)]
+    stored = [open_destination(location).get(f"runs/shard-{shard:05d}.json") or b"" for shard in range(4)]
+    assert not [text for text in (*told, *map(str, stored)) if KEY in text]
+    assert cloud_tree(clouds, location) == tree(undisturbed)
+
+    Secret(value={"account_name": "x"}).save("other", overwrite=True)
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_BLOCK", "secret/other")
+    monkeypatch.setenv("DEEPSENTINEL_GCS_BLOCK", "secret/other")
+    ended = here("status", two[0])
+    assert ended.code == 1
+    assert "DEEPSENTINEL_GCS_BLOCK=secret/other: holds no login to this store. Expected gcp-credentials" in ended.output
 
 
 def test_builds_killed_during_their_uploads_go_on_to_the_same_bytes(

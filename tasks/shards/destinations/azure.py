@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
 _ONE_PUT = 4000 << 20
 """Bytes up to which an object is sent as one: Put Blob takes 5,000 MiB; pieces would be 4 MB each."""
 
-_ACCOUNT, _CONNECTION, _SAS = (
-    variable_of(AzureSettings, field) for field in ("account_name", "connection_string", "sas_token")
+_ACCOUNT, _CONNECTION, _SAS, _BLOCK = (
+    variable_of(AzureSettings, field) for field in ("account_name", "connection_string", "sas_token", "block")
 )
+
+# What it says of logins that are not there stands in the error too, and fills a screen.
+logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
 
 _LOGIN = ("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation")
 
@@ -84,7 +88,7 @@ class AzureContainer:
     kind = "container"
     to_log_in = (
         f"Set {_CONNECTION}, or {_ACCOUNT} together with {_SAS} (one that has not expired, with the rights to read, "
-        "write, list and delete), or log in with `az login`"
+        f"write, list and delete), or {_BLOCK}, or log in with `az login`"
     )
 
     def __init__(self, name: str, settings: AzureSettings) -> None:

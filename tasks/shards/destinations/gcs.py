@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 _AT_MOST = 20
 """Deadlines that one attempt may last in all: an upload of 200 MB sends for long before there is an answer."""
 
-_KEY_FILE, _ANONYMOUS = (variable_of(GcsSettings, field) for field in ("key_file", "anonymous"))
+_KEY_FILE, _KEY, _BLOCK, _ANONYMOUS = (
+    variable_of(GcsSettings, field) for field in ("key_file", "key", "block", "anonymous")
+)
 
 
 class _AskingOnce(GCSFileSystem):
@@ -39,8 +42,8 @@ class GcsBucket:
 
     kind = "bucket"
     to_log_in = (
-        f"Run `gcloud auth application-default login`, or set {_KEY_FILE} to the key file of a service account, or "
-        f"{_ANONYMOUS}=true for a public bucket"
+        f"Run `gcloud auth application-default login`, or set {_KEY_FILE} to the key file of a service account or "
+        f"{_BLOCK} to the Prefect block that holds it, or {_ANONYMOUS}=true for a public bucket"
     )
 
     def __init__(self, name: str, settings: GcsSettings) -> None:
@@ -109,9 +112,11 @@ class GcsBucket:
     def _open(self, kind: type[GCSFileSystem]) -> GCSFileSystem:
         settings = self._settings
         anonymous = settings.anonymous or bool(os.environ.get("STORAGE_EMULATOR_HOST"))
-        login = str(settings.key_file) if settings.key_file else "anon" if anonymous else "google_default"
+        login: Any = str(settings.key_file) if settings.key_file else "anon" if anonymous else "google_default"
         if settings.key_file and not settings.key_file.is_file():
             raise CredentialsError(f"{_KEY_FILE}={login}: there is no such file. {self.to_log_in}.")
+        if settings.key:
+            login = self._parsed(settings.key.get_secret_value())
         try:
             return kind(
                 token=login,
@@ -122,7 +127,16 @@ class GcsBucket:
                 ),
             )
         except (google.auth.exceptions.GoogleAuthError, KeyError, ValueError, OSError) as error:
+            if settings.key or settings.key_file:  # the words of an error may quote the key
+                what = _KEY if settings.key else f"{_KEY_FILE}={login}"
+                raise CredentialsError(f"{what}: is no key of a service account. {self.to_log_in}.") from None
             raise CredentialsError(f"gs://{self.name}: there is no login ({error}). {self.to_log_in}.") from None
+
+    def _parsed(self, key: str) -> Any:
+        with suppress(ValueError):
+            if isinstance(parsed := json.loads(key), dict):
+                return parsed
+        raise CredentialsError(f"{_KEY}: is no content of a key file. {self.to_log_in}.")
 
 
 def _stored(item: dict[str, Any]) -> Stored:
