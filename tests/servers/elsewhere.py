@@ -1,4 +1,4 @@
-"""What tests run in processes of their own: imports nothing that they do not need, which a spawned one would wait for."""
+"""What tests run in other processes: imports nothing that it does not need, which a spawned one would wait for."""
 
 import os
 from typing import Any

@@ -1,5 +1,6 @@
 """Google Cloud Storage, through gcsfs."""
 
+import io
 import json
 import os
 from contextlib import suppress
@@ -101,10 +102,10 @@ class GcsBucket:
         return Trouble.REFUSED if isinstance(error, OSError | ValueError) else None
 
     def _upload(self, key: str, content: bytes, **condition: str) -> Stored:
-        """One request, whatever the size: the body as it is, without a copy of it inside another one."""
+        """One request, whatever the size: the body in parts, as it is: given at once, asyncio would copy it twice."""
         base = self._fs.base.replace("/storage/", "/upload/storage/")
         answer = self._fs.call(
-            "POST", f"{base}b/{self.name}/o", uploadType="media", name=key, data=content, json_out=True,
+            "POST", f"{base}b/{self.name}/o", uploadType="media", name=key, data=io.BytesIO(content), json_out=True,
             headers={"Content-Type": "application/octet-stream"}, **condition,
         )  # fmt: skip
         return _stored(answer)
