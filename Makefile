@@ -11,7 +11,7 @@ SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
 # compile.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN)/pytest
 
-.PHONY: help demo test quick check format docs bench clean
+.PHONY: help demo test quick check format docs picture bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -31,9 +31,12 @@ check: .venv/ready ## Run ruff and pyright
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright --project pyproject.toml
 
-docs: .venv/ready ## Write the reference of specs from the model's docstrings
+docs: .venv/ready ## Write the references of specs and of label classes
 	$(RUN)/python -m infra.docs.spec_reference
-	$(RUN)/python -m infra.docs.osm_classes
+	$(RUN)/python -m infra.docs.label_classes
+
+picture: .venv/ready ## Draw the README's picture from the corpus that `make demo` built
+	$(RUN)/python -m infra.docs.demo_picture
 
 format: .venv/ready ## Format the code
 	$(RUN)/ruff check --fix .

@@ -17,6 +17,7 @@ from tasks.errors import (
     DeepSentinelError,
     DestinationError,
     DestinationUnreachable,
+    LabelsError,
 )
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import RUNS, run_object, shard_of, to_json
@@ -112,9 +113,13 @@ class RunRecord(_Part):
     error: Failure | None = None
 
 
-def read_runs(destination: Destination) -> dict[int, RunRecord]:
-    """Run records by shard, read in parallel; one that cannot be understood is left out."""
-    shards = [shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None]
+def recorded_runs(destination: Destination) -> list[int]:
+    """Shards that somebody has tried to build, in order. One listing."""
+    return sorted(shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None)
+
+
+def read_runs(destination: Destination, shards: Sequence[int]) -> dict[int, RunRecord]:
+    """Run records by shard, read in parallel; one that is absent or cannot be understood is left out."""
     runs: dict[int, RunRecord] = {}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs") as threads:
         contents = threads.map(lambda shard: destination.get(run_object(shard)), shards)
@@ -143,7 +148,7 @@ def _told(error: Exception) -> dict[str, str | bool]:
     told: dict[str, str | bool] = {
         "kind": type(error).__name__,
         "message": str(error),
-        "permanent": isinstance(error, CandidatesExhausted),
+        "permanent": isinstance(error, CandidatesExhausted | LabelsError),
     }
     if not isinstance(error, DeepSentinelError):
         told["traceback"] = "".join(traceback.format_exception(error)[-12:])

@@ -42,7 +42,7 @@ def test_objects_a_cpu_second(tmp_path: Path) -> None:
     megabytes = EXTRACT.stat().st_size / 1e6
     print(
         f"\n{counts.objects / cpu:,.0f} filtered objects a CPU-s, {megabytes / cpu:.2f} MB a CPU-s, {found:,} features;"
-        f" Europe (30 GB): {30_000 / megabytes * cpu / 3600:.1f} CPU-h, its index {30e9 / 7.6 * 16 / 1e9:.0f} GB on disk"
+        f" Europe (30 GB): {30_000 / megabytes * cpu / 3600:.1f} CPU-h, its index {30e9 / 7.6 * 16 / 1e9:.0f} GB"
     )
 
 

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tasks.assembly.builder import close_builders
+from tasks.labels.corine import ASSET as CORINE
 from tasks.scenes.reasons import Reason
+from tasks.shards.description import need_description
+from tasks.shards.destinations import open_destination
 from tests.integration.conftest import Command, Ended, tree
 from tests.integration.platforms_world import (
     REGIONS,
@@ -29,6 +34,7 @@ from tests.integration.platforms_world import (
     world_of,
     write,
 )
+from tests.servers.assets import Raster
 from tests.servers.both import Both, serving_both
 from tests.servers.world import L2A, World
 
@@ -116,6 +122,26 @@ def traffic(corpus: Path, platform: str) -> Counter[str]:
 
 
 class TestOneCorpus:
+    def test_its_labels_come_from_earth_engine_alone_whichever_is_first(
+        self, both: Both, worlds: dict[str, World], tmp_path: Path
+    ) -> None:
+        codes = np.full((5_000, 5_000), 312, "i2")
+        clc = Raster(id=CORINE, bands={"landcover": codes}, left=4_200_000, top=2_700_000, pixel=100)
+        both.earthengine.world.assets[CORINE] = clc
+        held: list[Any] = []
+        for platforms in (BOTH, BOTH[::-1]):
+            build(spec_over(
+                tmp_path, size=12, labels=["corine"], platforms=platforms,
+                destinations=[str(tmp_path / "-".join(platforms))],
+            ))  # fmt: skip
+            corpus = tmp_path / "-".join(platforms)
+            (layer,) = need_description(open_destination(str(corpus))).layers
+            assert layer == "corine"
+            held.append(xarray.open_zarr(corpus, group="labels").corine.values)
+            assert (rows_of(corpus)["corine_312"] == 1).all()
+            assert sorted(path.name for path in corpus.glob("*/corine")) == ["corine"]
+        assert all((one == 24).all() for one in held)
+
     @pytest.mark.parametrize("region", REGIONS)
     def test_holds_the_same_acquisitions_of_both_to_the_last_pixel(
         self, worlds: dict[str, World], region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

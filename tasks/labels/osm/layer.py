@@ -51,7 +51,7 @@ class OsmLayer:
     """Of a patch's side."""
 
     name: str = "osm"
-    platform: str | None = None
+    overlay: None = None
     columns: Mapping[str, str] = field(default_factory=lambda: {_COUNT: "Int64", _COVERAGE: "Float64"})
 
     @property
