@@ -48,7 +48,7 @@ class_index(labels.osm_polygon[0].values, load_scheme().polygon)  # (y, x), 0 = 
 ```
 
 - **Polygons** hold the centres of their pixels, with holes, by the even-odd rule. Closed ways and multipolygons are
-  areas; a closed way with a tag of a line, or one of `linear` in the file, only with `area=yes`; one with `area=no` never.
+  areas; a closed way with a tag of a line, or one of `linear`, with `area=yes` only; one with `area=no` never.
 - **Lines** are as wide as the table says. Below 10 m they cover every pixel that they touch, else those whose centre
   lies within. **Points** are nodes, each the pixel that holds it.
 - **Never filled**, by none of their tags, are areas with `boundary=*` or `leisure=nature_reserve`: legal extents. No
