@@ -10,7 +10,6 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.build_shard import build_shard
-from tasks.draw_preview import draw_preview
 from tasks.errors import (
     CandidatesExhausted,
     CredentialsError,
@@ -22,15 +21,16 @@ from tasks.errors import (
     SettingsError,
 )
 from tasks.prepare_corpus import prepare_corpus
-from tasks.report_pairing import report_pairing
+from tasks.read_block import read_block
 from tasks.settings import load_settings
 from tasks.shards.commits import read_commits
-from tasks.shards.destinations import open_destination
+from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
 from tasks.shards.runs import ShardReport
 from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec
 from tasks.survey_corpus import survey_corpus
+from tasks.write_release import write_release
 
 _RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
 """What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""
@@ -46,6 +46,7 @@ _SHOWN = 5
 @flow(name="build-corpus", flow_run_name="build {spec.name}", task_runner=_RUNNER, persist_result=False)
 def build_corpus(spec: CorpusSpec) -> State[None]:
     """Build what a corpus lacks; the same call resumes and grows it. Ends `Failed` if shards are missing."""
+    read_blocks_with(read_block)
     logger = get_run_logger()
     # Errors in spec, places, catalogues and destinations come out here, before any pixel is fetched.
     description = prepare_corpus(spec).description
@@ -81,8 +82,7 @@ def build_corpus(spec: CorpusSpec) -> State[None]:
     if stop is not None:
         raise stop
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
-    draw_preview(spec.destinations)
-    report_pairing(spec.destinations)
+    write_release(spec.destinations)
     still = len(survey_corpus(spec.destinations, shards))
     if still:
         return Failed(message=_missing(spec, still, shards, errors))

@@ -6,6 +6,8 @@ from prefect import flow
 
 from tasks.ingest_extract import ingest_extract
 from tasks.labels.osm.ingest import Ingested
+from tasks.read_block import read_block
+from tasks.shards.destinations import read_blocks_with
 from tasks.spec import CorpusSpec
 
 
@@ -15,4 +17,5 @@ def ingest_osm(spec: CorpusSpec, paths: list[Path], shards: range | None = None)
 
     One at a time: the index of an extract's nodes is what bounds the memory.
     """
+    read_blocks_with(read_block)
     return [ingest_extract(spec, path, shards) for path in paths]

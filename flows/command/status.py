@@ -3,7 +3,7 @@
 from tasks.errors import CorpusError, LabelsError
 from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
-from tasks.shards.survey import Survey, survey
+from tasks.shards.survey import RECENT, Survey, survey
 
 _SHOWN = 10
 """Failed shards listed before the rest is only counted."""
@@ -14,6 +14,7 @@ def show_status(corpus: str) -> None:
     destination = open_destination(corpus)
     found = survey(destination)
     description, failed = found.description, found.failed
+    recent = f" in the last {RECENT} shards" if len(found.done) > RECENT else ""
     shards = f"{len(found.done)} of {description.shards} done, {found.missing - len(failed)} missing"
     rows = [
         ("corpus", description.name),
@@ -21,12 +22,12 @@ def show_status(corpus: str) -> None:
         ("samples", _samples(found)),
         ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
         ("gap", _gaps(found.pairing)),
-        ("rate", f"{found.samples_a_second:.2f} samples/s" if found.samples_a_second else "unknown"),
+        ("rate", f"{found.samples_a_second:.2f} samples/s{recent}" if found.samples_a_second else "unknown"),
         ("digest", f"sha256:{found.digest}" if found.done else "none yet"),
     ]
     for platform, counts in found.traffic.items():
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")
-        rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read"))
+        rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read{recent}"))
     for name, value in rows:
         print(f"{name:<{max(len(row[0]) for row in rows)}}  {value}")
     for shard, failure in list(failed.items())[:_SHOWN]:

@@ -6,10 +6,11 @@ from tasks.assembly.builder import Builder, open_builder
 from tasks.errors import DamagedDescription, SpecError
 from tasks.planning.coverage import refuse_unlabelled
 from tasks.planning.feasibility import refuse_hopeless
-from tasks.shards.commits import committed_shards
+from tasks.shards.commits import committed_shards, corpus_digest
 from tasks.shards.description import Description, foreign, read_description, reconcile
 from tasks.shards.destinations import open_destination
-from tasks.shards.layout import PAIRING, PREVIEW
+from tasks.shards.layout import RELEASE_RECORD
+from tasks.shards.release_files import Release, parse_release, verify_release
 from tasks.shards.writing import everywhere
 from tasks.spec import CorpusSpec
 
@@ -70,11 +71,21 @@ def preflight(builder: Builder) -> Preflight:
 
 
 def _is_described_and_released(builder: Builder, wanted: Description) -> bool:
-    return all(
+    described = all(
         destination.get(path) == content
         for destination in builder.destinations
         for path, content in wanted.objects().items()
-    ) and all(destination.get(path) is not None for destination in builder.destinations for path in (PREVIEW, PAIRING))
+    )
+    # A release that was made of fewer shards is one to make again.
+    releases = {destination.get(RELEASE_RECORD) for destination in builder.destinations}
+    release = parse_release(releases.pop() or b"")
+    return (
+        described
+        and not releases
+        and isinstance(release, Release)
+        and release.corpus == corpus_digest(builder.destinations[0])
+        and not any(problem for destination in builder.destinations for problem in verify_release(destination))
+    )
 
 
 def _at_least(wanted: Description, shards: int) -> Description:

@@ -185,10 +185,14 @@ def parse_description(content: bytes, where: str) -> Description | str:
 
 
 def need_description(destination: Destination) -> Description:
-    """What a corpus says of itself. Raises CorpusError: there is no corpus, or it is damaged."""
+    """What a corpus says of itself.
+
+    Raises CorpusError: there is no corpus, or it is damaged; DestinationError: nor is there a bucket.
+    """
     found = read_description(destination)
     if found is None:
-        raise CorpusError(f"{destination.location}: no corpus here ({CORPUS} is absent). Give the folder of one.")
+        destination.top()  # an object that is absent looks the same in a bucket that is
+        raise CorpusError(f"{destination.location}: no corpus here ({CORPUS} is absent). Give the place of one.")
     return found
 
 

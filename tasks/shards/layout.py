@@ -17,6 +17,12 @@ PREVIEW = f"{RELEASE}/preview.png"
 
 PAIRING = f"{RELEASE}/pairing.json"
 
+LEGEND = f"{RELEASE}/legend.json"
+"""Of a corpus with labels."""
+
+RELEASE_RECORD = f"{RELEASE}/files.json"
+"""Sizes and checksums of the others, written last."""
+
 COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
 """Folders with an object a shard."""
 

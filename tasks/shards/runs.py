@@ -113,9 +113,13 @@ class RunRecord(_Part):
     error: Failure | None = None
 
 
-def read_runs(destination: Destination) -> dict[int, RunRecord]:
-    """Run records by shard, read in parallel; one that cannot be understood is left out."""
-    shards = [shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None]
+def recorded_runs(destination: Destination) -> list[int]:
+    """Shards that somebody has tried to build, in order. One listing."""
+    return sorted(shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None)
+
+
+def read_runs(destination: Destination, shards: Sequence[int]) -> dict[int, RunRecord]:
+    """Run records by shard, read in parallel; one that is absent or cannot be understood is left out."""
     runs: dict[int, RunRecord] = {}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs") as threads:
         contents = threads.map(lambda shard: destination.get(run_object(shard)), shards)

@@ -197,9 +197,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def proxying(backend: tuple[str, int]) -> Iterator[Proxy]:
-    """A proxy on a free port of loopback."""
-    proxy = Proxy(backend)
+def proxying(backend: tuple[str, int] | Proxy) -> Iterator[Proxy]:
+    """A proxy in front of an emulator, or one of another kind, on a free port of loopback."""
+    proxy = backend if isinstance(backend, Proxy) else Proxy(backend)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -5,10 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tasks.report_pairing import report_pairing
 
 from tasks.errors import CorpusError
 from tasks.release.pairing_report import pairing_report
-from tasks.report_pairing import report_pairing
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.commits import Commit, RejectedCell
 from tasks.shards.destinations import LocalFolder

@@ -127,4 +127,4 @@ def test_a_value_that_is_named_goes_before_any_value() -> None:
 
 def test_the_tags_that_decide_are_kept() -> None:
     found = RULES.polygon(tags_of("building=church amenity=place_of_worship name=St").get, from_way=True)[1]
-    assert found == {"building": "church", "amenity": "place_of_worship"}
+    assert found == '{"amenity": "place_of_worship", "building": "church"}'
