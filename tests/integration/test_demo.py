@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +59,7 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(prefect_here: None, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(prefect_here: None, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The demo of a smaller country than the user's, all of which is in its samples: of lakes it has but three."""
     folder = tmp_path_factory.mktemp("labelled") / "demo"
     folder.mkdir()
@@ -83,7 +83,7 @@ def demo(prefect_here: None, archive: Path, tmp_path_factory: pytest.TempPathFac
         with pytest.raises(SystemExit) as ended:
             main()
         assert not ended.value.code, told.getvalue()
-        yield Demo(folder, told.getvalue())
+    return Demo(folder, told.getvalue())
 
 
 def test_the_demo_ingests_its_extract_builds_and_says_where_to_look(demo: Demo) -> None:

@@ -72,7 +72,7 @@ ASSETS = [
         Feature(shapely.box(10.30, 50.10, 10.35, 50.14), {"IUCN_CAT": "Ia"}),
         Feature(shapely.box(10.2, 50.0, 10.4, 50.2), {"IUCN_CAT": "V"}),
     ]),
-    Raster(id=HEIGHT, bands={"fine": some([1], 5), "a": some([1, 2], 100), "b": some([3], 100)}, **grid(100)),
+    Raster(id=HEIGHT, bands={"fine": some([1], 5), "a": some([1, 2], 100, "i2"), "b": some([3], 100)}, **grid(100)),
 ]  # fmt: skip
 
 
@@ -269,6 +269,16 @@ def test_a_class_that_nobody_listed_fails_the_shard_and_not_as_damage_that_passe
     builder = opened({"cover": {"earthengine": COVER, "values": [10, 80]}})
     describe_everywhere(builder.destinations, preflight(builder).description)
     with pytest.raises(LabelsError, match=r"has the value 50 in its band Map, which is no class of it. Add it"):
+        make_shard(builder, 0)
+
+
+def test_an_asset_that_is_gone_while_it_is_built_from_is_told_and_no_scene_is_blamed(
+    opened: Open, server: EarthEngineServer
+) -> None:
+    builder = opened("corine")
+    describe_everywhere(builder.destinations, preflight(builder).description)
+    server.faults.missing.add(CLC)
+    with pytest.raises(LabelsError, match=f"the label {CLC} is refused: Image.load: .* not found"):
         make_shard(builder, 0)
 
 

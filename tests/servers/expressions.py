@@ -142,7 +142,7 @@ def _load_collection(self: Interpreter, id: str) -> list[Any]:
 
 
 def _load_image(self: Interpreter, id: str) -> Image:
-    if isinstance(made := self.world.assets.get(id), Raster):
+    if isinstance(made := self.world.assets.get(id), Raster) and id not in self.missing:
         return _image_of(made)
     scene = self.world.by_id.get(id)
     if scene is None or id in self.missing:

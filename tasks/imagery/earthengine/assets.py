@@ -82,7 +82,8 @@ def _counts(asset: str) -> Any:
 
 def _values(asset: str, column: str) -> dict[str, int]:
     counted = data.computeValue(ee.FeatureCollection(asset).aggregate_histogram(column))
-    return {str(value): int(count) for value, count in counted.items()}
+    # Numbers come as 3 or 3.0, whatever the column's type.
+    return {str(value).removesuffix(".0"): int(count) for value, count in counted.items()}
 
 
 def _bands(told: Mapping[str, Any], where: str) -> tuple[AssetBand, ...]:

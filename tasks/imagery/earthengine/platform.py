@@ -7,7 +7,7 @@ import numpy as np
 from ee import data
 from numpy.typing import NDArray
 
-from tasks.errors import SceneUnavailable, SpecError
+from tasks.errors import LabelsError, SceneUnavailable, SpecError
 from tasks.imagery.assets import Overlay
 from tasks.imagery.bands import BANDS, array_path
 from tasks.imagery.earthengine.catalogue import Questions, look_up
@@ -112,6 +112,9 @@ class EarthEngine:
                     f"earthengine: pixels of {scenes}",
                 )
             except Refused as refusal:
+                for overlay in self._overlays:
+                    if overlay.asset in str(refusal):  # every other sample would be refused the same way
+                        raise LabelsError(f"earthengine: the label {overlay.asset} is refused: {refusal}") from None
                 raise SceneUnavailable(Reason.REFUSED, scenes, f"earthengine: {refusal}") from None
 
     def _part(self, role: str, acquisition: Acquisition) -> Part:
