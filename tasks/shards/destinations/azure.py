@@ -149,7 +149,7 @@ class AzureContainer:
         return None
 
     def _upload(self, key: str, content: bytes, *, overwrite: bool) -> None:
-        # The store reckons the MD5 of what arrives in one put, and keeps it: what it says of it, it has found itself.
+        # The store itself reckons the MD5 of what arrives in one put, and keeps it (Azure/azure-storage-python#411).
         try:
             self._fs.pipe_file(
                 f"{self.name}/{key}", content, overwrite=overwrite,
