@@ -4,11 +4,16 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
 # What builds, tests and checks need; `train` (torch, 3 GB) is installed on request.
 EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure
-# Where `make up` has Prefect listen; and two workers, a file at a time: what one file's tests share is set up once.
+# Where `make up` has Prefect listen.
 PORT ?= 4200
-SIDE_BY_SIDE ?= -n 2 --dist loadfile
+# A file at a time, whose tests share what is set up once; more workers than cores, since many wait for a server. In the
+# order of the folders: the files that take long are begun first.
+SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
+# Byte code is kept even where the environment says otherwise: tests start many processes, and Prefect alone takes 8 s to
+# compile.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN)/pytest
 
-.PHONY: help demo up down deploy test quick check format docs bench clean
+.PHONY: help demo up down deploy test quick check format docs picture bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -27,26 +32,30 @@ deploy: .venv/ready ## Register work pools, limits and deployments at PREFECT_AP
 	$(RUN)/python -m flows.deploying
 	$(RUN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
 
-test: .venv/ready ## Run all tests
-	$(RUN)/pytest $(SIDE_BY_SIDE)
+test: .venv/compiled ## Run all tests
+	$(PYTEST) $(SIDE_BY_SIDE)
 
-quick: .venv/ready ## Run the quick ones of the unit tests
-	HYPOTHESIS_PROFILE=quick $(RUN)/pytest tests/unit -m "not slow" $(SIDE_BY_SIDE)
+quick: .venv/compiled ## Run the quick ones of the unit tests
+	HYPOTHESIS_PROFILE=quick $(PYTEST) tests/unit -m "not slow" -n 2 --dist loadfile
 
 check: .venv/ready ## Run ruff and pyright
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright --project pyproject.toml
 
-docs: .venv/ready ## Write the reference of specs from the model's docstrings
+docs: .venv/ready ## Write the references of specs and of label classes
 	$(RUN)/python -m infra.docs.spec_reference
+	$(RUN)/python -m infra.docs.label_classes
+
+picture: .venv/ready ## Draw the README's picture from the corpus that `make demo` built
+	$(RUN)/python -m infra.docs.demo_picture
 
 format: .venv/ready ## Format the code
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-bench: .venv/ready ## Run the benchmarks; they print, they assert nothing about time
-	$(RUN)/pytest tests/benchmarks -s -o timeout=0
+bench: .venv/compiled ## Run the benchmarks; they print, they assert nothing about time
+	$(PYTEST) tests/benchmarks -s -o timeout=0
 
 clean: ## Remove what the targets made
 	rm -rf .venv .uv demo
@@ -55,4 +64,8 @@ clean: ## Remove what the targets made
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
 	@test -x "$(UV)" || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv; }
 	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet $(EXTRAS) --python $(PYTHON)
+	@touch $@
+
+.venv/compiled: .venv/ready
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet $(EXTRAS) --python $(PYTHON) --compile-bytecode
 	@touch $@

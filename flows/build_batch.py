@@ -18,8 +18,10 @@ from flows.pulse import Pulse, when_lost
 from flows.quicklooks import show_batch
 from tasks.assembly.builder import open_builder
 from tasks.errors import STOPPING, DeepSentinelError
+from tasks.read_block import read_block
 from tasks.shards.commits import is_committed
 from tasks.shards.description import need_description, reconcile
+from tasks.shards.destinations import read_blocks_with
 from tasks.shards.runs import ShardReport
 from tasks.spec import CorpusSpec
 
@@ -37,6 +39,7 @@ def build_batch(spec: CorpusSpec, shards: list[int], lease: float = 150) -> Stat
 
     `lease`: seconds without a sign of life after which whoever has dispatched it takes it for dead.
     """
+    read_blocks_with(read_block)
     logger = get_run_logger()
     with when_lost(_end_process), Pulse(UUID(str(flow_run.get_id())), beats(lease)) as pulse:
         pulse.tell(running=0, done=0, failed=0)

@@ -14,18 +14,19 @@ from flows.building import RUNNER, build_shards
 from flows.dispatching import Dispatching, beats
 from flows.naming import corpus_run_name
 from flows.pulse import Pulse
-from tasks.draw_preview import draw_preview
+from tasks.errors import CandidatesExhausted, LabelsError
 from tasks.planning.growth import grown
 from tasks.prepare_corpus import prepare_corpus
-from tasks.report_pairing import report_pairing
+from tasks.read_block import read_block
 from tasks.settings import load_settings
 from tasks.shards.commits import read_commits
-from tasks.shards.destinations import open_destination
+from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
 from tasks.shards.runs import Failure, read_runs
 from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec, load_spec
 from tasks.survey_corpus import survey_corpus
+from tasks.write_release import write_release
 
 _SHOWN = 5
 """Reasons of failed shards that the final message tells."""
@@ -41,6 +42,7 @@ def build_corpus(
     is built in this process. `grow_by`: samples by which a run makes a corpus larger that is whole, up to the spec's
     size; one that is not is completed. `retry_failed`: shards that failed too often are tried again.
     """
+    read_blocks_with(read_block)
     if isinstance(spec, Path):
         spec = load_spec(spec)
     if grow_by is not None:
@@ -74,8 +76,7 @@ def _build(spec: CorpusSpec, dispatch: str | None, retry_failed: bool, pulse: Pu
         )
         errors = dispatching.build(waiting, again=retry_failed)
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
-    draw_preview(spec.destinations)
-    report_pairing(spec.destinations)
+    write_release(spec.destinations)
     still = len(survey_corpus(spec.destinations, shards))
     if still:
         return Failed(message=_missing(spec, still, shards, errors))
@@ -110,13 +111,16 @@ def _missing(spec: CorpusSpec, still: int, shards: int, failures: dict[int, Fail
     lines = [f"{spec.name}: {still} of {shards} shards are missing.", *reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"... and {len(reasons) - _SHOWN} more reasons")
-    exhausted = sum(failure.permanent for failure in failures.values())
+    exhausted = sum(failure.kind == CandidatesExhausted.__name__ for failure in failures.values())
     tried = sum(failure.kind == GIVEN_UP for failure in failures.values())
     if exhausted:
         lines.append(f"{exhausted} shards have no candidates left: building again fails the same way.")
+    unlabelled = sum(failure.kind == LabelsError.__name__ for failure in failures.values())
+    if unlabelled:
+        lines.append(f"{unlabelled} shards cannot be labelled until the source of their labels is corrected.")
     if tried:
         lines.append(f"{tried} shards were tried {load_settings().attempts} times: --retry-failed tries them again.")
-    if still > exhausted + tried:
+    if still > exhausted + unlabelled + tried:
         lines.append("The same command builds what is missing; what is done stays.")
     return "\n".join(lines)
 

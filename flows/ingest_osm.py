@@ -8,6 +8,8 @@ from flows.naming import corpus_run_name
 from tasks.ingest_extract import ingest_extract
 from tasks.labels.osm.ingest import Ingested
 from tasks.planning.plan import parse_shards
+from tasks.read_block import read_block
+from tasks.shards.destinations import read_blocks_with
 from tasks.spec import CorpusSpec, load_spec
 
 
@@ -19,6 +21,7 @@ def ingest_osm(spec: CorpusSpec | Path, paths: list[Path], shards: str | None = 
 
     One at a time: the index of an extract's nodes is what bounds the memory.
     """
+    read_blocks_with(read_block)
     spec = load_spec(spec) if isinstance(spec, Path) else spec
     wanted = None if shards is None else parse_shards(shards)
     return [ingest_extract(spec, path, wanted) for path in paths]

@@ -7,7 +7,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -92,10 +92,10 @@ def load_settings() -> Settings:
     return load(Settings)
 
 
-def load(model: type[S]) -> S:
-    """Read one model of settings from the environment. Raises SettingsError."""
+def load(model: type[S], **known: Any) -> S:
+    """Read one model of settings from the environment, but for what is `known`. Raises SettingsError."""
     try:
-        return model()
+        return model(**known)
     except ValidationError as error:
         first = error.errors()[0]
         name = variable_of(model, str(first["loc"][0]))

@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,10 +42,20 @@ def prepare() -> None:
     """Build corpora of paired Sentinel-1 and Sentinel-2 imagery."""
     from flows.command.terminal import show_notices
     from tasks.imagery.registry import refuse_unknown_settings
-    from tasks.shards.destinations import STORE_SETTINGS
+    from tasks.shards.destinations import STORE_SETTINGS, read_blocks_with
 
     refuse_unknown_settings(STORE_SETTINGS)
+    read_blocks_with(_read_block)
     show_notices()
+
+
+def _read_block(kind: str, name: str) -> Mapping[str, Any]:
+    # Imported here, because it is Prefect, and hardly anybody who looks at a corpus has his login there.
+    from flows.command.embedded_server import ensure_server
+    from tasks.read_block import read_block
+
+    ensure_server()
+    return read_block(kind, name)
 
 
 @app.command()

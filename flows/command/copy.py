@@ -2,7 +2,7 @@
 
 import time
 
-from flows.command.terminal import bar
+from flows.command.terminal import counting
 from tasks.errors import CorpusError, SpecError
 from tasks.shards.commits import committed_shards, corpus_digest
 from tasks.shards.copying import copy_corpus
@@ -21,7 +21,7 @@ def copy_with_progress(corpus: str, to: str) -> None:
         raise SpecError(f"{target.location}: is where the corpus lies. Name another place to copy it to.")
     name = need_description(source).name
     began = time.monotonic()
-    with bar(f"copy {name}", len(committed_shards(source))) as (advance, _):
+    with counting(f"copy {name}", len(committed_shards(source))) as advance:
         done = copy_corpus(source, target, advance)
     seconds = time.monotonic() - began
     print(
@@ -32,4 +32,9 @@ def copy_with_progress(corpus: str, to: str) -> None:
         raise CorpusError(
             f"{source.location}: {len(done.damaged)} shards are damaged and were not copied, the first is "
             f"{done.damaged[0]}. `deepsentinel verify --repair {source.location} {target.location}` mends what it can."
+        )
+    if not done.release:
+        raise CorpusError(
+            f"{source.location}: files of its release are damaged and were not copied. Build again with the corpus' "
+            f"spec, which makes them anew; `deepsentinel verify {source.location}` names them."
         )

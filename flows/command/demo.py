@@ -1,15 +1,20 @@
-"""The embedded default: an invented country, and a corpus of it."""
+"""The embedded default: an invented country, and a labelled corpus of it."""
 
 from pathlib import Path
 
 import yaml
 
 from flows.command.build import build_with_progress
+from flows.command.ingest import ingest_with_progress
 from tasks.demo import make_archive
-from tasks.errors import SpecError
-from tasks.spec import load_spec
+from tasks.errors import CorpusError, SpecError
+from tasks.labels.opening import open_layers
+from tasks.spec import CorpusSpec, load_spec
 
 _HEADER = "# A corpus of an invented country: nothing in it is real.\n"
+
+_LABELS = Path("archive", "labels")
+"""Where the archive keeps its land cover and its extract, beside the spec."""
 
 
 def build_demo(folder: Path, seed: int) -> None:
@@ -28,17 +33,31 @@ def build_demo(folder: Path, seed: int) -> None:
     except FileExistsError as error:
         raise SpecError(f"{error}. Name another folder.") from None
     if not path.exists():
-        path.write_text(_HEADER + yaml.safe_dump(_spec(folder, seed), sort_keys=False), encoding="utf-8")
-    build_with_progress(load_spec(path))
+        path.write_text(_HEADER + yaml.safe_dump(demo_spec(folder, seed), sort_keys=False), encoding="utf-8")
+    spec = load_spec(path)
+    if not _is_ingested(spec):
+        ingest_with_progress(spec, [folder / _LABELS / "country.osm.pbf"], None)
+    build_with_progress(spec)
     print(
         f"\nLook at {folder / 'archive' / 'overview.png'} (the country, its labels) and\n"
         f"{folder / 'corpus' / 'release' / 'preview.png'} (samples). Open the corpus with\n"
         f"  xarray.open_zarr({str(folder / 'corpus')!r}, group='demo')\n"
+        f"  xarray.open_zarr({str(folder / 'corpus')!r}, group='labels')\n"
         f"  geopandas.read_parquet({str(folder / 'corpus' / 'samples')!r})"
     )
 
 
-def _spec(folder: Path, seed: int) -> dict[str, object]:
+def _is_ingested(spec: CorpusSpec) -> bool:
+    """Whether the labels can be drawn; a demo that was made without them has none to draw."""
+    try:
+        open_layers(spec)
+    except CorpusError:
+        return False
+    return True
+
+
+def demo_spec(folder: Path, seed: int) -> dict[str, object]:
+    """The spec of the demo corpus."""
     return {
         "name": "invented-country",
         "seed": seed,
@@ -58,6 +77,8 @@ def _spec(folder: Path, seed: int) -> dict[str, object]:
                 }
             }
         ],
+        "labels": ["corine", "osm"],
+        "sources": {"corine": str(_LABELS / "corine.tif")},
         "shard_size": 12,
         "destinations": [str(folder.resolve() / "corpus")],
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 from tasks.errors import DestinationError, SpecError
 from tasks.imagery.registry import platform_settings
 from tasks.places.opening import open_places
-from tasks.planning.estimate import estimate
+from tasks.planning.estimate import INGESTED, estimate
 from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import lifetime_notes
 from tasks.settings import load_settings
@@ -29,6 +29,11 @@ def show_estimate(spec: CorpusSpec) -> None:
         print(
             f"{platform.name}: {platform.requests:,} requests, {platform.bytes_moved / 1e9:,.1f} GB moved, "
             f"{platform.hours:,.1f} h at {platform.limit}"
+        )
+    if any(item.name == "osm" for item in spec.label_items):
+        print(
+            f"osm: its extracts are ingested before the build, about {3600 * INGESTED / 1e9:.0f} GB an hour: "
+            "`deepsentinel ingest SPEC PBF...`"
         )
     for destination, price in found.prices:
         cost = f", {price:,.2f} USD a month (list price of {settings.prices_of})" if price is not None else ""

@@ -1,9 +1,9 @@
 """What `deepsentinel status` shows."""
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, LabelsError
 from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
-from tasks.shards.survey import Survey, survey
+from tasks.shards.survey import RECENT, Survey, survey
 
 _SHOWN = 10
 """Failed shards listed before the rest is only counted."""
@@ -14,6 +14,7 @@ def show_status(corpus: str, *, every_failure: bool = False) -> None:
     destination = open_destination(corpus)
     found = survey(destination)
     description, failed = found.description, found.failed
+    recent = f" in the last {RECENT} shards" if len(found.done) > RECENT else ""
     shards = f"{len(found.done)} of {description.shards} done, {found.missing - len(failed)} missing"
     rows = [
         ("corpus", description.name),
@@ -21,12 +22,12 @@ def show_status(corpus: str, *, every_failure: bool = False) -> None:
         ("samples", _samples(found)),
         ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
         ("gap", _gaps(found.pairing)),
-        ("rate", f"{found.samples_a_second:.2f} samples/s" if found.samples_a_second else "unknown"),
+        ("rate", f"{found.samples_a_second:.2f} samples/s{recent}" if found.samples_a_second else "unknown"),
         ("digest", f"sha256:{found.digest}" if found.done else "none yet"),
     ]
     for platform, counts in found.traffic.items():
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")
-        rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read"))
+        rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read{recent}"))
     for name, value in rows:
         print(f"{name:<{max(len(row[0]) for row in rows)}}  {value}")
     shown = len(failed) if every_failure else _SHOWN
@@ -40,9 +41,12 @@ def show_status(corpus: str, *, every_failure: bool = False) -> None:
         print(f"shard {shard} was begun{began} on {record.host} (attempt {record.attempt}): in flight, or lost")
     if found.missing:
         permanent = sum(failure.permanent for failure in failed.values())
-        remedies = (
-            [f"{permanent} of them have no candidates left, which only another spec changes"] if permanent else []
-        )
+        unlabelled = sum(failure.kind == LabelsError.__name__ for failure in failed.values())
+        remedies: list[str] = []
+        if exhausted := permanent - unlabelled:
+            remedies.append(f"{exhausted} of them have no candidates left, which only another spec changes")
+        if unlabelled:
+            remedies.append(f"{unlabelled} of them cannot be labelled until the source of their labels is corrected")
         if found.missing > permanent:
             remedies.append("build again to make the others" if permanent else "build again to make them")
         raise CorpusError(f"{found.missing} of {description.shards} shards are not there; {'; '.join(remedies)}.")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from tasks.notices import logger
+from tasks.notices import logger, told_if_slow
 
 
 @contextmanager
@@ -38,6 +38,17 @@ def bar(title: str, total: int) -> Generator[tuple[Callable[[int], None], Callab
             (lambda done: shown.update(task, completed=done)),
             (lambda line: shown.console.print(line, highlight=False, markup=False)),
         )
+
+
+@contextmanager
+def counting(title: str, total: int) -> Generator[Callable[[int], None]]:
+    """A progress bar on a terminal, a line every ten seconds in a log: how to say how much is done."""
+    with bar(title, total) as (advance, _):
+        if sys.stdout.isatty():
+            yield advance
+            return
+        with told_if_slow(title) as say:
+            yield lambda done: say(done, total)
 
 
 def show_notices() -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from flows.command.terminal import bar
+from flows.command.terminal import counting
 from tasks.errors import CorpusError, SpecError
 from tasks.shards.commits import committed_shards, corpus_digest
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination, open_destination
+from tasks.shards.layout import commit_object
+from tasks.shards.release_files import differing_shards
 from tasks.shards.repair import repair
 from tasks.shards.stored_spec import differences
 from tasks.shards.verification import Fault, verify_corpus
@@ -26,6 +28,8 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
                 "alone."
             )
     found = [_verify(one, told, deep) for one, told in zip(destinations, descriptions, strict=True)]
+    for other, faults in zip(destinations[1:], found[1:], strict=True):
+        faults += _tell(other, _other_shards(destinations[0], other, known=[*found[0], *faults]))
     count = sum(len(one) for one in found)
     if not count:
         return
@@ -49,7 +53,7 @@ def verify_with_progress(corpora: Sequence[str], *, mend: bool, deep: bool) -> N
 
 
 def _verify(destination: Destination, description: Description, deep: bool) -> list[Fault]:
-    with bar(f"verify {destination.location}", len(committed_shards(destination))) as (advance, _):
+    with counting(f"verify {destination.location}", len(committed_shards(destination))) as advance:
         found = verify_corpus(destination, description, advance, deep=deep)
     _tell(destination, found)
     if not found:
@@ -57,12 +61,23 @@ def _verify(destination: Destination, description: Description, deep: bool) -> l
     return found
 
 
-def _tell(destination: Destination, found: list[Fault]) -> None:
+def _other_shards(first: Destination, other: Destination, known: list[Fault]) -> list[Fault]:
+    """Shards that are whole in both copies, but not the same: the first one's is the corpus'."""
+    damaged = {fault.shard for fault in known}
+    return [
+        Fault(shard=shard, path=commit_object(shard), problem=f"is that of another shard than in {first.location}")
+        for shard in differing_shards(first, other)
+        if shard not in damaged
+    ]
+
+
+def _tell(destination: Destination, found: list[Fault]) -> list[Fault]:
     for fault in found:
         what = "corpus" if fault.shard is None else f"shard {fault.shard}"
         print(f"{what}: {fault.path} {fault.problem}")
     if found:
         print(f"{destination.location}: {len(found)} faults")
+    return found
 
 
 def _mend(
@@ -75,5 +90,7 @@ def _mend(
         told.append(f"copied {len(done.copied)} missing shards")
     if done.withdrawn:
         told.append(f"withdrew {len(done.withdrawn)} shards; build again to make them")
+    if done.unreleased:
+        told.append("withdrew the release; build again to make it")
     print(f"{destination.location}: " + ("; ".join(told) or "nothing to restore or withdraw"))
     return len(verify_corpus(destination, description, lambda _: None, deep=deep))

@@ -48,8 +48,13 @@ class Builder:
             shards=self.places.shards(self.spec.size),
             capacity=self.places.capacity,
             bands={platform.name: platform.bands for platform in self.platforms},
-            layers={layer.name: LayerDescription(arrays=layer.arrays, facts=layer.describe()) for layer in self.layers},
+            layers=self.layer_descriptions,
         )
+
+    @cached_property
+    def layer_descriptions(self) -> dict[str, LayerDescription]:
+        """What a corpus says of its layers, by name."""
+        return {layer.name: LayerDescription(arrays=layer.arrays, facts=layer.describe()) for layer in self.layers}
 
     @cached_property
     def kinds(self) -> dict[str, ArrayKind]:
@@ -84,8 +89,8 @@ _opened: list[Builder] = []
 def open_builder(spec: CorpusSpec) -> Builder:
     """Open what a spec names; a process does it once.
 
-    Raises SpecError, PlacesError, CatalogueError, CredentialsError, PlatformUnreachable, DestinationError,
-    SettingsError.
+    Raises SpecError, PlacesError, LabelsError, CorpusError, CatalogueError, PixelsError, CredentialsError,
+    PlatformUnreachable, DestinationError, SettingsError.
     """
     with _opening:
         # The settings are part of the key as they are: as text they would have lost their secrets.
@@ -106,8 +111,9 @@ def _open(spec_text: str, settings: Settings, of_platforms: tuple[PlatformSettin
     # What is cheap to find wrong comes first: a folder that cannot be written before a catalogue that is read.
     destinations = tuple(open_destination(location) for location in spec.destinations)
     places = open_places(spec, settings.cache)
-    layers = open_layers(spec, places)
-    platforms = tuple(open_platforms(spec, places.bounds, of_platforms))
+    layers = open_layers(spec, places, of_platforms)
+    overlays = tuple(layer.overlay for layer in layers if layer.overlay is not None)
+    platforms = tuple(open_platforms(spec, places.bounds, of_platforms, overlays))
     builder = Builder(spec, settings, places, platforms, destinations, layers)
     _opened.append(builder)
     return builder

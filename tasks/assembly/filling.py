@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import Candidate, Clock, candidates_of
 from tasks.assembly.fetching import Fetched, fetched
+from tasks.assembly.layers import Laying
 from tasks.errors import CandidatesExhausted
 from tasks.imagery.bands import array_path
 from tasks.imagery.platform import Traffic, nodata_fraction
@@ -58,17 +59,22 @@ class Filling:
     notes: list[str] = field(default_factory=list)
     """What platforms said of scenes that were refused, the first few."""
 
+    columns: dict[str, Any] = field(default_factory=dict)
+    """Of layers, once the shard is filled: (n,) each."""
+
     def __post_init__(self) -> None:
         self.turn = next(self.builder.turns)
 
     def fill(self) -> dict[str, NDArray[Any]]:
         """Fetch a shard's pixels: by array path, (shard size, ...) as they are stored, nodata where there are none.
 
-        Raises CandidatesExhausted: too few candidates can be served; counts them by reason. PixelsError,
+        Layers are laid before the pixels of the same candidates are fetched.
+        Raises CandidatesExhausted: too few candidates can be served; counts them by reason. PixelsError, LabelsError,
         CatalogueError, CredentialsError, PlatformUnreachable.
         """
         size = self.builder.spec.shard_size
         arrays = {path: kind.empty(size) for path, kind in self.builder.kinds.items()}
+        laying = Laying(self.builder.layers, self.shard, arrays)
         for attempt in range(self.builder.places.attempts):
             candidates = self._candidates(attempt)
             while len(self.samples) < size:
@@ -77,10 +83,16 @@ class Filling:
                 batch = [candidate for _, candidate in zip(range(needed), candidates, strict=False)]
                 if not batch:
                     break
+                with self.clock("label"):
+                    laying.lay(batch, len(self.samples))
                 with self.clock("read"):
-                    for one in fetched(self.builder, batch, self.traffic, self.turn):
-                        self._keep(one, arrays)
+                    for at, one in enumerate(fetched(self.builder, batch, self.traffic, self.turn)):
+                        if self._keep(one, arrays):
+                            laying.keep(at, len(self.samples) - 1)
+                laying.settle(self.samples)
         self._refuse_too_few()
+        with self.clock("label"):
+            self.columns = laying.columns(self.samples)
         return arrays
 
     def plan(self) -> GeoDataFrame:
@@ -115,8 +127,8 @@ class Filling:
             else:
                 self._replace(candidate, candidate.why)
 
-    def _keep(self, one: Fetched, arrays: dict[str, NDArray[Any]]) -> None:
-        """Give a candidate its row, or replace it."""
+    def _keep(self, one: Fetched, arrays: dict[str, NDArray[Any]]) -> bool:
+        """Give a candidate its row, or replace it; says whether it has pixels."""
         candidate = one.candidate
         facts = {
             name: PlatformFacts(
@@ -131,19 +143,20 @@ class Filling:
             self.notes.append(one.said)
         if why and self.builder.places.replaces:
             self._replace(candidate, why)
-            return
+            return False
         self.tried[why.reason.words if why else "served"] += 1
         row = len(self.samples)
         self.samples.append(candidate.to_sample(row, facts, why.reason if why else None))
         if why:
             self.missing.append(RejectedCell(cell=candidate.cell, why=why))
-            return
+            return False
         for tiles in one.tiles.values():
             for path, values in tiles.arrays.items():
                 arrays[path][row] = self.builder.kinds[path].stored(values)
         first = candidate.acquisitions[0]
         role, anchor = self.builder.rule.first_pair
         self.pairing.keep_sample(first[role].time - first[anchor].time)
+        return True
 
     def _replace(self, candidate: Candidate, why: Rejection) -> None:
         self.replaced.append(RejectedCell(cell=candidate.cell, why=why))

@@ -1,4 +1,4 @@
-"""Build one shard: draw, pair, fetch, lay the layers, encode, put, verify, commit."""
+"""Build one shard: draw, pair, lay the layers, fetch, encode, put, verify, commit."""
 
 import time
 from collections.abc import Generator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
-from tasks.assembly.layers import lay
+from tasks.assembly.layers import refuse_other_sources
 from tasks.shards.commits import Commit, StoredObject, read_commit
 from tasks.shards.copying import copy_missing
 from tasks.shards.encoding import encode_shard
@@ -23,8 +23,8 @@ def make_shard(builder: Builder, shard: int, *, announce: bool = False) -> Shard
 
     What one destination has already is copied to the others, not fetched again. How it went, or what kept it from
     being built, stands in its run record; with `announce` that it was begun too, so that others see when it is lost.
-    Raises CandidatesExhausted: too few candidates can be served; PixelsError, CatalogueError, PlatformUnreachable,
-    CredentialsError, DestinationError.
+    Raises CandidatesExhausted: too few candidates can be served; PixelsError, LabelsError, CatalogueError,
+    PlatformUnreachable, CredentialsError, DestinationError.
     """
     run = _Run(builder, shard)
     if announce:
@@ -60,18 +60,17 @@ class _Run:
     def build(self) -> ShardReport:
         """Make the shard from what the platforms hold."""
         builder, shard = self.builder, self.shard
+        refuse_other_sources(builder)
         filling = Filling(builder=builder, shard=shard, traffic=self.traffic, clock=self.clock)
         self.notes = filling.notes
         arrays = filling.fill()
-        with self.clock("label"):
-            columns = lay(builder.layers, filling.samples, shard, arrays)
         contents: dict[str, bytes] = {}
         with self.clock("encode"):
             for kind in builder.kinds.values():
                 # Popped, so that the pixels of one array are gone before the next one's are encoded.
                 path, content = encode_shard(kind, arrays.pop(kind.path), shard)
                 contents[path] = content
-            rows = sample_rows(filling.samples, builder.spec, shard, columns)
+            rows = sample_rows(filling.samples, builder.spec, shard, filling.columns)
             contents[samples_object(shard)] = encode_rows(rows)
         with self.clock("write"):
             commit = Commit(

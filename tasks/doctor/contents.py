@@ -1,14 +1,12 @@
-"""What the corpus is to hold: whether its places, window and labels can be had."""
+"""What the corpus is to hold: whether its places and window can be had."""
 
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
-from tasks.labels.opening import open_layer
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
 from tasks.scenes.roles import FIRST_IMAGES, lifetime_notes
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
-from tasks.spec.labels import LabelItem
 
 Places = RandomPlaces | ListedPlaces
 """Whatever a spec draws from."""
@@ -43,14 +41,3 @@ def examine_window(spec: CorpusSpec) -> list[Finding]:
     if notes := lifetime_notes(spec):
         return [Finding(what="window", ok=True, found=note, remedy="A later `window` avoids it.") for note in notes]
     return [Finding(what="window", ok=True, found=f"{first:%Y-%m-%d} to {end:%Y-%m-%d}, within both missions")]
-
-
-def examine_label(item: LabelItem, spec: CorpusSpec) -> list[Finding]:
-    """Whether a label can be made: its source is there, can be read, and is what it should be."""
-    what = f"label {item.name}"
-    try:
-        facts = open_layer(item, spec).describe()
-    except DeepSentinelError as error:
-        return [wrong(what, error, "Correct `labels` and `sources` in the spec.")]
-    licence = facts.get("licence") or "its licence is not told"
-    return [Finding(what=what, ok=True, found=f"{facts.get('named', {}).get('source', 'can be made')}; {licence}")]

@@ -9,7 +9,7 @@ from tasks.imagery.registry import platform_settings
 from tasks.planning.estimate import estimate
 from tasks.settings import Settings
 from tasks.shards.commits import committed_shards
-from tasks.shards.description import describe, read_description, reconcile
+from tasks.shards.description import describe, foreign, read_description, reconcile
 from tasks.shards.destinations import Destination, OnDisk, open_destination
 from tasks.spec import CorpusSpec
 
@@ -31,8 +31,12 @@ def examine_destination(
     if places is None:
         return findings
     try:
-        if held := read_description(destination):
-            own = describe(spec, places=places.digest, shards=held.shards, capacity=places.capacity, bands={})
+        held = read_description(destination)
+        shards = held.shards if held else 1
+        own = describe(spec, places=places.digest, shards=shards, capacity=places.capacity, bands={})
+        if held is None and (others := foreign(destination, own)):
+            raise SpecError(others)
+        if held:
             reconcile(own, held, destination.location)
             findings.append(Finding(what=what, ok=True, found="holds this corpus already: a build goes on with it"))
     except DeepSentinelError as error:

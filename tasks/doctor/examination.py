@@ -7,9 +7,10 @@ from functools import partial
 from multiprocessing import TimeoutError as OutOfTime
 from multiprocessing.pool import AsyncResult, ThreadPool
 
-from tasks.doctor.contents import Places, examine_label, examine_places, examine_window
+from tasks.doctor.contents import Places, examine_places, examine_window
 from tasks.doctor.destinations import bytes_stored, examine_destination
 from tasks.doctor.findings import Finding, public
+from tasks.doctor.labels import examine_label
 from tasks.doctor.limits import examine_limits
 from tasks.doctor.platforms import examine_platform
 from tasks.settings import Settings
@@ -39,7 +40,7 @@ def examine(
         what = f"platform {item.name}"
         checks[what] = partial(examine_platform, what, item, spec, places, deadline)
     for item in spec.label_items:
-        checks[f"label {item.name}"] = partial(examine_label, item, spec)
+        checks[f"label {item.name}"] = partial(examine_label, item, spec, places, deadline)
     for location in dict.fromkeys(spec.destinations):
         what = f"destination {location}"
         checks[what] = partial(examine_destination, what, location, spec, places, stored)

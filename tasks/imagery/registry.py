@@ -17,6 +17,7 @@ from tasks.spec.platforms import NAMED_PLATFORMS
 
 if TYPE_CHECKING:
     # Settings and costs are looked up by commands that open no platform, and start a second faster without.
+    from tasks.imagery.assets import Asset, Overlay
     from tasks.imagery.platform import Platform
 
 _SHARED = {"demo": "stac"}
@@ -48,6 +49,10 @@ class Opening:
     rule: Rule
     bounds: Bounds
     """Of all places of the corpus."""
+    pixels: int = 0
+    """Of a patch's side."""
+    overlays: "tuple[Overlay, ...]" = ()
+    """What it sends with its images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,9 @@ class Room:
     """Open it under the settings. Raises CatalogueError, CredentialsError, SettingsError, SpecError."""
     is_remote: Callable[[PlatformItem], bool]
     """Whether opening it asks a server."""
+    look_up: "Callable[[Any, str, str, str | None], Asset] | None" = None
+    """What it tells, under the settings, of an asset by its id, which the spec names under a key, and the values in a
+    column of its features. Raises SpecError, CredentialsError, PixelsError, PlatformUnreachable. None: it has none."""
 
 
 def room_of(kind: str) -> Room:
@@ -88,13 +96,24 @@ def platform_settings(spec: CorpusSpec) -> tuple[PlatformSettings, ...]:
     return tuple(load(room_of(item.kind).settings) for item in spec.platform_items)
 
 
-def open_platforms(spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...]) -> "list[Platform]":
+def open_platforms(
+    spec: CorpusSpec, bounds: Bounds, settings: tuple[PlatformSettings, ...], overlays: "tuple[Overlay, ...]" = ()
+) -> "list[Platform]":
     """Open the platforms of a spec, in its order, for places within `bounds`; `settings` are in the same order.
 
     Raises CatalogueError, CredentialsError, PlatformUnreachable, SettingsError, SpecError.
     """
     rule = rule_of(spec)
     return [
-        room_of(item.kind).open(Opening(item=item, rule=rule, bounds=bounds), own)
+        room_of(item.kind).open(
+            Opening(
+                item=item,
+                rule=rule,
+                bounds=bounds,
+                pixels=spec.patch.pixels,
+                overlays=tuple(overlay for overlay in overlays if overlay.platform == item.name),
+            ),
+            own,
+        )
         for item, own in zip(spec.platform_items, settings, strict=True)
     ]

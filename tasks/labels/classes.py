@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.imagery.assets import Overlay
 from tasks.labels.legends import LabelClass
 from tasks.places.patches import Patch, Patches
 from tasks.shards.array_kinds import ArrayKind
@@ -14,7 +15,10 @@ SHARE = "Float64"
 """The type of columns of shares, null where a place has no pixels."""
 
 Draw = Callable[[Patch], NDArray[Any]]
-"""The classes on a patch: (scheme, height, width), 0 where there is none."""
+"""What is on a patch: (scheme, height, width)."""
+
+Covers = Callable[[Patches], NDArray[np.bool_]]
+"""Whether a source reaches over all of each patch, (n,)."""
 
 
 class ClassLayer:
@@ -32,13 +36,13 @@ class ClassLayer:
         pixels: int,
         facts: Mapping[str, Any],
         draw: Draw | None,
-        covers: Callable[[Patches], NDArray[np.bool_]],
-        platform: str | None = None,
+        covers: Covers,
+        overlay: Overlay | None = None,
         long_name: str = "",
     ) -> None:
         """`schemes` are the classes by scheme, whose name is of no account if it is alone; `draw` is None where
-        `platform` sends the classes with its images."""
-        self.name, self.platform, self._facts, self._draw, self._covers = name, platform, facts, draw, covers
+        a platform sends the classes, `overlay`, with its images."""
+        self.name, self.overlay, self._facts, self._draw, self._covers = name, overlay, facts, draw, covers
         self._alone = len(schemes) == 1
         self._schemes = schemes
         legends = [[one.to_json() for one in classes] for classes in schemes.values()]
@@ -79,7 +83,7 @@ class ClassLayer:
         """The classes on n patches. Raises LabelsError."""
         (kind,) = self.arrays
         if self._draw is None:
-            raise TypeError(f"{self.name}: comes with the images of {self.platform}, and is not drawn")
+            raise TypeError(f"{self.name}: comes with the images of a platform, and is not drawn")
         pixels = np.zeros((len(patches), *kind.shape), kind.dtype)
         for index in range(len(patches)):
             pixels[index] = self._draw(patches[index]).reshape(kind.shape)

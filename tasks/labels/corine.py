@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import SpecError
-from tasks.labels.classes import ClassLayer
+from tasks.errors import LabelsError, SpecError
+from tasks.imagery.assets import Overlay
+from tasks.labels.assets import OfPlatforms, bands_of, look_up, overlay_of, within
+from tasks.labels.classes import ClassLayer, Covers, Draw
 from tasks.labels.legends import CORINE
 from tasks.labels.pins import pin, source_name
-from tasks.labels.rasters import RasterSource, first_where
+from tasks.labels.rasters import RasterSource, WrongValue, first_where
 from tasks.labels.vectors import VectorSource, is_vectors
 from tasks.spec import CorpusSpec
+from tasks.spec.labels import EARTHENGINE
 
 LICENCE = "Copernicus data and information policy: free, full and open access (Regulation (EU) 1159/2013)"
 ATTRIBUTION = (
@@ -41,13 +44,23 @@ _EXPECTED = (
 )
 
 
-def open_corine(spec: CorpusSpec) -> ClassLayer:
-    """The layer of `labels: [corine]`. Raises SpecError: its source is absent, unreadable, or has no such codes."""
+ASSET, BAND = "COPERNICUS/CORINE/V20/100m/2018", "landcover"
+"""CORINE Land Cover 2018 in Earth Engine's catalogue, in CLC codes."""
+
+
+def open_corine(spec: CorpusSpec, of_platforms: OfPlatforms | None = None) -> ClassLayer:
+    """The layer of `labels: [corine]`: the file that the spec names, else Earth Engine's own.
+
+    Raises SpecError: its source is absent, unreadable, or has no such codes; what `look_up` raises.
+    """
     location, pixels = spec.sources.corine, spec.patch.pixels
+    if location is None and EARTHENGINE in spec.platform_names:
+        return _corine_of_earthengine(spec, of_platforms)
     if location is None:
         raise SpecError(
             f"labels: [corine] needs its source. Give the raster of CORINE Land Cover 2018 as `{KEY}`, a file or URL "
-            "(https://land.copernicus.eu/en/products/corine-land-cover/clc2018)."
+            "(https://land.copernicus.eu/en/products/corine-land-cover/clc2018), or build with `earthengine` among the "
+            "platforms, which has its own."
         )
     facts = facts_of(pin(location, KEY), location)
     if is_vectors(location):
@@ -65,6 +78,27 @@ def open_corine(spec: CorpusSpec) -> ClassLayer:
     )
 
 
+def _corine_of_earthengine(spec: CorpusSpec, of_platforms: OfPlatforms | None) -> ClassLayer:
+    key = "labels: corine"
+    asset = look_up(spec, ASSET, key, of_platforms)
+    overlay = overlay_of("corine", asset, bands_of(asset, (BAND,), key), dtype="<u2", translate=_sent)
+    facts = {
+        "source": {"asset": asset.id, **asset.version},
+        "named": {"source": asset.id, "year": 2018},
+        "licence": LICENCE,
+        "attribution": ATTRIBUTION,
+    }
+    return corine_layer(spec.patch.pixels, facts, draw=None, covers=within(asset), overlay=overlay)
+
+
+def _sent(codes: NDArray[Any]) -> NDArray[np.uint8]:
+    """What Earth Engine sends, (1, height, width), as classes (height, width). Raises LabelsError."""
+    try:
+        return classes_of(codes)[0]
+    except WrongValue as wrong:
+        raise LabelsError(f"{ASSET}: has the value {wrong.value:g}; {wrong.expected}") from None
+
+
 def corine_of_vectors(location: str, pixels: int, facts: dict[str, Any]) -> ClassLayer:
     """The layer from polygons with a column of CLC codes."""
     codes = {one.code: one.index for one in CORINE} | {str(code): 0 for code in (990, 995, 999)}
@@ -78,7 +112,7 @@ def corine_of_vectors(location: str, pixels: int, facts: dict[str, Any]) -> Clas
 
 
 def corine_layer(
-    pixels: int, facts: dict[str, Any], *, draw: Any, covers: Any, platform: str | None = None
+    pixels: int, facts: dict[str, Any], *, draw: Draw | None, covers: Covers, overlay: Overlay | None = None
 ) -> ClassLayer:
     """The layer, wherever its classes come from: columns `corine_<code>` and `corine_nodata`."""
     return ClassLayer(
@@ -88,7 +122,7 @@ def corine_layer(
         facts=facts,
         draw=draw,
         covers=covers,
-        platform=platform,
+        overlay=overlay,
         long_name=LONG_NAME,
     )
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.imagery.assets import Overlay
 from tasks.places.patches import Patches
 from tasks.shards.array_kinds import ArrayKind
 
@@ -32,8 +33,8 @@ class Layer(Protocol):
         ...
 
     @property
-    def platform(self) -> str | None:
-        """The platform that sends its pixels with the images, under the same paths; None: it renders them itself."""
+    def overlay(self) -> Overlay | None:
+        """What a platform sends with its images to fill the array; None: the layer renders its pixels itself."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -48,8 +49,8 @@ class Layer(Protocol):
         ...
 
     def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
-        """The pixels on n patches of a shard by array path: (n, ..., height, width) in the array's own type, or floats
-        with NaN for nodata of an array that has a step. Not asked of a layer whose pixels a platform sends.
+        """The pixels on n patches of a shard by array path: (n, ..., height, width) as they are stored. Not asked of a
+        layer whose pixels a platform sends.
 
         Raises LabelsError: its source is damaged, or holds what it must not.
         """

@@ -1,5 +1,6 @@
 """Opening the layers of a spec."""
 
+from tasks.labels.assets import OfPlatforms
 from tasks.labels.corine import open_corine
 from tasks.labels.layer import Layer
 from tasks.labels.osm.layer import open_osm
@@ -10,17 +11,32 @@ from tasks.spec import CorpusSpec
 from tasks.spec.labels import LabelItem
 
 
-def open_layers(spec: CorpusSpec, places: RandomPlaces | ListedPlaces | None = None) -> tuple[Layer, ...]:
-    """The layers of a spec, in its order; `places` are the spec's, if they are open. Raises as `open_layer`."""
-    return tuple(open_layer(item, spec, places) for item in spec.label_items)
+def open_layers(
+    spec: CorpusSpec, places: RandomPlaces | ListedPlaces | None = None, of_platforms: OfPlatforms | None = None
+) -> tuple[Layer, ...]:
+    """The layers of a spec, in its order.
+
+    `places` are the spec's, if they are open, and `of_platforms` the settings of its platforms, in its order; without
+    them those of the environment. Raises as `open_layer`.
+    """
+    return tuple(open_layer(item, spec, places, of_platforms) for item in spec.label_items)
 
 
-def open_layer(item: LabelItem, spec: CorpusSpec, places: RandomPlaces | ListedPlaces | None = None) -> Layer:
-    """One layer of a spec. Raises SpecError, LabelsError; CorpusError: nothing is ingested for it."""
+def open_layer(
+    item: LabelItem,
+    spec: CorpusSpec,
+    places: RandomPlaces | ListedPlaces | None = None,
+    of_platforms: OfPlatforms | None = None,
+) -> Layer:
+    """One layer of a spec, its source pinned.
+
+    Raises SpecError, LabelsError; CorpusError: nothing is ingested for it; PixelsError, PlatformUnreachable: a source
+    elsewhere does not answer; of an asset what its platform raises.
+    """
     match item.name:
         case "corine":
-            return open_corine(spec)
+            return open_corine(spec, of_platforms)
         case "osm":
             return open_osm(spec, places or open_places(spec))
         case _:
-            return open_source(item, spec.patch.pixels)
+            return open_source(item, spec, of_platforms)

@@ -3,25 +3,23 @@
 import hashlib
 import re
 import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import SpecError
+from tasks.labels.remote import head
 from tasks.notices import told_if_slow
 from tasks.spec.locations import is_url, local_path, need_file
 
 _PORTION = 1 << 22
 """Bytes read at a time."""
 
-_DEADLINE = 60.0
-"""Seconds that a server may take to say what it has."""
-
 
 def pin(location: str, key: str) -> dict[str, Any]:
     """What identifies the content of a source: of a file its sha256, of a URL its size and what the server calls it.
 
-    `key` is where the spec names it. Raises SpecError: it is not there, or cannot be pinned.
+    `key` is where the spec names it. Raises SpecError: it is not there, or cannot be pinned; PixelsError,
+    PlatformUnreachable: its server fails, or does not answer.
     """
     if local_path(location) is None:
         return _pin_remote(location, key)
@@ -58,13 +56,11 @@ def _pin_remote(url: str, key: str) -> dict[str, Any]:
     if not url.lower().startswith(("http://", "https://")):
         raise SpecError(f"{key}: {url} cannot be pinned. Copy it to a file, or give an http(s) URL.")
     try:
-        request = urllib.request.Request(url, method="HEAD")
-        with urllib.request.urlopen(request, timeout=_DEADLINE) as answer:
-            headers = answer.headers
+        headers = head(url, f"{key}: {source_name(url)}")
     except urllib.error.HTTPError as error:
         raise SpecError(f"{key}: {url} answers {error.code}. Correct the URL, or copy it to a file.") from None
-    except OSError as error:
-        raise SpecError(f"{key}: {url} cannot be reached: {error}. Correct the URL, or copy it to a file.") from None
+    except ValueError as error:
+        raise SpecError(f"{key}: {url} cannot be asked for: {error}. Correct the URL.") from None
     told = {"bytes": headers["Content-Length"], "etag": headers["ETag"], "modified": headers["Last-Modified"]}
     if told["etag"] is None and told["modified"] is None:
         raise SpecError(

@@ -7,9 +7,8 @@ whatever was read before, and several times faster.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rasterio
@@ -20,9 +19,12 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from tasks.errors import LabelsError, SpecError
+from tasks.labels.remote import ENVIRONMENT, read_patiently
 from tasks.notices import told_if_slow
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.spec.locations import local_path
+
+T = TypeVar("T")
 
 FINEST = 9.0
 """Metres. Nearest drops pixels of a finer source; what is called 10 m measures 9.3 m on a grid in degrees."""
@@ -33,17 +35,12 @@ _DEGREE = 111_195
 _NODES = 6
 """Positions a side at which the map between the CRSs is computed; measured off by less than 1e-6 m at 10 km."""
 
-_ENVIRONMENT: dict[str, Any] = {
-    # A sidecar or a directory listing is never wanted, and asking for one costs a request a file.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_NUM_THREADS": 1,
-    "GDAL_HTTP_MAX_RETRY": 5,
-    "GDAL_HTTP_RETRY_DELAY": 1,
-    "GDAL_HTTP_TIMEOUT": 60,
-}
-
 Translate = Callable[[NDArray[Any]], NDArray[Any]]
 """Source pixels (band, rows, columns) as they are wanted, same shape; raises ValueError at the first that is wrong."""
+
+
+Extent = tuple[float, float, float, float]
+"""The least column and row, and the greatest; NaN where one of them is."""
 
 
 class WrongValue(Exception):
@@ -60,7 +57,8 @@ class RasterSource:
     def __init__(self, location: str, key: str, bands: tuple[str | int, ...] = ()) -> None:
         """Open a file or URL that a spec names under `key`; without `bands` the first one.
 
-        Raises SpecError: unreadable, not georeferenced, finer than 10 m, of several files, or without such a band.
+        Raises SpecError: unreadable, not georeferenced, finer than 10 m, of several files, or without such a band;
+        PixelsError, PlatformUnreachable: its server fails, or does not answer.
         """
         self.location, self.key = location, key
         path = local_path(location)
@@ -70,7 +68,7 @@ class RasterSource:
         # Not a function with a cache: to look a CRS up takes longer than to use it.
         self._transformers: dict[int, Transformer] = {}
         try:
-            source = self._open()
+            source = self._reached(self._open)
         except RasterioError as error:
             raise SpecError(f"{key}: {location} cannot be read as a raster: {error}. Give a GeoTIFF.") from None
         if source.driver == "VRT":
@@ -98,28 +96,35 @@ class RasterSource:
     def read(self, patch: Patch, *, fill: float, dtype: Any, translate: Translate) -> NDArray[Any]:
         """The pixels under the centres of the patch's, `fill` beyond the raster: (band, height, width) of `dtype`.
 
-        `translate` is given the pixels that are read. Raises LabelsError: unreadable, or it raised WrongValue.
+        `translate` is given the pixels that are read. Raises LabelsError: unreadable, or it raised WrongValue;
+        PixelsError, PlatformUnreachable: its server fails, or does not answer.
         """
         columns, rows = self._positions(patch)
-        if self._inside(columns, rows):
-            return self._taken(columns, rows, translate).astype(dtype, copy=False)
+        extent = _extent(columns, rows)
+        if extent[0] >= 0 and extent[1] >= 0 and extent[2] < self.width and extent[3] < self.height:
+            return self._taken(columns, rows, extent, translate).astype(dtype, copy=False)
         result = np.full((len(self.indexes), *patch.shape), fill, dtype)
         for turn in self._turns():
             across = columns + turn
             inside = (across >= 0) & (across < self.width) & (rows >= 0) & (rows < self.height)
             if inside.any():
-                result[:, inside] = self._taken(across[inside], rows[inside], translate)
+                x, y = across[inside], rows[inside]
+                result[:, inside] = self._taken(x, y, _extent(x, y), translate)
         return result
 
     def covers(self, patches: Patches) -> NDArray[np.bool_]:
         """Whether the raster reaches over all of each patch, (n,); what it holds there is not looked at."""
         covered = np.zeros(len(patches), bool)
-        for index in range(len(patches)):
-            columns, rows = self._positions(patches[index], corners=True)
+        ends = PIXEL * np.array([0.5, patches.pixels - 0.5])
+        for epsg in np.unique(patches.epsg):
+            at = np.flatnonzero(patches.epsg == epsg)
+            x = np.repeat(patches.xmin[at, None] + ends, 2, axis=1)
+            y = np.tile(patches.ymax[at, None] - ends, 2)
+            columns, rows = self._to_grid(*self._transformer(int(epsg)).transform(x, y))
             inside = np.zeros(columns.shape, bool)
             for turn in self._turns():
                 inside |= (columns + turn >= 0) & (columns + turn < self.width)
-            covered[index] = (inside & (rows >= 0) & (rows < self.height)).all()
+            covered[at] = (inside & (rows >= 0) & (rows < self.height)).all(axis=1)
         return covered
 
     def blocks(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
@@ -137,35 +142,34 @@ class RasterSource:
         y = to.d * (column + 0.5) + to.e * (row + 0.5) + to.f
         return f"column {column}, row {row} (x {x:.10g}, y {y:.10g} in {self.crs.name})"
 
-    def _positions(self, patch: Patch, *, corners: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Columns and rows of the source, as floats, under the patch's pixels (or its outermost ones)."""
-        pixels = np.array([0, patch.pixels - 1]) if corners else np.arange(patch.pixels)
+    def _positions(self, patch: Patch) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Columns and rows of the source, as floats, under the patch's pixels."""
         nodes, weights = _interpolation(patch.pixels)
         x = patch.xmin + PIXEL * (nodes + 0.5)
         y = patch.ymax - PIXEL * (nodes + 0.5)
-        if (transformer := self._transformers.get(patch.epsg)) is None:
-            transformer = Transformer.from_crs(patch.epsg, self.crs, always_xy=True)
-            self._transformers[patch.epsg] = transformer
-        east, north = transformer.transform(*np.meshgrid(x, y))
+        east, north = self._transformer(patch.epsg).transform(*np.meshgrid(x, y))
         if not (np.isfinite(east).all() and np.isfinite(north).all()):  # beyond where the source's CRS is defined
-            return np.full((len(pixels),) * 2, np.nan), np.full((len(pixels),) * 2, np.nan)
+            return np.full(patch.shape, np.nan), np.full(patch.shape, np.nan)
         if self._geographic:
             east = east[0, 0] + (east - east[0, 0] + 180) % 360 - 180
+        columns, rows = self._to_grid(east, north)
+        return weights @ columns @ weights.T, weights @ rows @ weights.T
+
+    def _to_grid(self, east: NDArray[Any], north: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Columns and rows, as floats, at places in the source's CRS."""
         to = self._to_pixels
-        columns, rows = to.a * east + to.b * north + to.c, to.d * east + to.e * north + to.f
-        left = weights[pixels]
-        return left @ columns @ left.T, left @ rows @ left.T
+        return to.a * east + to.b * north + to.c, to.d * east + to.e * north + to.f
 
-    def _inside(self, columns: NDArray[Any], rows: NDArray[Any]) -> bool:
-        """Whether all positions are in the raster."""
-        across = bool(columns.min() >= 0 and columns.max() < self.width)
-        return across and bool(rows.min() >= 0 and rows.max() < self.height)
+    def _transformer(self, epsg: int) -> Transformer:
+        if (found := self._transformers.get(epsg)) is None:
+            found = self._transformers[epsg] = Transformer.from_crs(epsg, self.crs, always_xy=True)
+        return found
 
-    def _taken(self, columns: NDArray[Any], rows: NDArray[Any], translate: Translate) -> NDArray[Any]:
-        """Translated pixels at positions within the raster: (band, *positions)."""
+    def _taken(self, columns: NDArray[Any], rows: NDArray[Any], extent: Extent, translate: Translate) -> NDArray[Any]:
+        """Translated pixels at positions within the raster, which have that extent: (band, *positions)."""
+        left, top, right, bottom = map(int, extent)
+        height, width = bottom - top + 1, right - left + 1
         x, y = columns.astype(np.int32), rows.astype(np.int32)
-        left, top = int(x.min()), int(y.min())
-        height, width = int(y.max()) - top + 1, int(x.max()) - left + 1
         block = translate_at(self, translate, self._pixels(left, top, height, width), left, top)
         y -= top
         y *= width
@@ -182,14 +186,24 @@ class RasterSource:
 
     def _pixels(self, left: int, top: int, height: int, width: int) -> NDArray[Any]:
         window = Window(left, top, width, height)  # pyright: ignore[reportCallIssue] attrs class
-        try:
-            with rasterio.Env(**_ENVIRONMENT) if self._remote else nullcontext():
+
+        def read() -> NDArray[Any]:
+            try:
                 return self._handle().read(list(self.indexes), window=window)
+            except RasterioError:
+                self._held.source = None
+                raise
+
+        try:
+            return self._reached(read)
         except RasterioError as error:
-            self._held.source = None
             raise LabelsError(
                 f"{self.location}: cannot be read at column {left}, row {top}: {error}. Fetch the file again."
             ) from None
+
+    def _reached(self, read: Callable[[], T]) -> T:
+        """What is read from the file, patiently if it is on a server."""
+        return read_patiently(read, f"labels: {self.location}") if self._remote else read()
 
     def _handle(self) -> Any:
         if getattr(self._held, "source", None) is None:
@@ -197,7 +211,7 @@ class RasterSource:
         return self._held.source
 
     def _open(self) -> Any:
-        with rasterio.Env(**_ENVIRONMENT):
+        with rasterio.Env(**ENVIRONMENT):
             return rasterio.open(self._name)
 
     def _refuse_finer(self) -> None:
@@ -208,11 +222,19 @@ class RasterSource:
             pixel = max(np.hypot(self.transform.a, self.transform.d), np.hypot(self.transform.b, self.transform.e))
             pixel *= units
         if pixel < FINEST:
-            raise SpecError(
-                f"{self.key}: {self.location} has pixels of {pixel:.3g} m, finer than a patch's 10 m, and nearest "
-                "would drop most of them. Bring it to 10 m first, classes with gdalwarp -tr 10 10 -r mode, values with "
-                "-r average."
-            )
+            raise SpecError(finer_message(f"{self.key}: {self.location}", pixel))
+
+
+def _extent(columns: NDArray[Any], rows: NDArray[Any]) -> Extent:
+    return float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max())
+
+
+def finer_message(what: str, pixel: float) -> str:
+    """What to do about a source with pixels of so many metres."""
+    return (
+        f"{what} has pixels of {pixel:.3g} m, finer than a patch's 10 m, and nearest would drop most of them. Bring it "
+        "to 10 m first, classes with gdalwarp -tr 10 10 -r mode, values with -r average."
+    )
 
 
 def translate_at(source: RasterSource, translate: Translate, pixels: NDArray[Any], left: int, top: int) -> NDArray[Any]:

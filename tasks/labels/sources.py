@@ -6,48 +6,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import SpecError
+from tasks.labels.assets import OfPlatforms, open_asset
 from tasks.labels.classes import ClassLayer, column_part
 from tasks.labels.layer import Layer
 from tasks.labels.legends import LabelClass
-from tasks.labels.measures import ValueLayer
+from tasks.labels.licences import told_of
+from tasks.labels.measures import ValueLayer, measured, stepped, value_array
 from tasks.labels.pins import pin, source_name
 from tasks.labels.rasters import RasterSource, first_where, translate_at
 from tasks.labels.vectors import VectorSource, everywhere
+from tasks.places.patches import Patch
+from tasks.spec import CorpusSpec
 from tasks.spec.labels import MOST_CLASSES, LabelItem, LabelSource
 from tasks.spec.locations import local_path
-
-WDPA_LICENCE = "no commercial use of it or of anything derived from it without permission (protectedplanet.net terms)"
-WDPA_ATTRIBUTION = (
-    "UNEP-WCMC and IUCN: Protected Planet, the World Database on Protected Areas. www.protectedplanet.net"
-)
 
 _MOST_FOUND = 256
 """Classes found in a raster beyond which it is taken for measured values; each becomes a column."""
 
 
-def open_source(item: LabelItem, pixels: int) -> Layer:
+def open_source(item: LabelItem, spec: CorpusSpec, of_platforms: OfPlatforms | None = None) -> Layer:
     """The layer of an item of `labels` that describes its source.
 
-    Raises SpecError: absent, unreadable, finer than 10 m, or not of what the item says.
+    Raises SpecError: absent, unreadable, finer than 10 m, or not of what the item says; of an asset what platforms
+    raise.
     """
-    source, key = item.source, f"labels: {item.name}"
+    source, key, pixels = item.source, f"labels: {item.name}", spec.patch.pixels
     if source is None:
         raise ValueError(f"{item.name}: has no source")
     if source.earthengine is not None:
-        raise SpecError(
-            f"{key}: assets of Earth Engine cannot be labels in this version. Export {source.earthengine} to a "
-            "GeoTIFF, and give that as `raster`."
-        )
+        return open_asset(item, source, spec, of_platforms)
     location = str(source.raster or source.vectors)
     if source.vectors is not None:
         return _vector_classes(item.name, source, location, f"{key}: vectors", pixels)
     raster = RasterSource(location, f"{key}: raster", source.bands)
     if len(set(map(column_part, raster.band_names))) < len(raster.band_names):
         raise SpecError(f"{key}: bands: two are alike ({', '.join(raster.band_names)}). Give each one once.")
-    facts = _facts(source, location, f"{key}: raster")
+    facts = told_of(source, pin(location, f"{key}: raster"), {"source": source_name(location)})
     if source.kind == "values":
-        return ValueLayer(item.name, source=raster, step=source.step or 1, pixels=pixels, facts=facts)
+        return _raster_values(item.name, source, raster, facts, pixels)
     return _raster_classes(item.name, source, raster, facts, pixels)
+
+
+def _raster_values(
+    name: str, source: LabelSource, raster: RasterSource, facts: dict[str, Any], pixels: int
+) -> ValueLayer:
+    kind = value_array(name, raster.band_names, step=source.step or 1, pixels=pixels)
+
+    def draw(patch: Patch) -> NDArray[Any]:
+        values = raster.read(patch, fill=np.nan, dtype=np.float64, translate=lambda block: measured(block, raster))
+        return stepped(values, kind, name, raster.location)
+
+    return ValueLayer(kind, name=name, facts=facts, draw=draw, covers=raster.covers)
 
 
 def _raster_classes(
@@ -98,22 +107,10 @@ def _vector_classes(name: str, source: LabelSource, location: str, key: str, pix
         name,
         schemes={name: classes},
         pixels=pixels,
-        facts=_facts(source, location, key) | vectors.facts(),
+        facts=told_of(source, pin(location, key), {"source": source_name(location)}) | vectors.facts(),
         draw=vectors.draw,
         covers=everywhere,
     )
-
-
-def _facts(source: LabelSource, location: str, key: str) -> dict[str, Any]:
-    """What a corpus says of a source."""
-    wdpa = source.needs_acceptance == "wdpa-noncommercial"
-    return {
-        "source": pin(location, key),
-        "named": {"source": source_name(location)},
-        "kind": source.kind,
-        "licence": source.licence or (WDPA_LICENCE if wdpa else None),
-        "attribution": source.attribution or (WDPA_ATTRIBUTION if wdpa else None),
-    }
 
 
 def _whole_numbers(raster: RasterSource, block: NDArray[Any]) -> NDArray[Any]:

@@ -1,30 +1,53 @@
-"""Whether the sources of labels cover the places, before a build begins."""
+"""Whether labels can be laid on the places, before a build begins."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.assembly.builder import Builder
 from tasks.errors import SpecError
+from tasks.labels.layer import Layer
 from tasks.notices import told_if_slow
+from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.spec import CorpusSpec
 
-_SHARDS, _PATCHES = 4, 1_000
-"""What is looked at: so many shards of a random corpus, and at most so many patches; of listed places all."""
+Places = RandomPlaces | ListedPlaces
+
+_PATCHES = 100_000
+"""Places of a random corpus that are looked at, at most; of listed places all."""
+
+_TRIED = 20
+"""Patches of the first shard on which labels are laid as a trial."""
 
 
-def refuse_uncovered(builder: Builder, shards: int) -> None:
-    """See whether each label's source covers the first places. Where it does not, labels would be nodata unnoticed.
+def refuse_unlabelled(spec: CorpusSpec, places: Places, layers: Sequence[Layer], shards: int) -> None:
+    """See whether each label's source covers the first places, and whether it can be laid on some of them.
 
-    Raises SpecError: some are not covered, and the spec does not accept it; counts them.
+    Raises SpecError: places are not covered, and the spec does not accept it; counts them. LabelsError: a source is
+    damaged, or holds what it must not; what layers raise.
     """
-    if not builder.layers or "uncovered" in builder.spec.accept:
+    if not layers:
         return
-    random = builder.places.replaces
-    tried, uncovered = 0, dict.fromkeys((layer.name for layer in builder.layers), 0)
+    if "uncovered" not in spec.accept:
+        _refuse_uncovered(spec, places, layers, shards)
+    patches = places.draws(0).patches
+    some = patches.take(np.arange(min(_TRIED, len(patches))))
+    for layer in layers:
+        if layer.overlay is None:
+            with told_if_slow(f"{spec.name}: trying the label {layer.name}"):
+                layer.render(some, 0)
+
+
+def _refuse_uncovered(spec: CorpusSpec, places: Places, layers: Sequence[Layer], shards: int) -> None:
+    random = places.replaces
+    tried, uncovered = 0, dict.fromkeys((layer.name for layer in layers), 0)
     where = dict.fromkeys(uncovered, "")
-    with told_if_slow(f"{builder.spec.name}: looking whether labels cover the places (shards)") as say:
-        for shard in range(min(shards, _SHARDS) if random else shards):
-            patches = builder.places.draws(shard).patches
+    with told_if_slow(f"{spec.name}: looking whether labels cover the places (shards)") as say:
+        for shard in range(shards):
+            draws = places.draws(shard)
+            # Of a place's alternatives, the same ground on other grids, one is enough.
+            patches = draws.patches.take(np.arange(0, len(draws), draws.alternatives))
             tried += len(patches)
-            for layer in builder.layers:
+            for layer in layers:
                 lacking = ~layer.covers(patches)
                 if lacking.any() and not where[layer.name]:
                     lon, lat = patches.take(np.flatnonzero(lacking)[:1]).centres()

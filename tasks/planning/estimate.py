@@ -6,6 +6,7 @@ from tasks.imagery.registry import room_of
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.settings import PlatformSettings, Settings
 from tasks.spec import CorpusSpec
+from tasks.spec.labels import EARTHENGINE
 
 STORED = 780_000 / 250**2
 """Bytes stored a pixel of a sample and platform: 0.78 MB at 250 px, measured on real chips (13 + 2 bands)."""
@@ -14,10 +15,16 @@ LABELS_STORED = {"corine": 1_900 / 250**2, "osm": 16_600 / 250**2}
 """Bytes stored a pixel of a sample; measured with zstd 3 on European patches."""
 
 OTHER_STORED = 0.1
-"""The same of a label of the spec's own: between CORINE's classes of 100 m and those of 10 m."""
+"""The same of a band of a label of the spec's own: between CORINE's classes of 100 m and those of 10 m."""
+
+INGESTED = 2_500_000
+"""Bytes of an OpenStreetMap extract read a second, of one core; measured on 77.5 MB."""
 
 MOVED = 13 * 2 + 2 * 4
 """Bytes moved a pixel: 13 bands of 16 bits, 2 of 32."""
+
+LABELS_MOVED = 2
+"""The same of a band of a label that comes with the images: 16 bits; measured values and negative ones take 32."""
 
 _GB = 1e9
 """Clouds bill in decimal gigabytes."""
@@ -68,7 +75,8 @@ def estimate(
     shards = places.shards(spec.size)
     samples = min(shards * spec.shard_size, len(places.patches)) if isinstance(places, ListedPlaces) else spec.size or 0
     pixels = samples * spec.patch.pixels**2
-    labels = sum(LABELS_STORED.get(item.name, OTHER_STORED) for item in spec.label_items)
+    labels = sum(LABELS_STORED.get(item.name, OTHER_STORED * item.bands) for item in spec.label_items)
+    sent = LABELS_MOVED * sum(item.bands for item in spec.labels_sent)
     stored = round(pixels * (STORED * len(spec.platforms) + labels))
     platforms: list[PlatformEstimate] = []
     for item, own in zip(spec.platform_items, of_platforms, strict=True):
@@ -78,7 +86,7 @@ def estimate(
             PlatformEstimate(
                 name=item.name,
                 requests=round(requests),
-                bytes_moved=pixels * MOVED,
+                bytes_moved=pixels * (MOVED + (sent if item.kind == EARTHENGINE else 0)),
                 hours=requests * cost.seconds_a_request / cost.in_flight / 3600,
                 limit=f"{cost.in_flight} in flight, {cost.seconds_a_request:g} s a request ({cost.origin})",
             )

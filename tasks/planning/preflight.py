@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 from tasks.assembly.builder import Builder, open_builder
 from tasks.errors import DamagedDescription, SpecError
-from tasks.planning.coverage import refuse_uncovered
+from tasks.planning.coverage import refuse_unlabelled
 from tasks.planning.feasibility import refuse_hopeless
-from tasks.shards.commits import committed_shards
+from tasks.shards.commits import committed_shards, corpus_digest
 from tasks.shards.description import Description, foreign, read_description, reconcile
 from tasks.shards.destinations import open_destination
-from tasks.shards.layout import PAIRING, PREVIEW
+from tasks.shards.layout import RELEASE_RECORD
+from tasks.shards.release_files import Release, parse_release, verify_release
 from tasks.shards.writing import everywhere
 from tasks.spec import CorpusSpec
 
@@ -40,7 +41,8 @@ def preflight(builder: Builder) -> Preflight:
     """Probe destinations, compare the spec with what they hold, and see that something pairs.
 
     Writes nothing. Raises DestinationError: one cannot be written; SpecError: the spec contradicts what one holds, or
-    one holds something else; LabelsError: a layer leaves places out; CorpusError: nothing pairs; what platforms raise.
+    one holds something else, or labels leave places out; LabelsError: they cannot be laid; CorpusError: nothing pairs;
+    what platforms raise.
     """
     # All of them are looked at: what is wrong with one is told before a shard is built for another.
     for destination in builder.destinations:
@@ -61,7 +63,7 @@ def preflight(builder: Builder) -> Preflight:
     done = {shard for shard in everywhere(builder.destinations) if shard < wanted.shards}
     missing = wanted.shards - len(done)
     if missing:
-        refuse_uncovered(builder, wanted.shards)
+        refuse_unlabelled(builder.spec, builder.places, builder.layers, wanted.shards)
         refuse_hopeless(builder, wanted.shards)
     return Preflight(
         description=wanted, missing=missing, finished=not missing and _is_described_and_released(builder, wanted)
@@ -69,11 +71,21 @@ def preflight(builder: Builder) -> Preflight:
 
 
 def _is_described_and_released(builder: Builder, wanted: Description) -> bool:
-    return all(
+    described = all(
         destination.get(path) == content
         for destination in builder.destinations
         for path, content in wanted.objects().items()
-    ) and all(destination.get(path) is not None for destination in builder.destinations for path in (PREVIEW, PAIRING))
+    )
+    # A release that was made of fewer shards is one to make again.
+    releases = {destination.get(RELEASE_RECORD) for destination in builder.destinations}
+    release = parse_release(releases.pop() or b"")
+    return (
+        described
+        and not releases
+        and isinstance(release, Release)
+        and release.corpus == corpus_digest(builder.destinations[0])
+        and not any(problem for destination in builder.destinations for problem in verify_release(destination))
+    )
 
 
 def _at_least(wanted: Description, shards: int) -> Description:

@@ -54,12 +54,12 @@ class ArrayKind:
         return np.full((samples, *self.shape), self.fill, self.dtype)
 
     def stored(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Values as they are stored, any shape.
+        """Values as they are stored, any shape; what is of the array's own type is so already.
 
         With a step, floats become the nearest number of steps, what is beyond the type's range the nearest in it, and
         NaN nodata; nodata is the type's smallest value, which no number of steps ever becomes.
         """
-        if self.step is None:
+        if self.step is None or values.dtype == np.dtype(self.dtype):
             return values.astype(self.dtype, casting="safe", copy=False)
         steps = np.round(values.astype(np.float64) / self.step)
         most = np.iinfo(self.dtype).max

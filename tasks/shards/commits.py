@@ -48,6 +48,15 @@ class StoredObject:
             stored.size != self.size or stored.crc32c not in (None, self.crc32c) or stored.md5 not in (None, self.md5)
         )
 
+    def difference(self, stored: Stored | None) -> str | None:
+        """How what a store holds, None for nothing, is another object, in words; None: it is not."""
+        if stored is None:
+            return "is missing"
+        if stored.size != self.size:
+            kind = "is short" if stored.size < self.size else "is too long"
+            return f"{kind}: {stored.size} bytes, {self.size} recorded"
+        return "is damaged: its checksum is not the recorded one" if self.differs(stored) else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedCell:
@@ -101,12 +110,18 @@ def _flat(item: RejectedCell) -> dict[str, str | int | None]:
     return {"cell": item.cell, **asdict(item.why)}
 
 
-class _ObjectRecord(Record):
+class ObjectRecord(Record):
+    """What a record says of an object."""
+
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")]
     """Inside the corpus."""
     size: Count
     crc32c: str
     md5: str
+
+    def object(self) -> StoredObject:
+        """The object it describes."""
+        return StoredObject(path=self.path, size=self.size, crc32c=self.crc32c, md5=self.md5)
 
 
 class _RejectedRecord(Record):
@@ -127,7 +142,7 @@ class _CommitRecord(Record):
     shard: Count
     rows: Count
     samples: Count
-    objects: tuple[_ObjectRecord, ...]
+    objects: tuple[ObjectRecord, ...]
     replaced: tuple[_RejectedRecord, ...]
     missing: tuple[_RejectedRecord, ...]
     pairing: PairingRecord
@@ -150,9 +165,7 @@ def parse_commit(content: bytes, shard: int) -> Commit | str:
     return Commit(
         shard=record.shard,
         rows=record.rows,
-        objects=tuple(
-            StoredObject(path=item.path, size=item.size, crc32c=item.crc32c, md5=item.md5) for item in record.objects
-        ),
+        objects=tuple(item.object() for item in record.objects),
         replaced=tuple(item.cell_of() for item in record.replaced),
         missing=tuple(item.cell_of() for item in record.missing),
         pairing=record.pairing.counts(),

@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from tasks.errors import SpecError
-from tasks.shards.commits import StoredObject, committed_shards, parse_commit
+from tasks.shards.commits import committed_shards, parse_commit
 from tasks.shards.description import describe_everywhere, foreign, need_description, read_description, reconcile
 from tasks.shards.destinations import Destination, Stored
-from tasks.shards.layout import RELEASE, commit_object
-from tasks.shards.writing import put_checked, write_everywhere
+from tasks.shards.extracts import copy_extracts
+from tasks.shards.layout import commit_object
+from tasks.shards.release_files import copy_release
+from tasks.shards.writing import write_everywhere
 
 _AT_ONCE = 4
 """Shards copied at once; each is held in memory, about 0.2 GB."""
@@ -27,10 +29,12 @@ class Copied:
     """Shards whose own copy in the source is damaged or incomplete, in order."""
     bytes: int
     """Of the shards copied."""
+    release: bool
+    """Whether the source's release is whole, or there is none; a damaged one is not copied."""
 
 
 def copy_corpus(source: Destination, target: Destination, progress: Callable[[int], None]) -> Copied:
-    """Copy what the target lacks of a corpus, every object verified before and after.
+    """Copy what the target lacks of a corpus, OpenStreetMap's extracts too, every object verified before and after.
 
     `progress` is told how many shards the target has. What is there stays, so that the same call goes on where
     another was interrupted.
@@ -62,10 +66,15 @@ def copy_corpus(source: Destination, target: Destination, progress: Callable[[in
         finally:
             for one in copying:
                 one.cancel()
-    for name in source.names(RELEASE):
-        _copy_object(source, target, f"{RELEASE}/{name}")
+    copy_extracts(source, target)
     copied = len(wanting) - len(damaged)
-    return Copied(shards=had + copied, copied=copied, damaged=tuple(sorted(damaged)), bytes=size)
+    return Copied(
+        shards=had + copied,
+        copied=copied,
+        damaged=tuple(sorted(damaged)),
+        bytes=size,
+        release=copy_release(source, target),
+    )
 
 
 def copy_shard(source: Destination, target: Destination, shard: int) -> int | None:
@@ -101,13 +110,3 @@ def _copy(source: Destination, targets: Sequence[Destination], shard: int) -> in
         contents[item.path] = content
     write_everywhere(targets, commit, contents)
     return commit.size
-
-
-def _copy_object(source: Destination, target: Destination, path: str) -> None:
-    content = source.get(path)
-    if content is None:
-        return
-    item = StoredObject.of(path, content)
-    there = target.stat(path)
-    if there is None or item.differs(there):
-        put_checked(target, item, content)

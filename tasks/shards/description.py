@@ -18,7 +18,7 @@ from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
-from tasks.shards.layout import COMMITS, CORPUS, OSM, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
+from tasks.shards.layout import COMMITS, CORPUS, LABELS, OSM, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
 from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
@@ -185,10 +185,14 @@ def parse_description(content: bytes, where: str) -> Description | str:
 
 
 def need_description(destination: Destination) -> Description:
-    """What a corpus says of itself. Raises CorpusError: there is no corpus, or it is damaged."""
+    """What a corpus says of itself.
+
+    Raises CorpusError: there is no corpus, or it is damaged; DestinationError: nor is there a bucket.
+    """
     found = read_description(destination)
     if found is None:
-        raise CorpusError(f"{destination.location}: no corpus here ({CORPUS} is absent). Give the folder of one.")
+        destination.top()  # an object that is absent looks the same in a bucket that is
+        raise CorpusError(f"{destination.location}: no corpus here ({CORPUS} is absent). Give the place of one.")
     return found
 
 
@@ -205,12 +209,7 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
         for name in found.bands
         if name in wanted.bands and found.bands[name] != wanted.bands[name]
     ]
-    contradictions += [
-        difference
-        for name in found.layers
-        if name in wanted.layers
-        for difference in layer_differences(name, found.layers[name].to_json(), wanted.layers[name].to_json())
-    ]
+    contradictions += layer_contradictions(found, wanted.layers)
     if contradictions:
         raise SpecError(
             f"{where}: holds a corpus that this spec contradicts:\n  "
@@ -221,6 +220,16 @@ def reconcile(wanted: Description, found: Description, where: str) -> Descriptio
         return found
     # All else stays as the first build wrote it, the names of files too: a corpus is not rewritten for having moved.
     return replace(found, spec=found.spec | {"size": wanted.spec["size"]}, shards=wanted.shards)
+
+
+def layer_contradictions(found: Description, layers: Mapping[str, LayerDescription]) -> list[str]:
+    """Where layers differ from those of the same names that a corpus has, in words."""
+    return [
+        difference
+        for name, held in found.layers.items()
+        if name in layers
+        for difference in layer_differences(name, held.to_json(), _as_read(layers[name]).to_json())
+    ]
 
 
 def describe_everywhere(destinations: Sequence[Destination], wanted: Description) -> None:
@@ -249,7 +258,9 @@ def foreign(destination: Destination, wanted: Description) -> str:
 
     Raises DestinationError.
     """
-    groups = {kind.path.partition("/")[0] for kind in wanted.arrays}
+    # By the spec too: who only looks at it knows no arrays.
+    groups = {kind.path.partition("/")[0] for kind in wanted.arrays} | {*platform_names(wanted.spec)}
+    groups |= {LABELS} if wanted.spec["labels"] else set()
     own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]

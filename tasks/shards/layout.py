@@ -17,9 +17,17 @@ PREVIEW = f"{RELEASE}/preview.png"
 
 PAIRING = f"{RELEASE}/pairing.json"
 
+LEGEND = f"{RELEASE}/legend.json"
+"""Of a corpus with labels."""
+
+RELEASE_RECORD = f"{RELEASE}/files.json"
+"""Sizes and checksums of the others, written last."""
+
 COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
 """Folders with an object a shard."""
 
+LABELS = "labels"
+"""Group of the arrays of layers."""
 
 OSM = "osm"
 """Folder of what OpenStreetMap's extracts hold of the corpus' places: made before the corpus is."""

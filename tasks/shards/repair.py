@@ -7,7 +7,9 @@ from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_c
 from tasks.shards.copying import copy_shard
 from tasks.shards.description import Description, describe_everywhere
 from tasks.shards.destinations import Destination, Stored
-from tasks.shards.layout import commit_object
+from tasks.shards.extracts import copy_extracts, extract_faults
+from tasks.shards.layout import OSM, RELEASE, RELEASE_RECORD, commit_object
+from tasks.shards.release_files import restore_release
 from tasks.shards.verification import Fault, shard_objects
 from tasks.shards.writing import put_checked
 
@@ -22,6 +24,8 @@ class Repair:
     """Objects that were written anew."""
     copied: tuple[int, ...] = ()
     """Shards that were missing, and others had."""
+    unreleased: bool = False
+    """Whether the release's record was removed, so that the next build makes it again."""
 
 
 def repair(
@@ -44,12 +48,28 @@ def repair(
         else:
             restored += mended
     for other in others:
-        lacking = committed_shards(other) - committed_shards(destination) - set(withdrawn)
+        lacking = committed_shards(other) - committed_shards(destination)
         wanting = sorted(shard for shard in lacking if shard < description.shards)
         copied += [shard for shard in wanting if copy_shard(other, destination, shard) is not None]
+    if extracts := [fault.path for fault in found if fault.path.startswith(f"{OSM}/")]:
+        for other in others:
+            copy_extracts(other, destination)
+        left = {path for path, _ in extract_faults(destination, description, finished=False)}
+        restored += [path for path in extracts if path not in left]
     describe_everywhere([destination], description)
     restored += [fault.path for fault in found if fault.shard is None and fault.path in known]
-    return Repair(withdrawn=tuple(withdrawn), restored=tuple(restored), copied=tuple(copied))
+    of_release = [fault.path for fault in found if fault.path.startswith(f"{RELEASE}/")]
+    released = not of_release or restore_release(destination, others)
+    if released:
+        restored += of_release
+    else:
+        destination.delete(RELEASE_RECORD)
+    return Repair(
+        withdrawn=tuple(shard for shard in withdrawn if shard not in copied),
+        restored=tuple(restored),
+        copied=tuple(copied),
+        unreleased=not released,
+    )
 
 
 def _restore(
@@ -76,6 +96,8 @@ def _restore(
         contents = {item: other.get(item.path) for item in wanted}
         if any(content is None or item.differs(Stored.of(content)) for item, content in contents.items()):
             continue
+        if path in damaged:
+            destination.delete(path)  # it must not stand above the objects of two shards meanwhile
         restored = _write(destination, contents, damaged)
         if path in damaged:
             destination.put(path, record)

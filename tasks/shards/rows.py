@@ -1,7 +1,7 @@
 """The rows of a shard: what each sample is, as GeoParquet."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def sample_rows(
     `layers` are the columns of layers, (n,) each.
     """
     roles, platforms = roles_of(spec), spec.platform_names
-    patches = patches_of(samples)
+    patches = patches_of([sample.patch for sample in samples])
     lon, lat = patches.centres()
     side = 10 * patches.pixels
     columns: dict[str, Any] = {
@@ -138,13 +138,13 @@ def sample_id(corpus: str, shard: int, row: int) -> str:
     return f"{corpus}-{shard:05d}-{row:04d}"
 
 
-def patches_of(samples: list[Sample]) -> Patches:
-    """The samples' patches as columns."""
+def patches_of(patches: Sequence[Patch]) -> Patches:
+    """Patches as columns; at least one."""
     return Patches(
-        epsg=np.array([sample.patch.epsg for sample in samples], np.int32),
-        xmin=np.array([sample.patch.xmin for sample in samples], np.int64),
-        ymax=np.array([sample.patch.ymax for sample in samples], np.int64),
-        pixels=samples[0].patch.pixels,
+        epsg=np.array([patch.epsg for patch in patches], np.int32),
+        xmin=np.array([patch.xmin for patch in patches], np.int64),
+        ymax=np.array([patch.ymax for patch in patches], np.int64),
+        pixels=patches[0].pixels,
     )
 
 

@@ -18,6 +18,7 @@ from tasks.errors import (
     DeepSentinelError,
     DestinationError,
     DestinationUnreachable,
+    LabelsError,
 )
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import RUNS, run_object, shard_of, to_json
@@ -111,7 +112,11 @@ class Failure(_Part):
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
         """What kept a shard from being built."""
-        return cls(kind=type(error).__name__, message=str(error), permanent=isinstance(error, CandidatesExhausted))
+        return cls(
+            kind=type(error).__name__,
+            message=str(error),
+            permanent=isinstance(error, CandidatesExhausted | LabelsError),
+        )
 
 
 class RunRecord(_Part):
@@ -142,11 +147,13 @@ def attempts_before(destinations: Sequence[Destination], shard: int) -> int:
     return 0
 
 
-def read_runs(destination: Destination, shards: Iterable[int] | None = None) -> dict[int, RunRecord]:
-    """Run records by shard, of all or of those given, read in parallel; one that cannot be understood is left out."""
-    if shards is None:
-        shards = (shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None)
-    shards = list(shards)
+def recorded_runs(destination: Destination) -> list[int]:
+    """Shards that somebody has tried to build, in order. One listing."""
+    return sorted(shard for name in destination.names(RUNS) if (shard := shard_of(name)) is not None)
+
+
+def read_runs(destination: Destination, shards: Sequence[int]) -> dict[int, RunRecord]:
+    """Run records by shard, read in parallel; one that is absent or cannot be understood is left out."""
     runs: dict[int, RunRecord] = {}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs") as threads:
         contents = threads.map(lambda shard: destination.get(run_object(shard)), shards)

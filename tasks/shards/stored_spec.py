@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tasks.shards.layout import OSM
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import is_url
 
@@ -57,13 +58,26 @@ def layer_differences(name: str, before: dict[str, Any], after: dict[str, Any]) 
 
     How a source is called says nothing: its digest does.
     """
+    had, has = (content["facts"].get("extracts", {}) for content in (before, after))
+    alone = {*had} ^ {*has}
+    lines = [_extract_alone(key, had.get(key), has.get(key)) for key in sorted(alone)]
     old, new = (_flat(content["facts"] | {"arrays": content["arrays"]}) for content in (before, after))
-    return [
-        f"labels: {name}: {key}: "
+    lines += [
+        f"{key}: "
         + ("differs" if key == "arrays" else f"the corpus has {_told(key, old)}, the spec gives {_told(key, new)}")
         for key in sorted({*old, *new})
-        if not key.startswith("named.") and old.get(key) != new.get(key)
+        if not key.startswith(("named.", *(f"extracts.{one}." for one in alone))) and old.get(key) != new.get(key)
     ]
+    return [f"labels: {name}: {line}" for line in lines]
+
+
+def _extract_alone(key: str, had: dict[str, Any] | None, has: dict[str, Any] | None) -> str:
+    """Of an extract that only the corpus or only the store has: which, and what to do."""
+    facts = had or has or {}
+    which = f"the extract of {facts.get('timestamp') or 'unknown date'} with SHA-256 {facts.get('sha256')}"
+    if had is None:
+        return f"{which} is in the store and not in the corpus: delete {OSM}/{key}.json to build without it"
+    return f"{which} is in the corpus and not in the store: ingest that file again"
 
 
 def _is_local(location: Any) -> bool:

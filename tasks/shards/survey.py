@@ -10,8 +10,12 @@ from tasks.shards.commits import committed_shards, read_commits, reasons_of, rec
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.pairing_counts import PairingCounts
-from tasks.shards.runs import Failure, RunRecord, read_runs, samples_a_second
+from tasks.shards.runs import Failure, RunRecord, read_runs, recorded_runs, samples_a_second
 from tasks.shards.writing import everywhere
+
+RECENT = 500
+"""Shards, the last ones that are done, whose run records tell rate and traffic: to read all of a large corpus would
+take as long again as its commit records."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,9 @@ class Survey:
     digest: str
     """Of the corpus: SHA-256 over its commit records in order."""
     traffic: dict[str, dict[str, int]]
-    """Requests, retries, throttles and bytes by platform, as the run records count them."""
+    """Requests, retries, throttles and bytes by platform, of missing shards and of the last `RECENT` that are done."""
     samples_a_second: float | None
-    """Of the time in which shards were built, gaps between runs left out; None where nothing tells."""
+    """Of the time in which the last `RECENT` were built, gaps between runs left out; None where nothing tells."""
 
 
 def missing_shards(done: set[int], shards: int) -> Iterator[int]:
@@ -75,14 +79,16 @@ def survey(destination: Destination) -> Survey:
         lacking += reasons_of(commit.missing)
         rows, samples = rows + commit.rows, samples + commit.samples
         size, replaced = size + commit.size, replaced + len(commit.replaced)
-    runs, held = read_runs(destination), set(done)
+    held, recent = set(done), set(done[-RECENT:])
+    tried = [shard for shard in recorded_runs(destination) if shard < description.shards]
+    runs = read_runs(destination, [shard for shard in tried if shard in recent or shard not in held])
     traffic: dict[str, dict[str, int]] = {}
     for record in runs.values():
         for platform, counts in record.platforms.items():
             total = traffic.setdefault(platform, {})
             for kind, count in counts.items():
                 total[kind] = total.get(kind, 0) + count
-    missing = {shard: runs[shard] for shard in sorted(runs) if shard not in held and shard < description.shards}
+    missing = {shard: runs[shard] for shard in sorted(runs) if shard not in held}
     return Survey(
         description=description,
         done=tuple(done),

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
+from tasks.shards.extracts import extract_faults
 from tasks.shards.layout import commit_object, samples_object, shard_object
+from tasks.shards.release_files import verify_release
 from tasks.shards.survey import missing_shards, some_of
+from tasks.shards.writing import look
 
 _AT_ONCE = 16
 """Shards looked at at once: of a store that is asked, nearly all of it is waiting."""
@@ -51,7 +54,10 @@ def verify_shard(destination: Destination, description: Description, shard: int,
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
         faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:
-        problem = _read(destination, description, commit, item) if deep else _ask(destination, item)
+        if deep:
+            problem = _read(destination, description, commit, item)
+        else:
+            problem = item.difference(look(destination, item.path))
         if problem is not None:
             faults.append(Fault(shard=shard, path=item.path, problem=problem))
     return faults
@@ -60,9 +66,10 @@ def verify_shard(destination: Destination, description: Description, shard: int,
 def verify_corpus(
     destination: Destination, description: Description, progress: Callable[[int], None], *, deep: bool = False
 ) -> list[Fault]:
-    """Verify what the coordinator writes, byte by byte, and every shard that has a commit record, in parallel.
+    """Verify what the coordinator writes, byte by byte, every shard that has a commit record, and the release.
 
-    `progress` is told how many shards have been looked at. Shards without a record are one fault together.
+    And what is there of the extracts that it is labelled from. `progress` is told how many shards have been looked at.
+    Shards without a record are one fault together.
     Raises DestinationError.
     """
     faults = list(_of_corpus(destination, description))
@@ -82,6 +89,9 @@ def verify_corpus(
         told = some_of(missing_shards(done, description.shards))
         problem = f"has no record of {missing} shards, which were never finished: {told}"
         faults.append(Fault(shard=None, path="commits", problem=problem))
+    for path, problem in extract_faults(destination, description, finished=not missing):
+        faults.append(Fault(shard=None, path=path, problem=problem))
+    faults += [Fault(shard=None, path=path, problem=told) for path, told in verify_release(destination, deep=deep)]
     return faults
 
 
@@ -94,29 +104,11 @@ def _of_corpus(destination: Destination, description: Description) -> Iterator[F
             yield Fault(shard=None, path=path, problem=problem)
 
 
-def _ask(destination: Destination, item: StoredObject) -> str | None:
-    """What is wrong with an object by what its destination says of it; None: nothing."""
-    stored = destination.stat(item.path)
-    if stored is not None and stored.crc32c is None and stored.md5 is None:
-        content = destination.get(item.path)
-        stored = None if content is None else Stored.of(content)
-    return _difference(item, stored)
-
-
 def _read(destination: Destination, description: Description, commit: Commit, item: StoredObject) -> str | None:
     """What is wrong with an object by reading and decoding it; None: nothing."""
     # Imported here, because what is not deep starts a second faster without zarr.
     from tasks.shards.decoding import undecodable
 
     content = destination.get(item.path)
-    problem = _difference(item, None if content is None else Stored.of(content))
+    problem = item.difference(None if content is None else Stored.of(content))
     return problem or undecodable(description, commit, item.path, content or b"")
-
-
-def _difference(item: StoredObject, stored: Stored | None) -> str | None:
-    if stored is None:
-        return "is missing"
-    if stored.size != item.size:
-        kind = "is short" if stored.size < item.size else "is too long"
-        return f"{kind}: {stored.size} bytes, {item.size} recorded"
-    return "is damaged: its checksum is not the recorded one" if item.differs(stored) else None

@@ -14,6 +14,9 @@ from tasks.spec.parts import Part, branch
 NAMED_LABELS = ("corine", "osm")
 """Labels that a spec names by a word."""
 
+EARTHENGINE = "earthengine"
+"""The platform that sends labels with its images."""
+
 Accepted = Literal["uncovered", "wdpa-noncommercial"]
 """What a spec has to accept in so many words."""
 
@@ -40,7 +43,9 @@ class LabelSource(Part):
     vectors: str | None = None
     """A GeoPackage or FlatGeobuf; a pixel belongs to the feature that holds its centre."""
     earthengine: str | None = None
-    """An asset of Earth Engine that does not change, not one called `current` or `latest`. Not in this version."""
+    """An asset of Earth Engine, which has to be among the platforms and sends it with its images: an image, a
+    collection of images, of which the last one lies on top, or of features. One that does not change, not one called
+    `current` or `latest`."""
     bands: tuple[NumberOrText, ...] = ()
     """Of a raster or asset: bands by number, from 1, or name; several make an array (sample, NAME_scheme, y, x).
     Without them the first one."""
@@ -49,11 +54,12 @@ class LabelSource(Part):
     step: float | None = Field(default=None, gt=0)
     """Of `values`: what one stored step is worth; stored are whole steps in 16 bits, at most 32,767 either way."""
     column: str | None = None
-    """Of vectors: the column that holds the class; without it every feature is of class 1."""
+    """Of vectors, or features of an asset: the column that holds the class; without it every one is of class 1."""
     values: tuple[NumberOrText, ...] = ()
     """Which classes there are. Of vectors the values of `column`, the n-th becoming class n; they are burnt in this
     order, so where features overlap the last one wins, and features with other values are left out. Of a raster its
-    whole numbers, any other is refused; without them, a local file is read once for those that it holds."""
+    whole numbers, any other is refused; without them, a local file is read once for those that it holds, and of an
+    asset they are those that its owner lists."""
     licence: str | None = None
     """The source's licence, which `corpus.json` tells."""
     attribution: str | None = None
@@ -85,8 +91,8 @@ class LabelSource(Part):
         if (self.kind == "values") != (self.step is not None):
             wrong = "values need a step, such as `step: 0.1`" if self.step is None else "classes have no step"
             raise ValueError(f"step: {wrong}; `kind: values` and `step` go together")
-        if self.vectors is not None:
-            self._fitting_vectors()
+        if self.vectors is not None or (self.earthengine is not None and self.column is not None):
+            self._fitting_features()
         elif self.column is not None:
             raise ValueError(f"column: a {given[0]} source has bands instead; use `bands`")
         elif self.kind == "values" and self.values:
@@ -100,7 +106,7 @@ class LabelSource(Part):
             raise ValueError(f"values: {twice!r} stands twice; keep one")
         return self
 
-    def _fitting_vectors(self) -> None:
+    def _fitting_features(self) -> None:
         if self.kind == "values":
             raise ValueError("kind: vectors give classes; burn values into a raster, and give that as `raster`")
         if self.bands:
@@ -131,6 +137,11 @@ class LabelItem:
     """corine, osm, or what the spec calls it: `labels/<name>` is its array."""
     source: LabelSource | None = None
     """Of a label that the spec describes."""
+
+    @property
+    def bands(self) -> int:
+        """How many are laid on a pixel."""
+        return max(1, len(self.source.bands)) if self.source else 1
 
 
 def label_item(written: str | dict[str, LabelSource]) -> LabelItem:

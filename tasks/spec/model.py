@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from tasks.errors import SpecError
 from tasks.spec.expectations import NAME
-from tasks.spec.labels import Accepted, LabelItem, WrittenLabel, label_item, usable_labels
+from tasks.spec.labels import EARTHENGINE, Accepted, LabelItem, WrittenLabel, label_item, usable_labels
 from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
 from tasks.spec.messages import tell
@@ -151,6 +151,14 @@ class CorpusSpec(Part):
     def platform_names(self) -> list[str]:
         """Names of the platforms as arrays and columns bear them, in the spec's order."""
         return [item.name for item in self.platform_items]
+
+    @property
+    def labels_sent(self) -> tuple[LabelItem, ...]:
+        """The labels that Earth Engine sends with its images."""
+        if EARTHENGINE not in self.platform_names:
+            return ()
+        own = () if self.sources.corine else ("corine",)
+        return tuple(item for item in self.label_items if item.name in own or (item.source and item.source.earthengine))
 
     @property
     def label_items(self) -> tuple[LabelItem, ...]:

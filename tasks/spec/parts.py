@@ -132,7 +132,7 @@ class Sources(Part):
 
     corine: str | None = None
     """CORINE Land Cover 2018: the raster as it is delivered or an extract, file or http(s) URL, or the vectors as a
-    GeoPackage or FlatGeobuf. The label `corine` needs it."""
+    GeoPackage or FlatGeobuf. Without it the label `corine` is Earth Engine's own, which sends it with its images."""
 
     osm_classes: str | None = None
     """The classes of OpenStreetMap and their tags, a YAML file such as tasks/labels/osm/classes.yaml; without it,

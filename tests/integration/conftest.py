@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from prefect.context import refresh_global_settings_context
@@ -166,25 +165,28 @@ def write_spec(tmp_path: Path, archive: Path) -> Callable[..., Path]:
     """Writes a spec over the archive: `write_spec(size=6, ...)`; a value replaces the key's line."""
 
     def write(name: str = "spec.yaml", **changes: object) -> Path:
-        keys: dict[str, object] = {
-            "name": "small",
-            "seed": 3,
-            "size": 8,
-            "places": f"{{random: {archive / 'country.geojson'}}}",
-            "window": "[2020-01-01, 2025-01-01]",
-            "pairing": "{search_days: 2000}",
-            "patch": "{pixels: 64}",
-            "platforms": dedent(
-                f"""[{{stac: {{catalog: {archive / "catalog.json"}, sentinel2_b10: sentinel-2-l1c, name: demo}}}}]"""
-            ),
-            "shard_size": 2,
-            "destinations": f"[{tmp_path / 'corpus'}]",
-        } | changes
-        path = tmp_path / name
-        path.write_text("".join(f"{key}: {value}\n" for key, value in keys.items() if value is not None))
-        return path
+        return written_spec(tmp_path, archive, name, **changes)
 
     return write
+
+
+def written_spec(folder: Path, archive: Path, name: str = "spec.yaml", **changes: object) -> Path:
+    """Write a spec over an archive: the corpus of 4 shards of 2 samples is to be in `folder`."""
+    keys: dict[str, object] = {
+        "name": "small",
+        "seed": 3,
+        "size": 8,
+        "places": f"{{random: {archive / 'country.geojson'}}}",
+        "window": "[2020-01-01, 2025-01-01]",
+        "pairing": "{search_days: 2000}",
+        "patch": "{pixels: 64}",
+        "platforms": f"[{{stac: {{catalog: {archive / 'catalog.json'}, sentinel2_b10: sentinel-2-l1c, name: demo}}}}]",
+        "shard_size": 2,
+        "destinations": f"[{folder / 'corpus'}]",
+    } | changes
+    path = folder / name
+    path.write_text("".join(f"{key}: {value}\n" for key, value in keys.items() if value is not None))
+    return path
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -19,8 +19,9 @@ from tasks.shards.description import read_description
 from tasks.shards.destinations import Destination, Stored, open_destination
 from tasks.shards.survey import survey
 from tasks.shards.verification import verify_corpus
-from tasks.shards.writing import put_checked
+from tasks.shards.writing import put_checked, write_shard
 from tests.integration.conftest import Clouds
+from tests.servers.elsewhere import ask
 from tests.servers.store_proxy import Fault, Proxy
 from tests.servers.stores import ACCOUNT, BUCKET, KEY
 from tests.unit.shards.made import commit_of, contents_of, small
@@ -128,18 +129,13 @@ def test_zarr_reads_what_was_put(place: Destination) -> None:
     assert np.all(found[:] == 0), "no shard is there, so that all is nodata"
 
 
-def _try(location: str, answers: Any) -> None:
-    destination = open_destination(location)
-    answers.put((destination.get("a"), destination.create("b", str(os.getpid()).encode()), destination.names("x")))
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_other_processes_use_it_too_forked_or_spawned(place: Destination, method: str) -> None:
     place.put("a", b"x")
     context = multiprocessing.get_context(method)
     answers: Any = context.Queue()
-    process = context.Process(target=_try, args=(place.location, answers))
+    process = context.Process(target=ask, args=(place.location, answers))
     process.start()
     try:
         assert answers.get(timeout=120) == (b"x", True, [])
@@ -161,6 +157,25 @@ def test_a_destination_that_was_opened_before_a_fork_works_after_it(place: Desti
     assert os.read(reader, 10) == b"x"
     os.close(reader)
     os.waitpid(child, 0)
+
+
+def test_two_builds_with_different_bytes_leave_no_mixture(place: Destination) -> None:
+    description, barrier = small(), threading.Barrier(2)
+    whole = contents_of(description, 0)
+    other = {path: content + b"of other software" for path, content in whole.items()}
+
+    def build(contents: dict[str, bytes]) -> str:
+        barrier.wait()
+        try:
+            return str(write_shard(place, commit_of(contents, 0), contents))
+        except CorpusError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as threads:
+        ended = list(threads.map(build, (whole, other)))
+    assert sum("shard 0" in one or "came back different" in one for one in ended) >= 1, ended
+    faults = verify_corpus(place, description, lambda _: None)
+    assert not [fault for fault in faults if fault.shard is not None], "no record stands above the other's objects"
 
 
 # Requests

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tasks.imagery.earthengine import session
+from tasks.labels.corine import ASSET as CORINE
 from tests.integration.conftest import ROOT, Command, Ended
 from tests.integration.earthengine_world import draws_at, world_of
+from tests.servers.assets import Raster
 from tests.servers.earthengine import EarthEngineServer
 from tests.servers.earthone import Server, World
 
@@ -115,6 +118,22 @@ class TestInOrder:
         assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()} == before
         ended = command("doctor", write_spec(size=4, seed=4))
         assert ended.code == 1 and "seed: the corpus has 3, the spec 4" in ended.output
+
+
+class TestLabels:
+    def test_of_earth_engine_are_looked_up_under_its_login(
+        self, here: Here, write_spec: WriteSpec, earthengine: EarthEngineServer
+    ) -> None:
+        wide = {"landcover": np.full((200, 200), 111, "i2")}
+        earthengine.world.assets[CORINE] = Raster(id=CORINE, bands=wide, left=-5e6, top=1.5e7, pixel=1e5)
+        ended = here("doctor", write_spec(platforms="[earthengine]", labels="[corine]"))
+        assert ended.code == 0, ended.output
+        assert f"{CORINE}; Copernicus data and information policy" in finding(ended, "label corine")
+        assert earthengine.counts["asset"] == 1 and not earthengine.counts["image"]
+        del earthengine.world.assets[CORINE]
+        ended = here("doctor", write_spec(platforms="[earthengine]", labels="[corine]"))
+        assert ended.code == 1 and wrongs(ended) == ["label corine"]
+        assert "not found" in finding(ended, "label corine")
 
 
 class TestPlatforms:

@@ -9,7 +9,7 @@ import shapely
 import yaml
 from prefect.context import refresh_global_settings_context
 
-from tasks.errors import PlatformUnreachable, SceneUnavailable
+from tasks.errors import LabelsError, PlatformUnreachable, SceneUnavailable
 from tasks.places.patches import Patch
 from tasks.scenes.reasons import Reason
 from tests.archive import EPSG, LEFT, TOP
@@ -81,6 +81,21 @@ def test_shards_without_candidates_are_said_to_fail_the_same_way_again(build: Bu
     assert "shard 0 failed for good: " in status.output
     assert "2 of them have no candidates left, which only another spec changes" in status.output
     assert "build again" not in status.output
+
+
+def test_shards_that_cannot_be_labelled_are_not_said_to_need_only_another_run(
+    build: Build, here: Run, tmp_path: Path
+) -> None:
+    def wrong(_: Patch) -> None:
+        raise LabelsError("cover.tif: has the value 7; add it to `values`.")
+
+    ended = build(MadeUp(on_fetch=wrong), size=2)
+
+    assert ended.code == 1, ended.output
+    assert "2 shards cannot be labelled until the source of their labels is corrected." in ended.output
+    assert AGAIN not in ended.output
+    status = here("status", tmp_path / "corpus")
+    assert "2 of them cannot be labelled until" in status.output and "build again" not in status.output
 
 
 def test_shards_that_may_succeed_the_next_time_are_built_by_the_same_command(build: Build, tmp_path: Path) -> None:

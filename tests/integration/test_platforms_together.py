@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tasks.assembly.builder import close_builders
+from tasks.labels.corine import ASSET as CORINE
 from tasks.scenes.reasons import Reason
+from tasks.shards.description import need_description
+from tasks.shards.destinations import open_destination
 from tests.integration.conftest import Command, Ended, tree
 from tests.integration.platforms_world import (
     REGIONS,
@@ -29,6 +34,7 @@ from tests.integration.platforms_world import (
     world_of,
     write,
 )
+from tests.servers.assets import Raster
 from tests.servers.both import Both, serving_both
 from tests.servers.world import L2A, World
 
@@ -116,6 +122,26 @@ def traffic(corpus: Path, platform: str) -> Counter[str]:
 
 
 class TestOneCorpus:
+    def test_its_labels_come_from_earth_engine_alone_whichever_is_first(
+        self, both: Both, worlds: dict[str, World], tmp_path: Path
+    ) -> None:
+        codes = np.full((5_000, 5_000), 312, "i2")
+        clc = Raster(id=CORINE, bands={"landcover": codes}, left=4_200_000, top=2_700_000, pixel=100)
+        both.earthengine.world.assets[CORINE] = clc
+        held: list[Any] = []
+        for platforms in (BOTH, BOTH[::-1]):
+            build(spec_over(
+                tmp_path, size=12, labels=["corine"], platforms=platforms,
+                destinations=[str(tmp_path / "-".join(platforms))],
+            ))  # fmt: skip
+            corpus = tmp_path / "-".join(platforms)
+            (layer,) = need_description(open_destination(str(corpus))).layers
+            assert layer == "corine"
+            held.append(xarray.open_zarr(corpus, group="labels").corine.values)
+            assert (rows_of(corpus)["corine_312"] == 1).all()
+            assert sorted(path.name for path in corpus.glob("*/corine")) == ["corine"]
+        assert all((one == 24).all() for one in held)
+
     @pytest.mark.parametrize("region", REGIONS)
     def test_holds_the_same_acquisitions_of_both_to_the_last_pixel(
         self, worlds: dict[str, World], region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -153,12 +179,11 @@ class TestOneCorpus:
         assert arrays
         assert all(tree(tmp_path / "corpus")[path] == tree(tmp_path / "swapped")[path] for path in arrays)
 
-    def test_comes_out_of_the_command(self, both: Both, command: Command, tmp_path: Path) -> None:
+    @pytest.mark.usefixtures("both", "prefect_here")
+    def test_comes_out_of_the_command(self, here: Callable[..., Ended], tmp_path: Path) -> None:
         spec = spec_over(tmp_path)
         build(spec)
-        ended = command(
-            "build", write(spec, tmp_path / "spec.yaml"), "--to", tmp_path / "told", environment=both.environment
-        )
+        ended = here("build", write(spec, tmp_path / "spec.yaml"), "--to", tmp_path / "told")
 
         assert ended.code == 0, ended.output
         assert built(tmp_path / "told") == built(tmp_path / "corpus")
@@ -284,7 +309,7 @@ DISTURBED = 503
 
 
 def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: Both, tmp_path: Path) -> None:
-    spec = spec_over(tmp_path, size=500, shard_size=50, platforms=["earthengine"])
+    spec = spec_over(tmp_path, size=240, shard_size=40, platforms=["earthengine"])
     build(spec)
     server, corpus = both.earthengine, tmp_path / "corpus"
     calm, asked = dict(server.counts), set(server._attempts)
@@ -294,7 +319,7 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     assert counted["requests"] == calm["image"] + calm["table"] + login
     assert counted["retries"] == counted["throttles"] == 0
     # Of the candidates replaced those without a pair have cost no pixels.
-    assert calm["image"] == 500 + sum(platform is not None for _, platform, _ in replaced(corpus).values())
+    assert calm["image"] == 240 + sum(platform is not None for _, platform, _ in replaced(corpus).values())
 
     server.reset_counts()
     server._attempts.clear()
@@ -304,13 +329,13 @@ def test_earthengine_disturbed_gives_the_bytes_of_earthengine_undisturbed(both: 
     faults.truncated = faults.short = faults.garbage = 0.05 / 3
     build(
         spec_over(
-            tmp_path, size=500, shard_size=50, platforms=["earthengine"], destinations=[str(tmp_path / "disturbed")]
+            tmp_path, size=240, shard_size=40, platforms=["earthengine"], destinations=[str(tmp_path / "disturbed")]
         )
     )
 
     assert built(tmp_path / "disturbed") == built(corpus)
     counted = traffic(tmp_path / "disturbed", "earthengine")
-    assert server.answered[503] > 20 and server.answered[429] > 5, "it was disturbed"
+    assert server.answered[503] > 10 and server.answered[429] > 5, "it was disturbed"
     assert counted["throttles"] == server.answered[429]
     assert set(server._attempts) == asked, "the same requests, and no others"
     assert counted["requests"] == server.counts["image"] + server.counts["table"]
@@ -364,11 +389,12 @@ def _no_faults(*_: Any) -> None:
 class TestARefusedLogin:
     @pytest.mark.parametrize(("platform", "status"), [("earthengine", 403), ("earthengine", 401),
                                                       ("descarteslabs", 401)])  # fmt: skip
+    @pytest.mark.usefixtures("prefect_here")
     def test_in_the_middle_stops_the_run_and_the_same_command_goes_on(
-        self, both: Both, command: Command, tmp_path: Path, platform: str, status: int
+        self, both: Both, here: Callable[..., Ended], tmp_path: Path, platform: str, status: int
     ) -> None:
-        spec = spec_over(tmp_path, size=60, shard_size=3, platforms=[platform])
-        undisturbed = spec_over(tmp_path, size=60, shard_size=3, platforms=[platform],
+        spec = spec_over(tmp_path, size=20, shard_size=2, platforms=[platform])
+        undisturbed = spec_over(tmp_path, size=20, shard_size=2, platforms=[platform],
                                 destinations=[str(tmp_path / "undisturbed")])  # fmt: skip
         build(undisturbed)
         file, corpus = write(spec, tmp_path / "spec.yaml"), tmp_path / "corpus"
@@ -383,7 +409,7 @@ class TestARefusedLogin:
 
         watcher = threading.Thread(target=refuse_after, args=(3,))
         watcher.start()
-        ended = command("build", file, environment=both.environment)
+        ended = here("build", file)
         watcher.join()
         committed = {path: content for path, content in tree(corpus).items() if path.startswith("commits/")}
         tried = runs(corpus)
@@ -392,7 +418,7 @@ class TestARefusedLogin:
         assert "Traceback" not in ended.output
         assert f"DEEPSENTINEL_{platform.upper()}_" in ended.output, "it names the remedy"
         assert {"earthengine": "login", "descarteslabs": "refused the login"}[platform] in ended.output
-        assert 3 <= len(committed) < 20
+        assert 3 <= len(committed) < 10
         failed = [record for record in tried.values() if record["error"]]
         assert {record["error"]["kind"] for record in failed} == {"CredentialsError"}
         assert 1 <= len(failed) <= 2, "only those in flight"
@@ -400,7 +426,7 @@ class TestARefusedLogin:
 
         both.earthengine.faults.refusal, both.earthone.world.fault = None, _no_faults
         both.earthengine.faults.latency = both.earthone.world.latency = 0
-        resumed = command("build", file, environment=both.environment)
+        resumed = here("build", file)
         assert resumed.code == 0, resumed.output
         assert built(corpus) == built(tmp_path / "undisturbed")
         assert all(tree(corpus)[path] == content for path, content in committed.items())
@@ -474,7 +500,7 @@ class TestSecrets:
 
             def run(name: str, **changes: str) -> Ended:
                 spec = spec_over(
-                    tmp_path, name=name, size=12, shard_size=3, destinations=[str(tmp_path / "corpora" / name)]
+                    tmp_path, name=name, size=4, shard_size=2, destinations=[str(tmp_path / "corpora" / name)]
                 )
                 file = write(spec, tmp_path / f"{name}.yaml")
                 ended.append(command("build", file, environment=environment | changes))

@@ -23,6 +23,7 @@ import ee
 import google.auth.jwt
 import numpy as np
 
+from tests.servers.assets import Rasters
 from tests.servers.expressions import Feature, Interpreter, Invalid, pixels
 from tests.servers.world import World
 
@@ -64,7 +65,8 @@ class Faults:
 
 
 class EarthEngineServer:
-    """The service; `with` starts and stops it. Counts by kind: discovery, algorithms, token, table, image."""
+    """The service; `with` starts and stops it. Counts by kind: discovery, algorithms, token, table, image, asset,
+    value."""
 
     def __init__(self, world: World, *, project: str = "proj-x", public_key: bytes | None = None) -> None:
         """With a `public_key` (PEM) logins are checked, and every request needs a valid token."""
@@ -154,6 +156,18 @@ class EarthEngineServer:
             answer["nextPageToken"] = token
         return answer
 
+    def value(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Answer value:compute."""
+        return {"result": Interpreter(self.world, set(self.faults.missing)).evaluate(question["expression"])}
+
+    def asset(self, id: str) -> dict[str, Any] | None:
+        """Answer assets.get; None: there is none."""
+        image = self.world.assets.get(id) or next(
+            (one for made in self.world.assets.values() if isinstance(made, Rasters) for one in made.images
+             if one.id == id), None,
+        )  # fmt: skip
+        return None if image is None or id in self.faults.missing else image.told()
+
     def image(self, question: dict[str, Any]) -> bytes:
         """Answer image:computePixels."""
         if question.get("fileFormat") != "NPY":
@@ -204,6 +218,13 @@ class _Handler(BaseHTTPRequestHandler):
         if path == f"/v1/projects/{service.project}/algorithms":
             service.counts["algorithms"] += 1
             return self._send(200, _document("algorithms.json"))
+        if path.startswith("/v1/projects/") and "/assets/" in path:
+            service.counts["asset"] += 1
+            id = path.removeprefix("/v1/").removeprefix("projects/earthengine-public/assets/")
+            told = service.asset(id)
+            if told is None:
+                return self._refuse(404, f"Asset '{id}' not found or the caller has no access to it.")
+            return self._send(200, json.dumps(told).encode())
         service.complaints.append(f"GET {self.path}")
         return self._refuse(404, "Not found")
 
@@ -217,6 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = {
             f"/v1/projects/{service.project}/table:computeFeatures": ("table", service.table),
             f"/v1/projects/{service.project}/image:computePixels": ("image", service.image),
+            f"/v1/projects/{service.project}/value:compute": ("value", service.value),
         }.get(path)
         if answer is None:
             service.complaints.append(f"POST {self.path}")

@@ -4,6 +4,7 @@ What is not known here is refused, as the real service refuses what it does not 
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from tests.servers.assets import Feature, Mosaic, Painted, Raster, Rasters, Table
 from tests.servers.world import Scene, World
 
 
@@ -20,15 +22,9 @@ class Invalid(Exception):
 
 
 @dataclass(frozen=True)
-class Feature:
-    geometry: Any
-    properties: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Band:
     name: str
-    scene: Scene
+    scene: Scene | Raster | Mosaic | Painted
     source: str
     dtype: str
     filled: float | None = None
@@ -105,6 +101,11 @@ def pixels(image: Image, grid: dict[str, Any]) -> Any:
         if scene.epsg not in there:
             there[scene.epsg] = Transformer.from_crs(code, scene.epsg, always_xy=True).transform(x, y)
         u, v = there[scene.epsg]
+        if not isinstance(scene, Scene):
+            values, valid = scene.sample(band.source, u, v)
+            # Without beyond, what is masked in the footprint only would be filled: of these, all is footprint.
+            array[band.name] = np.where(valid, values, band.filled or 0)
+            continue
         if scene.id not in masks:
             lon, lat = Transformer.from_crs(scene.epsg, 4326, always_xy=True).transform(u, v)
             lon = scene.outline.bounds[0] + (lon - scene.outline.bounds[0]) % 360
@@ -129,6 +130,8 @@ def _date_range(start: int, end: int) -> tuple[int, int]:
 
 
 def _load_collection(self: Interpreter, id: str) -> list[Any]:
+    if isinstance(made := self.world.assets.get(id), Rasters):
+        return list(made.images)
     scenes = self.world.collection(id)
     if not scenes or id in self.missing:
         raise Invalid(
@@ -139,11 +142,48 @@ def _load_collection(self: Interpreter, id: str) -> list[Any]:
 
 
 def _load_image(self: Interpreter, id: str) -> Image:
+    if isinstance(made := self.world.assets.get(id), Raster) and id not in self.missing:
+        return _image_of(made)
     scene = self.world.by_id.get(id)
     if scene is None or id in self.missing:
         raise Invalid(f"Image.load: Image asset '{id}' not found (does not exist or caller does not have access).")
     dtype = "<f8" if "S1" in scene.collection else "<u2"
     return Image(tuple(Band(name, scene, name, dtype) for name in scene.bands), scene)
+
+
+def _load_table(self: Interpreter, tableId: str) -> list[Any]:
+    made = self.world.assets.get(tableId)
+    if not isinstance(made, Table):
+        raise Invalid(f"Collection.loadTable: Collection asset '{tableId}' not found.")
+    return list(made.features)
+
+
+def _image_of(source: Raster | Mosaic | Painted) -> Image:
+    return Image(tuple(Band(name, source, name, held.dtype.str) for name, held in source.bands.items()))
+
+
+def _mosaic(self: Interpreter, collection: list[Raster]) -> Image:
+    return _image_of(Mosaic(tuple(collection)))
+
+
+def _paint(self: Interpreter, image: Image, featureCollection: list[Feature], color: float) -> Image:
+    (band,) = image.bands
+    if not isinstance(band.scene, Painted):
+        raise Invalid("Image.paint: only constants are painted here")
+    painted = replace(band.scene, strokes=(*band.scene.strokes, (tuple(featureCollection), color)))
+    return Image((replace(band, scene=painted),))
+
+
+def _renamed(self: Interpreter, input: Image, names: list[str]) -> Image:
+    return Image(tuple(replace(band, name=name) for band, name in zip(input.bands, names, strict=True)))
+
+
+def _aggregated(reduce: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    def aggregate(self: Interpreter, collection: list[Any], property: str) -> Any:
+        values = [value for element in collection if (value := element.get(property)) is not None]
+        return reduce(values)
+
+    return aggregate
 
 
 def _select(self: Interpreter, input: Image, bandSelectors: list[str], newNames: list[str] | None = None) -> Image:
@@ -163,7 +203,8 @@ def _unmask(self: Interpreter, input: Image, value: float, sameFootprint: bool =
 
 
 def _as(dtype: str) -> Callable[..., Image]:
-    def cast(self: Interpreter, value: Image) -> Image:
+    def cast(self: Interpreter, value: Image | float) -> Image:
+        value = value if isinstance(value, Image) else _image_of(Painted(value))
         return Image(tuple(replace(band, dtype=dtype) for band in value.bands), value.scene)
 
     return cast
@@ -204,6 +245,12 @@ def _during(self: Interpreter, leftValue: tuple[int, int], rightField: str) -> C
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "AggregateFeatureCollection.first": _aggregated(lambda values: values[0] if values else None),
+    "AggregateFeatureCollection.histogram": _aggregated(lambda values: dict(Counter(map(str, values)))),
+    "AggregateFeatureCollection.max": _aggregated(lambda values: max(values, default=None)),
+    "AggregateFeatureCollection.min": _aggregated(lambda values: min(values, default=None)),
+    "Collection.loadTable": _load_table,
+    "Collection.size": lambda self, collection: len(collection),
     "Collection": lambda self, features: features,
     "Collection.filter": lambda self, collection, filter: [element for element in collection if filter(element)],
     "Collection.map": lambda self, baseAlgorithm, collection: [baseAlgorithm(element) for element in collection],
@@ -223,11 +270,15 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Image.constant": lambda self, value: value,
     "Image.geometry": lambda self, feature: feature,
     "Image.load": _load_image,
+    "Image.paint": _paint,
+    "Image.rename": _renamed,
     "Image.select": _select,
     "Image.toFloat": _as("<f4"),
+    "Image.toInt32": _as("<i4"),
     "Image.toUint16": _as("<u2"),
     "Image.unmask": _unmask,
     "ImageCollection.load": _load_collection,
+    "ImageCollection.mosaic": _mosaic,
     "List.get": lambda self, list, index: list[index],
     "List.map": lambda self, baseAlgorithm, list, dropNulls=False: [baseAlgorithm(element) for element in list],
     "Number.add": lambda self, left, right: left + right,

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -153,7 +154,7 @@ class Proxy:
             connection.request(method, target, body=body or (b"" if method in ("PUT", "POST") else None), headers=kept)
             try:
                 answer = connection.getresponse()
-            except http.client.RemoteDisconnected:  # the emulator stumbled
+            except ConnectionError:  # the emulator stumbled
                 return 502, {}, _error(502)
             content = answer.read()
             told = {name: value for name, value in answer.getheaders() if name.lower() not in _OF_A_HOP}
@@ -195,11 +196,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that was killed is no fault of the server
+            super().handle_error(request, client_address)
+
 
 @contextmanager
-def proxying(backend: tuple[str, int]) -> Iterator[Proxy]:
-    """A proxy on a free port of loopback."""
-    proxy = Proxy(backend)
+def proxying(backend: tuple[str, int] | Proxy) -> Iterator[Proxy]:
+    """A proxy in front of an emulator, or one of another kind, on a free port of loopback."""
+    proxy = backend if isinstance(backend, Proxy) else Proxy(backend)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

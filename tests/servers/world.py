@@ -13,6 +13,8 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from tests.servers.assets import Made
+
 L2A, L1C, GRD = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S2_HARMONIZED", "COPERNICUS/S1_GRD"
 
 DAY = 86_400_000
@@ -94,6 +96,8 @@ class World:
     """Everything that the archive holds."""
 
     scenes: list[Scene]
+    assets: dict[str, Made] = field(default_factory=dict)
+    """What is no acquisition, by id."""
 
     @cached_property
     def by_id(self) -> dict[str, Scene]:

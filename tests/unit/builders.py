@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.assembly.builder import Builder, open_builder
+from tasks.imagery.assets import Overlay
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.labels.layer import Layer
@@ -193,7 +194,7 @@ class Chequer:
     """A layer: squares of 50 m, 1 and 2 by turns over the coordinates of the patch's zone, and the share of 2."""
 
     name = "chequer"
-    platform: str | None = None
+    overlay: Overlay | None = None
     columns: Mapping[str, str] = {"chequer_two": "Float64"}
 
     def __init__(self, pixels: int = 16, side: int = 50) -> None:

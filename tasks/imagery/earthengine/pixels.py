@@ -12,7 +12,8 @@ from ee import serializer
 from ee.encodable import Encodable
 from numpy.typing import NDArray
 
-from tasks.errors import PixelsError
+from tasks.errors import PixelsError, SpecError
+from tasks.imagery.assets import Overlay
 from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.earthengine.npy import read_header
 from tasks.imagery.earthengine.refusals import Transient
@@ -25,6 +26,12 @@ _L2A = tuple(band for band in BANDS if band != "B10")
 
 _NODATA = -9999.0
 """What the server is told to put where Sentinel-1 is masked: JSON has no NaN, and 0 dB is a value."""
+
+_UNMEASURED = -3e38
+"""The same for measured values, of which any might be -9999: nearly the least that 32 bits hold."""
+
+MOST_BYTES = 50_331_648
+"""Of an answer, before compression (Earth Engine, computePixels: 48 MB a request)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +68,10 @@ class Part:
         return f"{self.role}_{channel}"
 
 
-def sample_image(parts: Sequence[Part]) -> Any:
-    """The expression: an image with the bands of all parts, Sentinel-2 as uint16, Sentinel-1 as float32."""
-    text = _written(tuple((part.role, bool(part.twin)) for part in parts))
+def sample_image(parts: Sequence[Part], overlays: tuple[Overlay, ...] = ()) -> Any:
+    """The expression: an image with the bands of all parts, Sentinel-2 as uint16, Sentinel-1 as float32, and those of
+    overlays."""
+    text = _written(tuple((part.role, bool(part.twin)) for part in parts), overlays)
     for part in parts:
         for place, asset in zip(_places(part.role), (part.asset, part.twin), strict=True):
             text = text.replace(json.dumps(place), json.dumps(asset))
@@ -86,12 +94,12 @@ def _places(role: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _written(parts: tuple[tuple[str, bool], ...]) -> str:
+def _written(parts: tuple[tuple[str, bool], ...], overlays: tuple[Overlay, ...]) -> str:
     """The expression as JSON, of roles and whether they have a twin.
 
     All samples' are the same but for the ids, and building one takes the client 1 ms.
     """
-    images = [_image(role, twin=twin) for role, twin in parts]
+    images = [_image(role, twin=twin) for role, twin in parts] + [_overlaid(overlay) for overlay in overlays]
     whole = images[0]
     for image in images[1:]:
         whole = whole.addBands(image)
@@ -111,6 +119,39 @@ def _image(role: str, *, twin: bool) -> Any:
     return image.unmask(0, False).toUint16()
 
 
+def _overlaid(overlay: Overlay) -> Any:
+    if overlay.kind == "features":
+        return _painted(overlay)
+    image = ee.Image(overlay.asset) if overlay.kind == "image" else ee.ImageCollection(overlay.asset).mosaic()
+    image = image.select(list(overlay.bands), list(overlay.channels))
+    if overlay.dtype == "<f4":
+        return image.unmask(_UNMEASURED, False).toFloat()
+    image = image.unmask(0, False)
+    return image.toUint16() if overlay.dtype == "<u2" else image.toInt32()
+
+
+def _painted(overlay: Overlay) -> Any:
+    """Features burnt in the order of their values."""
+    image, features = ee.Image.constant(0).toUint16(), ee.FeatureCollection(overlay.asset)
+    if overlay.column is None:
+        return image.paint(features, 1).rename(list(overlay.channels))
+    for index, value in enumerate(overlay.values, 1):
+        image = image.paint(features.filter(ee.Filter.eq(overlay.column, value)), index)
+    return image.rename(list(overlay.channels))
+
+
+def refuse_too_large(roles: Sequence[str], overlays: Sequence[Overlay], pixels: int) -> None:
+    """See that one request holds a sample of patches of so many pixels a side. Raises SpecError."""
+    parts = [Part(role=role, path="", asset="", twin="x") for role in roles]
+    a_pixel = sum(np.dtype(dtype).itemsize for dtype in _types(parts, overlays).values())
+    if a_pixel * pixels**2 > MOST_BYTES:
+        fits = int((MOST_BYTES / a_pixel) ** 0.5)
+        raise SpecError(
+            f"patch.pixels: {pixels} px with the labels of earthengine are {a_pixel * pixels**2 / 1e6:.1f} MB a "
+            f"request, {MOST_BYTES / 1e6:.1f} MB at most. Use {fits} px, or fewer bands of labels from earthengine."
+        )
+
+
 def request_of(image: Any, patch: Patch) -> dict[str, Any]:
     """Parameters of `ee.data.computePixels` for an image on exactly a patch's grid."""
     return {
@@ -128,16 +169,32 @@ def request_of(image: Any, patch: Patch) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tiles_of(body: bytes, patch: Patch, parts: Sequence[Part]) -> Tiles:
+def tiles_of(body: bytes, patch: Patch, parts: Sequence[Part], overlays: Sequence[Overlay] = ()) -> Tiles:
     """Pixels from an NPY body: a structured array (height, width) with a field a band.
 
-    Raises Transient: damaged or cut short; PixelsError: a sound array, but not the one that was asked for.
+    Raises Transient: damaged or cut short; PixelsError: a sound array, but not the one that was asked for;
+    LabelsError: an overlay holds what it must not.
     """
-    array = _array(body, patch, parts)
+    array = _array(body, patch, _types(parts, overlays))
+    images = {part.path: _optical(array, part) if part.is_optical else _radar(array, part) for part in parts}
     return Tiles(
-        arrays={part.path: _optical(array, part) if part.is_optical else _radar(array, part) for part in parts},
+        arrays=images | {overlay.path: overlay.translate(_sent(array, overlay)) for overlay in overlays},
         absent_bands=("B10",) if any(part.is_optical and not part.twin for part in parts) else (),
     )
+
+
+def _types(parts: Sequence[Part], overlays: Sequence[Overlay]) -> dict[str, str]:
+    """The bands of a sample's image and their types."""
+    images = {part.band(channel): part.dtype for part in parts for channel in part.channels}
+    return images | {channel: overlay.dtype for overlay in overlays for channel in overlay.channels}
+
+
+def _sent(array: NDArray[Any], overlay: Overlay) -> NDArray[Any]:
+    """(band, height, width), 0 or NaN where masked."""
+    values = np.stack([array[channel] for channel in overlay.channels])
+    if values.dtype.kind == "f":
+        values[~(values > _UNMEASURED / 2)] = np.nan
+    return values
 
 
 def _optical(array: NDArray[Any], part: Part) -> NDArray[np.uint16]:
@@ -156,12 +213,11 @@ def _radar(array: NDArray[Any], part: Part) -> NDArray[np.float32]:
     return values
 
 
-def _array(body: bytes, patch: Patch, parts: Sequence[Part]) -> NDArray[Any]:
+def _array(body: bytes, patch: Patch, expected: dict[str, str]) -> NDArray[Any]:
     try:
         header = read_header(body)
     except ValueError as error:
         raise Transient(f"the body of {len(body)} bytes is not an array: {error}") from None
-    expected = {part.band(channel): part.dtype for part in parts for channel in part.channels}
     # Bands are told by name, whichever comes first.
     if sorted(header.fields) != sorted(expected.items()) or header.shape != patch.shape or header.fortran:
         raise PixelsError(

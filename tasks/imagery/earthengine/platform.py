@@ -7,10 +7,11 @@ import numpy as np
 from ee import data
 from numpy.typing import NDArray
 
-from tasks.errors import SceneUnavailable, SpecError
+from tasks.errors import LabelsError, SceneUnavailable, SpecError
+from tasks.imagery.assets import Overlay
 from tasks.imagery.bands import BANDS, array_path
 from tasks.imagery.earthengine.catalogue import Questions, look_up
-from tasks.imagery.earthengine.pixels import Part, request_of, sample_image, tiles_of
+from tasks.imagery.earthengine.pixels import Part, refuse_too_large, request_of, sample_image, tiles_of
 from tasks.imagery.earthengine.refusals import Refused
 from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of
 from tasks.imagery.earthengine.session import open_session
@@ -41,13 +42,17 @@ class EarthEngine:
     reach: None = None
     """Its catalogue is not known as a whole."""
 
-    def __init__(self, rule: Rule, settings: EarthEngineSettings) -> None:
-        """`rule` is the pairing rule: what cannot be paired under it is not asked for.
+    def __init__(
+        self, rule: Rule, settings: EarthEngineSettings, overlays: tuple[Overlay, ...] = (), *, pixels: int = 0
+    ) -> None:
+        """`rule` is the pairing rule: what cannot be paired under it is not asked for. `overlays` come with the images,
+        of patches of so many pixels a side.
 
         Raises CredentialsError: no credentials or no project; SettingsError: not a URL; SpecError: a window before
-        the mission.
+        the mission, or more than a request holds.
         """
-        self._rule = rule
+        self._rule, self._overlays = rule, overlays
+        refuse_too_large(tuple(rule.roles), overlays, pixels)
         if rule.window[1] <= _FIRST_SCENE.timestamp() * 1_000_000:
             raise SpecError(
                 f"window: ends before {_FIRST_SCENE:%Y-%m-%d}, the first Sentinel-2 L2A scene of earthengine. Use a "
@@ -89,24 +94,27 @@ class EarthEngine:
         return Resolver.of(own).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
 
     def fetch(self, patch: Patch, acquisitions: Acquisitions, traffic: Traffic) -> Tiles:
-        """All bands of all roles in one request.
+        """All bands of all roles and overlays in one request.
 
-        Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError; TypeError: the acquisitions are
-        another platform's.
+        Raises SceneUnavailable, PixelsError, LabelsError, PlatformUnreachable, CredentialsError; TypeError: the
+        acquisitions are another platform's.
         """
         parts = [self._part(role, acquisition) for role, acquisition in acquisitions.items()]
         # One request has one answer: which of them is refused is not known, but by the server's words.
         scenes = " and ".join(acquisition.id for acquisition in acquisitions.values())
         with self._session.in_use(traffic):
-            wanted = request_of(sample_image(parts), patch)
+            wanted = request_of(sample_image(parts, self._overlays), patch)
             try:
                 return self._session.ask(
                     # Read within the attempt: a damaged body is asked for again.
-                    lambda: tiles_of(data.computePixels(wanted), patch, parts),
+                    lambda: tiles_of(data.computePixels(wanted), patch, parts, self._overlays),
                     traffic,
                     f"earthengine: pixels of {scenes}",
                 )
             except Refused as refusal:
+                for overlay in self._overlays:
+                    if overlay.asset in str(refusal):  # every other sample would be refused the same way
+                        raise LabelsError(f"earthengine: the label {overlay.asset} is refused: {refusal}") from None
                 raise SceneUnavailable(Reason.REFUSED, scenes, f"earthengine: {refusal}") from None
 
     def _part(self, role: str, acquisition: Acquisition) -> Part:

@@ -3,12 +3,15 @@
 import hashlib
 import os
 import re
+import shutil
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import osmium
 import shapely
 from osmium.filter import KeyFilter
@@ -21,18 +24,25 @@ from tasks.labels.osm.rules import Rules
 
 LICENCE = "© OpenStreetMap contributors, ODbL 1.0"
 
-IN_MEMORY = 1_500_000_000
-"""Bytes of an extract up to which the locations of its nodes are kept in memory: 16 bytes a node, at 7 to 8 bytes of
-file a node, and half as much again while the index grows: at most 5 GB."""
+_NODE = 16
+"""Bytes that the index takes a node: its number and its location. (A dense one, 8 bytes a number that may exist, would
+take over 100 GB for the smallest extract too, as all of it is written.)"""
 
-DENSE = "dense_file_array"
-"""Beyond, a file of 8 bytes a node id that may exist, about 105 GB, of which the system keeps in memory what it can."""
+_FILE_A_NODE = 7
+"""Bytes of file a node, at least, with its share of ways, tags and authors; three extracts have 7.6 to 11."""
+
+IN_MEMORY = 1_000_000_000
+"""Bytes of an extract up to which the index is kept in memory: 2.3 GB, and twice that while it grows. Beyond, it is a
+file, of which the system keeps in memory what it can."""
 
 _HEX_HEAD, _HEX_POINT = 18, 32
 """Hexadecimal digits of a line as WKB: byte order, type and count, then two numbers a point."""
 
 _STEPS = 10_000
 """Objects between two looks at how far the file is read."""
+
+_NAMED = 20
+"""Lost areas that a record names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +79,17 @@ class Counts:
     features: dict[str, int] = field(default_factory=lambda: {"point": 0, "line": 0, "polygon": 0})
     """Those with a class, wherever they lie."""
     lost_areas: int = 0
-    """Closed ways that are no lines, and multipolygons with a class, of which no area could be assembled: their rings
-    are broken, or the extract cuts them."""
-    lost_relations: list[int] = field(default_factory=list[int])
-    """The first of the relations among them."""
+    """Closed ways and multipolygons with a class that are no areas: rings cross themselves, stay open or lack nodes."""
+    cut_areas: int = 0
+    """Multipolygons with a class of which the extract lacks members; they are not drawn either."""
+    lost: list[str] = field(default_factory=list[str])
+    """The first of both: w and the number of a way, r and that of a relation."""
     cut_lines: int = 0
     """Lines of which the extract lacks nodes; the rest of them is used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """An object with a class."""
+class Feature(NamedTuple):
+    """An object with a class. A tuple, as a dataclass that is frozen takes four times as long to make."""
 
     kind: int
     """Position in `KINDS`."""
@@ -89,7 +99,8 @@ class Feature:
     bits: int
     shape: Any
     """(longitude, latitude) of a point, hexadecimal WKB of the others."""
-    tags: dict[str, str]
+    tags: str
+    """JSON, of the keys that decide."""
 
 
 def open_extract(path: Path) -> Extract:
@@ -128,20 +139,42 @@ def features_of(
     """All objects of an extract that have a class, points, lines and areas, in the file's order.
 
     `scratch` is a folder for the index of a large extract; `progress` takes the bytes that have been read.
-    Raises CatalogueError: the file is truncated or damaged.
+    Raises CatalogueError: the file is truncated or damaged, or there is no room for its index.
     """
-    index = "sparse_mem_array" if path.stat().st_size <= IN_MEMORY else f"{DENSE},{scratch / 'nodes'}"
-    keys = {key for of_kind in rules.keys.values() for key in of_kind}
+    areas = osm_entity_bits.AREA | osm_entity_bits.RELATION
+    types = {"point": osm_entity_bits.NODE, "line": osm_entity_bits.WAY, "polygon": areas}
     try:
-        objects = (
-            osmium.FileProcessor(str(path))
-            .with_locations(index)
-            .with_areas(KeyFilter(*rules.keys["polygon"]))
-            .with_filter(KeyFilter(*keys))
-        )
+        objects = osmium.FileProcessor(str(path)).with_areas(_having(rules, "polygon"))
+        _index(objects, path, scratch)
+        # Each type has its own keys: what has none of them never reaches Python.
+        for kind, of_type in types.items():
+            objects = objects.with_filter(_having(rules, kind).enable_for(of_type))
         yield from _classified(objects, rules, counts, _Position(path, progress))
     except (RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
+
+
+def _index(objects: Any, path: Path, scratch: Path) -> None:
+    """Have the locations of nodes kept: in memory, or for a large extract in a file."""
+    size = path.stat().st_size
+    if size <= IN_MEMORY:
+        objects.with_locations("sparse_mem_array")
+        return
+    most, free = size // _FILE_A_NODE * _NODE, shutil.disk_usage(scratch).free
+    if free < most:
+        raise CatalogueError(
+            f"{path}: the index of its nodes may take {most / 1e9:.1f} GB, and {scratch.parent} has {free / 1e9:.1f} "
+            "GB free. Make room there, or set TMPDIR to a folder that has it."
+        )
+    index = scratch / "nodes"
+    objects.with_locations(f"sparse_file_array,{index}")
+    # It stays open; without a name it goes with the process, however that ends.
+    index.unlink()
+
+
+def _having(rules: Rules, kind: str) -> Any:
+    # A filter wants a key; the empty one stands nowhere.
+    return KeyFilter(*(rules.keys[kind] or ("",)))
 
 
 def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position") -> Iterator[Feature]:
@@ -149,8 +182,8 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
     point, line, polygon = rules.point, rules.line, rules.polygon
     of_kind = counts.features
     seen = 0
-    # What may become an area and is not there yet; areas come soon after their last way.
-    ways, relations = set[int](), set[int]()
+    # Relations with a class, and those of which there is an area: an area comes before its relation.
+    relations, assembled = array("q"), array("q")
     for one in objects:
         seen += 1
         if not seen % _STEPS:
@@ -163,8 +196,7 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
                 of_kind["point"] += 1
                 yield Feature(0, "n", one.id, bits, (one.lon, one.lat), tags)
         elif what == "w":
-            closed = one.is_closed()
-            bits, tags = line(get, closed=closed)
+            bits, tags = line(get, closed=one.is_closed())
             if bits:
                 try:
                     shape = factory.create_linestring(one)
@@ -177,26 +209,27 @@ def _classified(objects: Any, rules: Rules, counts: Counts, position: "_Position
                 if shape:
                     of_kind["line"] += 1
                     yield Feature(1, "w", one.id, bits, shape, tags)
-            elif closed and get("area") != "no":
-                ways.add(one.id)
         elif what == "a":
             from_way, osm_id = one.from_way(), one.orig_id()
             bits, tags = polygon(get, from_way=from_way)
-            shape = None
-            if bits:
-                try:
-                    shape = factory.create_multipolygon(one)
-                except RuntimeError:  # an area without a ring: the assembler found none that closes
-                    continue
-            (ways if from_way else relations).discard(osm_id)
-            if shape:
-                of_kind["polygon"] += 1
-                yield Feature(2, "w" if from_way else "r", osm_id, bits, shape, tags)
+            if not bits:
+                continue
+            if not from_way:
+                assembled.append(osm_id)
+            try:
+                shape = factory.create_multipolygon(one)
+            except RuntimeError:  # an area without rings
+                counts.lost_areas += 1
+                counts.lost.append(f"{'w' if from_way else 'r'}{osm_id}")
+                continue
+            of_kind["polygon"] += 1
+            yield Feature(2, "w" if from_way else "r", osm_id, bits, shape, tags)
         elif get("type") in ("multipolygon", "boundary") and polygon(get, from_way=False)[0]:
-            relations.add(one.id)
-    counts.lost_areas += len(ways) + len(relations)
+            relations.append(one.id)
     counts.objects += seen
-    counts.lost_relations += sorted(relations)[:20]
+    cut = np.setdiff1d(np.array(relations), np.array(assembled)).tolist()
+    counts.cut_areas += len(cut)
+    counts.lost = [*counts.lost, *(f"r{osm_id}" for osm_id in cut)][:_NAMED]
     position.tell()
 
 

@@ -1,7 +1,7 @@
 """The layer `osm`: points, lines and polygons of OpenStreetMap on a corpus' patches, from its store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from tasks.labels.osm.coverage import area_of, coverage, outside
 from tasks.labels.osm.extract import LICENCE
 from tasks.labels.osm.frames import Frames, frames_of
 from tasks.labels.osm.ingest import places_digest
-from tasks.labels.osm.projection import to_pixels
+from tasks.labels.osm.projection import Projection, to_pixels
 from tasks.labels.osm.raster import band, dots, fill
 from tasks.labels.osm.scheme import KINDS, Scheme, load_scheme
 from tasks.labels.osm.store import ExtractRecord, ShardFeatures, read_records
+from tasks.labels.osm.wkb import Vertices, WkbColumn
 from tasks.notices import told_if_slow
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.patches import PIXEL, Patch, Patches
@@ -50,7 +51,7 @@ class OsmLayer:
     """Of a patch's side."""
 
     name: str = "osm"
-    platform: str | None = None
+    overlay: None = None
     columns: Mapping[str, str] = field(default_factory=lambda: {_COUNT: "Int64", _COVERAGE: "Float64"})
 
     @property
@@ -104,8 +105,8 @@ class OsmLayer:
         # In the order of the places, each row group is read once.
         for index in np.argsort(frames.place[around], kind="stable"):
             patch, frame = patches[int(index)], around[index]
-            rows = features.of(int(frames.place[frame]))
-            rasters, count[index] = _rasters(rows, patch, frames.boxes[frame], self.scheme)
+            rows, shapes = features.of(int(frames.place[frame]))
+            rasters, count[index] = _rasters(rows, shapes, patch, frames.boxes[frame], self.scheme)
             for kind, raster in zip(KINDS, rasters, strict=True):
                 out[f"labels/osm_{kind}"][index] = raster
         return {**out, _COUNT: count}
@@ -191,44 +192,44 @@ def _need_frames(frames: Frames, patches: Patches, shard: int) -> NDArray[np.int
 
 
 def _rasters(
-    rows: Mapping[str, NDArray[Any]], patch: Patch, box: NDArray[np.float64], scheme: Scheme
+    rows: Mapping[str, NDArray[Any]], shapes: WkbColumn, patch: Patch, box: NDArray[np.float64], scheme: Scheme
 ) -> tuple[tuple[NDArray[np.uint32], ...], int]:
     """Points, lines and polygons on one patch, and how many features reach into it."""
     side = patch.pixels
     project = to_pixels(patch, box)
     west, south, east, north = project.reach
     near = (rows["xmin"] <= east) & (rows["xmax"] >= west) & (rows["ymin"] <= north) & (rows["ymax"] >= south)
-    kinds, bits = rows["kind"][near], rows["classes"][near].astype(np.uint32)
-    shapes = shapely.from_wkb(rows["geometry"][near])
-    shapely.set_coordinates(shapes, project(shapely.get_coordinates(shapes)))
-    count = int(shapely.intersects(_square(side), shapes).sum())
+    kinds, bits, shapes = rows["kind"][near], rows["classes"][near].astype(np.uint32), shapes[near]
+    found = shapes.vertices()
+    found = replace(found, xy=project(found.xy))
     point, line, polygon = (kinds == code for code in range(len(KINDS)))
-    width_of = {item.bit: (item.width or 0) / PIXEL for item in scheme.line}
+    first, last, owner = found.segments(line)
+    dotted = point[found.owner]
     return (
-        dots(shapely.get_coordinates(shapes[point]), bits[point], side),
-        _bands(shapes[line], bits[line], width_of, side),
-        fill(shapes[polygon], bits[polygon], side),
-    ), count
+        dots(found.xy[dotted], bits[found.owner[dotted]], side),
+        _bands(first, last, bits[owner], scheme, side),
+        fill(*found.segments(polygon), bits, side),
+    ), _reaching(shapes, found, project, side)
 
 
 def _bands(
-    shapes: NDArray[Any], bits: NDArray[np.uint32], width_of: Mapping[int, float], side: int
+    first: NDArray[np.float64], last: NDArray[np.float64], bits: NDArray[np.uint32], scheme: Scheme, side: int
 ) -> NDArray[np.uint32]:
-    """Lines, each once a class that it has, with the class' width in pixels."""
-    chosen: list[NDArray[np.int64]] = []
-    ones: list[NDArray[np.uint32]] = []
-    widths: list[NDArray[np.float64]] = []
-    for bit, width in width_of.items():
-        mine = np.flatnonzero(bits & np.uint32(bit))
-        chosen.append(mine)
-        ones.append(np.full(len(mine), bit, np.uint32))
-        widths.append(np.full(len(mine), width))
-    if not chosen:
-        return np.zeros((side, side), np.uint32)
-    return band(shapes[np.concatenate(chosen)], np.concatenate(ones), np.concatenate(widths), side)
+    """Segments of lines, each once a class that it has, with the class' width."""
+    chosen = [np.flatnonzero(bits & np.uint32(item.bit)) for item in scheme.line]
+    times = [len(mine) for mine in chosen]
+    mine = np.concatenate([np.empty(0, np.int64), *chosen])
+    ones = np.repeat(np.array([item.bit for item in scheme.line], np.uint32), times)
+    widths = np.repeat(np.array([(item.width or 0) / PIXEL for item in scheme.line], np.float64), times)
+    return band(first[mine], last[mine], ones, widths, side)
 
 
-def _square(side: int) -> shapely.Geometry:
+def _reaching(shapes: WkbColumn, found: Vertices, project: Projection, side: int) -> int:
+    """How many features touch the patch: those with a vertex in it, and of the rest what GEOS says."""
+    inside = np.zeros(len(shapes), bool)
+    inside[found.owner[((found.xy >= 0) & (found.xy <= side)).all(axis=1)]] = True
+    rest = shapes[~inside].shapes()
+    shapely.set_coordinates(rest, project(shapely.get_coordinates(rest)))
     square = shapely.box(0, 0, side, side)
     shapely.prepare(square)
-    return square
+    return int(inside.sum() + shapely.intersects(square, rest).sum())

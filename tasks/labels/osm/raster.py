@@ -1,32 +1,25 @@
 """Rasters of vectors on one patch, in numpy: areas filled, bands of lines, points; a bit a class.
 
 Coordinates are in pixels: x to the east from the patch's west edge, y to the south from its north edge, so that pixel
-(row, column) is the square from (column, row) to (column + 1, row + 1).
+(row, column) is the square from (column, row) to (column + 1, row + 1). Areas and bands become spans of rows.
 """
 
-from typing import Any
-
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bits = NDArray[np.uint32]
 
 TOUCHED_BELOW = 1.0
 """Pixels of width below which a band covers every pixel that it touches; from it on, those whose centre it holds."""
 
-_PIECE = 4.0
-"""Pixels: longer segments are looked at in pieces, each beside few pixels."""
 
-
-def fill(shapes: NDArray[Any], bits: NDArray[np.uint32], side: int) -> NDArray[np.uint32]:
+def fill(first: Floats, last: Floats, owner: Ints, bits: Bits, side: int) -> Bits:
     """Areas: a pixel belongs to those that hold its centre, by the even-odd rule, as GDAL fills: (side, side).
 
-    `shapes` are polygons and multipolygons, (n,), in pixels; `bits` theirs.
+    The rings' segments are from `first` to `last`, (n, 2) in pixels, of the area `owner`, (n,); `bits` are the areas'.
     """
-    out = np.zeros((side, side), np.uint32)
-    first, last, owner = _segments(shapes)
     # A scanline runs through the centres of a row; an edge is crossed by those from its top on, without its bottom.
     top, bottom = np.minimum(first[:, 1], last[:, 1]), np.maximum(first[:, 1], last[:, 1])
     low = np.clip(np.ceil(top - 0.5), 0, side).astype(np.int64)
@@ -35,39 +28,37 @@ def fill(shapes: NDArray[Any], bits: NDArray[np.uint32], side: int) -> NDArray[n
     slope = (last[edge, 0] - first[edge, 0]) / (last[edge, 1] - first[edge, 1])
     x = first[edge, 0] + (row + 0.5 - first[edge, 1]) * slope
     column = np.clip(np.floor(x + 0.5), 0, side).astype(np.int64)
-    order = np.lexsort((column, row, owner[edge]))
-    begin, end = order[0::2], order[1::2]
-    long = column[end] > column[begin]
-    begin, end = begin[long], end[long]
-    return _spans(out, row[begin], column[begin], column[end], bits[owner[edge[begin]]])
+    # Crossings of an area and a row in order of their columns: as one number each, which is what sorts fast.
+    stride = side + 1
+    crossed = np.sort((owner[edge] * side + row) * stride + column)
+    line, column = np.divmod(crossed, stride)
+    begin, end = column[0::2], column[1::2]
+    area, row = np.divmod(line[0::2], side)
+    return _spans(row, begin, end, bits[area], side)
 
 
-def band(shapes: NDArray[Any], bits: NDArray[np.uint32], widths: Floats, side: int) -> NDArray[np.uint32]:
-    """Lines with round ends, so many pixels wide: (side, side). `widths` is (n,); see `TOUCHED_BELOW`."""
-    out = np.zeros((side, side), np.uint32)
-    first, last, owner = _segments(shapes)
-    radius = widths[owner] / 2
-    near = _near(first, last, radius, side)
-    first, last, owner, radius = _pieces(first[near], last[near], owner[near], radius[near])
-    near = _near(first, last, radius, side)
-    first, last, owner, radius = first[near], last[near], owner[near], radius[near]
-    low = np.floor(np.minimum(first, last) - radius[:, None]).astype(np.int64).clip(0, side - 1)
-    high = np.floor(np.maximum(first, last) + radius[:, None]).astype(np.int64).clip(0, side - 1)
-    across = high[:, 0] - low[:, 0] + 1
-    counts = across * (high[:, 1] - low[:, 1] + 1)
-    piece, place = _spread(counts, np.zeros(len(counts), np.int64))
-    column, row = low[piece, 0] + place % across[piece], low[piece, 1] + place // across[piece]
-    centre = np.stack([column, row], axis=1).astype(np.float64) + 0.5
-    start, along, reach = first[piece], (last - first)[piece], radius[piece]
-    thin = 2 * reach < TOUCHED_BELOW
-    hit = np.empty(len(piece), bool)
-    hit[~thin] = _squared(centre[~thin], start[~thin], along[~thin]) <= reach[~thin] ** 2
-    hit[thin] = _touches(centre[thin], start[thin], along[thin], reach[thin])
-    np.bitwise_or.at(out, (row[hit], column[hit]), bits[owner[piece[hit]]])
-    return out
+def band(first: Floats, last: Floats, bits: Bits, widths: Floats, side: int) -> Bits:
+    """Segments with round ends, (n,) wide in pixels, see `TOUCHED_BELOW`, of bits (n,): (side, side)."""
+    swap = first[:, 1] > last[:, 1]
+    first, last = np.where(swap[:, None], last, first), np.where(swap[:, None], first, last)
+    radius = widths / 2
+    # Of a pixel counts its square, half a pixel to all sides of the centre; or the centre alone.
+    half = np.where(widths < TOUCHED_BELOW, 0.5, 0.0)
+    reach = radius + half
+    low = np.clip(np.ceil(first[:, 1] - reach - 0.5), 0, side).astype(np.int64)
+    counts = np.clip(np.floor(last[:, 1] + reach - 0.5) + 1, 0, side).astype(np.int64) - low
+    beside = (np.maximum(first[:, 0], last[:, 0]) + reach < 0) | (np.minimum(first[:, 0], last[:, 0]) - reach > side)
+    piece, row = _spread(np.where(beside, 0, counts), low)
+    first, last, radius, half = first[piece], last[piece], radius[piece], half[piece]
+    centre: Floats = np.add(row, 0.5, dtype=np.float64)
+    west = -_eastmost(first * (-1, 1), last * (-1, 1), radius, centre, half)
+    east = _eastmost(first, last, radius, centre, half)
+    begin = np.clip(np.ceil(west - half - 0.5), 0, side).astype(np.int64)
+    end = np.clip(np.floor(east + half - 0.5) + 1, 0, side).astype(np.int64)
+    return _spans(row, begin, end, bits[piece], side)
 
 
-def dots(xy: Floats, bits: NDArray[np.uint32], side: int) -> NDArray[np.uint32]:
+def dots(xy: Floats, bits: Bits, side: int) -> Bits:
     """Points, (n, 2): the pixel that holds each: (side, side)."""
     out = np.zeros((side, side), np.uint32)
     pixel = np.floor(xy).astype(np.int64)
@@ -76,43 +67,33 @@ def dots(xy: Floats, bits: NDArray[np.uint32], side: int) -> NDArray[np.uint32]:
     return out
 
 
-def _segments(shapes: NDArray[Any]) -> tuple[Floats, Floats, Ints]:
-    """First and last points of all segments of lines and rings, (m, 2) each, and whose they are."""
-    xy, owner = shapely.get_coordinates(shapes, return_index=True)
-    if not len(xy):
-        return np.empty((0, 2)), np.empty((0, 2)), np.empty(0, np.int64)
-    parts, _ = _lines(shapes)
-    sizes = shapely.get_num_coordinates(parts)
-    within = np.ones(len(xy), bool)
-    within[np.cumsum(sizes) - 1] = False
-    return xy[:-1][within[:-1]], xy[1:][within[:-1]], owner[:-1][within[:-1]]
+def _eastmost(first: Floats, last: Floats, radius: Floats, y: Floats, half: Floats) -> Floats:
+    """The greatest x of bands between y - half and y + half, which they reach: (n,). The last point is the lower one.
+
+    A band is convex: its east side goes out to the end that lies furthest east, and back. So the greatest x is there,
+    or where the strip comes nearest to it.
+    """
+    furthest = np.where(last[:, 0] > first[:, 0], last[:, 1], first[:, 1])
+    at = np.clip(np.clip(furthest, y - half, y + half), first[:, 1] - radius, last[:, 1] + radius)
+    # At one y the side is that of the discs around both ends, or of the rectangle between them.
+    found = np.full(len(at), -np.inf)
+    for end in (first, last):
+        inside = radius**2 - (at - end[:, 1]) ** 2
+        found = np.where(inside >= 0, np.maximum(found, end[:, 0] + np.sqrt(np.maximum(inside, 0))), found)
+    along = last - first
+    length = np.hypot(along[:, 0], along[:, 1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = (at - first[:, 1] + radius * along[:, 0] / length) / along[:, 1]
+        x = first[:, 0] + part * along[:, 0] + radius * along[:, 1] / length
+    return np.where((part >= 0) & (part <= 1), np.maximum(found, x), found)
 
 
-def _lines(shapes: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
-    parts, owner = shapely.get_parts(shapes, return_index=True)
-    areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-    if areas.any():
-        # Lines and areas are not mixed.
-        parts, ring_owner = shapely.get_rings(parts, return_index=True)
-        owner = owner[ring_owner]
-    return parts, owner
-
-
-def _spans(out: NDArray[np.uint32], row: Ints, begin: Ints, end: Ints, bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Set bits in spans of rows, [begin, end)."""
-    side = out.shape[0]
-    stride = side + 1
-    together = int(np.bitwise_or.reduce(bits)) if len(bits) else 0
-    for position in range(32):
-        bit = np.uint32(1 << position)
-        if together & int(bit):
-            mine = (bits & bit) != 0
-            steps = np.bincount(row[mine] * stride + begin[mine], minlength=side * stride)
-            steps -= np.bincount(row[mine] * stride + end[mine], minlength=side * stride)
-            # Every span that begins in a row ends in it, at the latest behind its last pixel.
-            inside = np.cumsum(steps.astype(np.int32)).reshape(side, stride)[:, :side] > 0
-            out |= inside * bit
-    return out
+def _spans(row: Ints, begin: Ints, end: Ints, bits: Bits, side: int) -> Bits:
+    """Bits set in spans of rows, [begin, end): (side, side)."""
+    out = np.zeros(side * side, np.uint32)
+    span, pixel = _spread(end - begin, row * side + begin)
+    np.bitwise_or.at(out, pixel, bits[span])
+    return out.reshape(side, side)
 
 
 def _spread(counts: Ints, start: Ints) -> tuple[Ints, Ints]:
@@ -120,54 +101,3 @@ def _spread(counts: Ints, start: Ints) -> tuple[Ints, Ints]:
     counts = np.maximum(counts, 0)
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts - start, counts)
-
-
-def _near(first: Floats, last: Floats, radius: Floats, side: int) -> NDArray[np.bool_]:
-    reach = radius[:, None]
-    inside = (np.maximum(first, last) + reach >= 0) & (np.minimum(first, last) - reach <= side)
-    return np.asarray(inside.all(axis=1), bool)
-
-
-def _pieces(first: Floats, last: Floats, owner: Ints, radius: Floats) -> tuple[Floats, Floats, Ints, Floats]:
-    along = last - first
-    parts = np.maximum(1, np.ceil(np.hypot(along[:, 0], along[:, 1]) / _PIECE)).astype(np.int64)
-    segment, part = _spread(parts, np.zeros(len(parts), np.int64))
-    step = along[segment] / parts[segment, None]
-    begin = first[segment] + part[:, None] * step
-    return begin, begin + step, owner[segment], radius[segment]
-
-
-def _squared(points: Floats, start: Floats, along: Floats) -> Floats:
-    """Squared distances of points from segments: (n,)."""
-    offset = points - start
-    length = (along**2).sum(axis=1)
-    t = np.clip((offset * along).sum(axis=1) / np.where(length > 0, length, 1), 0, 1)
-    return ((offset - t[:, None] * along) ** 2).sum(axis=1)
-
-
-def _touches(centre: Floats, start: Floats, along: Floats, reach: Floats) -> NDArray[np.bool_]:
-    """Whether the square around a centre, one pixel wide, comes within reach of a segment: (n,)."""
-    # Off the segment's ends, the square's distance is that of an end from it; else that of one of its corners.
-    found = np.zeros(len(centre), bool)
-    for end in (start, start + along):
-        outside = np.maximum(np.abs(end - centre) - 0.5, 0)
-        found |= (outside**2).sum(axis=1) <= reach**2
-    rest = np.flatnonzero(~found)
-    for x, y in ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)):
-        near = _squared(centre[rest] + (x, y), start[rest], along[rest]) <= reach[rest] ** 2
-        found[rest[near]] = True
-        rest = rest[~near]
-    found[rest] = _crosses(centre[rest], start[rest], along[rest])
-    return found
-
-
-def _crosses(centre: Floats, start: Floats, along: Floats) -> NDArray[np.bool_]:
-    """Whether segments run through squares, by the slabs that bound these: (n,)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one = (centre - 0.5 - start) / along
-        two = (centre + 0.5 - start) / along
-    still = along == 0
-    inside = np.abs(start - centre) <= 0.5
-    enter = np.where(still, np.where(inside, -np.inf, np.inf), np.minimum(one, two)).max(axis=1)
-    leave = np.where(still, np.where(inside, np.inf, -np.inf), np.maximum(one, two)).min(axis=1)
-    return np.asarray(np.maximum(enter, 0) <= np.minimum(leave, 1))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tasks.errors import CorpusError
+from tasks.labels.osm.wkb import WkbColumn
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import OSM, to_json
@@ -76,7 +77,8 @@ class ExtractRecord(Record):
     features: dict[str, int]
     """With a class, in the whole extract, by geometry type."""
     lost_areas: int
-    lost_relations: list[int]
+    cut_areas: int
+    lost: list[str]
     cut_lines: int
     shards: dict[str, int]
     """Shards that have been looked for, and the rows of their parts; without rows there is no part."""
@@ -99,6 +101,7 @@ class ExtractRecord(Record):
             "licence": self.licence,
             "border": self.border_from,
             "lost_areas": self.lost_areas,
+            "cut_areas": self.cut_areas,
         }
 
 
@@ -182,8 +185,8 @@ class ShardFeatures:
                     )
                 self._parts.append(_Part(content, f"{destination.location}/{path}"))
 
-    def of(self, place: int) -> Mapping[str, NDArray[Any]]:
-        """Columns `kind`, `classes`, `xmin`, `ymin`, `xmax`, `ymax`, `geometry` (WKB) of a place's features.
+    def of(self, place: int) -> tuple[Mapping[str, NDArray[Any]], WkbColumn]:
+        """A place's features: columns `kind`, `classes`, `xmin`, `ymin`, `xmax`, `ymax`, and their geometries.
 
         A feature of several extracts is taken once: the longest geometry, as one extract may have cut it, else that of
         the first extract.
@@ -193,8 +196,9 @@ class ShardFeatures:
         if sum(len(table) > 0 for table in found) > 1:
             rows = _without_twins(rows)
         bbox = rows["bbox"].combine_chunks()
-        columns = {name: rows[name].to_numpy() for name in ("kind", "classes", "geometry")}
-        return columns | {name: bbox.field(name).to_numpy(zero_copy_only=False) for name in _CORNERS}
+        columns = {name: rows[name].to_numpy() for name in ("kind", "classes")}
+        columns |= {name: bbox.field(name).to_numpy(zero_copy_only=False) for name in _CORNERS}
+        return columns, WkbColumn.of(rows["geometry"])
 
 
 class _Part:

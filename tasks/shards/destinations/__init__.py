@@ -5,13 +5,13 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from tasks.errors import SpecError
-from tasks.settings import load
+from tasks.shards.destinations.block_logins import load_store, read_blocks_with
 from tasks.shards.destinations.destination import Destination, OnDisk, Stored
 from tasks.shards.destinations.local import LocalFolder
 from tasks.shards.destinations.store_settings import STORE_SETTINGS, AzureSettings, GcsSettings
 from tasks.spec.locations import is_url
 
-__all__ = ["STORE_SETTINGS", "Destination", "LocalFolder", "OnDisk", "Stored", "open_destination"]
+__all__ = ["STORE_SETTINGS", "Destination", "LocalFolder", "OnDisk", "Stored", "open_destination", "read_blocks_with"]
 
 _EXTRAS = {"gs": ("gcs", "gcsfs"), "az": ("azure", "adlfs")}
 """The extra of each store, and what it installs."""
@@ -24,7 +24,8 @@ https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-cont
 def open_destination(location: str) -> Destination:
     """A destination from its path or URL; asks no store yet.
 
-    Raises SpecError: of a kind that cannot be used, or its extra is not installed; SettingsError.
+    Raises SpecError: of a kind that cannot be used, or its extra is not installed; SettingsError; CredentialsError: its
+    login is in a block that cannot be read.
     """
     if not is_url(location):
         return LocalFolder(location)
@@ -61,9 +62,9 @@ def _open_store(location: str, scheme: str) -> Destination:
     if scheme == "gs":
         from tasks.shards.destinations.gcs import GcsBucket
 
-        of_gcs = load(GcsSettings)
+        of_gcs = load_store(GcsSettings)
         return ObjectStore(name, prefix, of_gcs, lambda: GcsBucket(bucket, of_gcs))
     from tasks.shards.destinations.azure import AzureContainer
 
-    of_azure = load(AzureSettings)
+    of_azure = load_store(AzureSettings)
     return ObjectStore(name, prefix, of_azure, lambda: AzureContainer(bucket, of_azure))

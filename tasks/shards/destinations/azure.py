@@ -1,7 +1,8 @@
 """Azure Blob Storage, through adlfs."""
 
 import base64
-import hashlib
+import io
+import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobServiceClient
 from fsspec.asyn import sync
@@ -32,11 +34,22 @@ if TYPE_CHECKING:
 _ONE_PUT = 4000 << 20
 """Bytes up to which an object is sent as one: Put Blob takes 5,000 MiB; pieces would be 4 MB each."""
 
-_ACCOUNT, _CONNECTION, _SAS = (
-    variable_of(AzureSettings, field) for field in ("account_name", "connection_string", "sas_token")
+_ACCOUNT, _CONNECTION, _SAS, _BLOCK = (
+    variable_of(AzureSettings, field) for field in ("account_name", "connection_string", "sas_token", "block")
 )
 
+# What it says of logins that are not there stands in the error too, and fills a screen.
+logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+
 _LOGIN = ("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation")
+
+
+class _InParts(AioHttpTransport):
+    """Sends a body part by part: asyncio copies what it is given at once, the whole of it, twice."""
+
+    def _get_request_data(self, request: Any) -> Any:
+        data: Any = super()._get_request_data(request)  # pyright: ignore[reportPrivateUsage]
+        return io.BytesIO(data) if isinstance(data, bytes) else data
 
 
 class _FileSystem(AzureBlobFileSystem):
@@ -61,8 +74,7 @@ class _FileSystem(AzureBlobFileSystem):
             "max_single_put_size": _ONE_PUT,
             # An object is read in one piece too.
             "max_single_get_size": _ONE_PUT,
-            "connection_timeout": settings.deadline,
-            "read_timeout": settings.deadline,
+            "transport": _InParts(connection_timeout=settings.deadline, read_timeout=settings.deadline),
         }
         if text := settings.connection_string:
             self.service_client = BlobServiceClient.from_connection_string(text.get_secret_value(), **options)
@@ -84,7 +96,7 @@ class AzureContainer:
     kind = "container"
     to_log_in = (
         f"Set {_CONNECTION}, or {_ACCOUNT} together with {_SAS} (one that has not expired, with the rights to read, "
-        "write, list and delete), or log in with `az login`"
+        f"write, list and delete), or {_BLOCK}, or log in with `az login`"
     )
 
     def __init__(self, name: str, settings: AzureSettings) -> None:
@@ -137,12 +149,11 @@ class AzureContainer:
         return None
 
     def _upload(self, key: str, content: bytes, *, overwrite: bool) -> None:
-        digest = bytearray(hashlib.md5(content, usedforsecurity=False).digest())
-        # Twice: `content_settings` keeps it with the object, `validate_content` has the store compare what arrives.
+        # The store itself reckons the MD5 of what arrives in one put, and keeps it (Azure/azure-storage-python#411).
         try:
             self._fs.pipe_file(
-                f"{self.name}/{key}", content, overwrite=overwrite, validate_content=True,
-                content_settings={"content_type": "application/octet-stream", "content_md5": digest},
+                f"{self.name}/{key}", content, overwrite=overwrite,
+                content_settings={"content_type": "application/octet-stream"},
             )  # fmt: skip
         except ResourceNotFoundError as error:
             raise FileNotFoundError(key) from error

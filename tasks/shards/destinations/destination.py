@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import google_crc32c
@@ -28,17 +28,16 @@ class Stored:
     @classmethod
     def of(cls, content: bytes) -> "Stored":
         """What there is to say of some bytes."""
-        return cls.of_parts([content])
+        return replace(cls.of_parts([content]), md5=_base64(hashlib.md5(content, usedforsecurity=False).digest()))
 
     @classmethod
     def of_parts(cls, parts: Iterable[bytes]) -> "Stored":
-        """What there is to say of bytes that come in parts."""
-        size, crc, md5 = 0, 0, hashlib.md5(usedforsecurity=False)
+        """What there is to say of bytes that come in parts, but for the MD5, which takes eight times as long."""
+        size, crc = 0, 0
         for part in parts:
             size += len(part)
             crc = google_crc32c.extend(crc, part)
-            md5.update(part)
-        return cls(size=size, crc32c=_base64(crc.to_bytes(4, "big")), md5=_base64(md5.digest()))
+        return cls(size=size, crc32c=_base64(crc.to_bytes(4, "big")), md5=None)
 
 
 def _base64(digest: bytes) -> str:

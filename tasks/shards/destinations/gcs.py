@@ -1,7 +1,9 @@
 """Google Cloud Storage, through gcsfs."""
 
+import io
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 _AT_MOST = 20
 """Deadlines that one attempt may last in all: an upload of 200 MB sends for long before there is an answer."""
 
-_KEY_FILE, _ANONYMOUS = (variable_of(GcsSettings, field) for field in ("key_file", "anonymous"))
+_KEY_FILE, _KEY, _BLOCK, _ANONYMOUS = (
+    variable_of(GcsSettings, field) for field in ("key_file", "key", "block", "anonymous")
+)
 
 
 class _AskingOnce(GCSFileSystem):
@@ -39,8 +43,8 @@ class GcsBucket:
 
     kind = "bucket"
     to_log_in = (
-        f"Run `gcloud auth application-default login`, or set {_KEY_FILE} to the key file of a service account, or "
-        f"{_ANONYMOUS}=true for a public bucket"
+        f"Run `gcloud auth application-default login`, or set {_KEY_FILE} to the key file of a service account or "
+        f"{_BLOCK} to the Prefect block that holds it, or {_ANONYMOUS}=true for a public bucket"
     )
 
     def __init__(self, name: str, settings: GcsSettings) -> None:
@@ -98,10 +102,10 @@ class GcsBucket:
         return Trouble.REFUSED if isinstance(error, OSError | ValueError) else None
 
     def _upload(self, key: str, content: bytes, **condition: str) -> Stored:
-        """One request, whatever the size: the body as it is, without a copy of it inside another one."""
+        """One request, whatever the size: the body in parts, as it is: given at once, asyncio would copy it twice."""
         base = self._fs.base.replace("/storage/", "/upload/storage/")
         answer = self._fs.call(
-            "POST", f"{base}b/{self.name}/o", uploadType="media", name=key, data=content, json_out=True,
+            "POST", f"{base}b/{self.name}/o", uploadType="media", name=key, data=io.BytesIO(content), json_out=True,
             headers={"Content-Type": "application/octet-stream"}, **condition,
         )  # fmt: skip
         return _stored(answer)
@@ -109,9 +113,11 @@ class GcsBucket:
     def _open(self, kind: type[GCSFileSystem]) -> GCSFileSystem:
         settings = self._settings
         anonymous = settings.anonymous or bool(os.environ.get("STORAGE_EMULATOR_HOST"))
-        login = str(settings.key_file) if settings.key_file else "anon" if anonymous else "google_default"
+        login: Any = str(settings.key_file) if settings.key_file else "anon" if anonymous else "google_default"
         if settings.key_file and not settings.key_file.is_file():
             raise CredentialsError(f"{_KEY_FILE}={login}: there is no such file. {self.to_log_in}.")
+        if settings.key:
+            login = self._parsed(settings.key.get_secret_value())
         try:
             return kind(
                 token=login,
@@ -122,7 +128,16 @@ class GcsBucket:
                 ),
             )
         except (google.auth.exceptions.GoogleAuthError, KeyError, ValueError, OSError) as error:
+            if settings.key or settings.key_file:  # the words of an error may quote the key
+                what = _KEY if settings.key else f"{_KEY_FILE}={login}"
+                raise CredentialsError(f"{what}: is no key of a service account. {self.to_log_in}.") from None
             raise CredentialsError(f"gs://{self.name}: there is no login ({error}). {self.to_log_in}.") from None
+
+    def _parsed(self, key: str) -> Any:
+        with suppress(ValueError):
+            if isinstance(parsed := json.loads(key), dict):
+                return parsed
+        raise CredentialsError(f"{_KEY}: is no content of a key file. {self.to_log_in}.")
 
 
 def _stored(item: dict[str, Any]) -> Stored:

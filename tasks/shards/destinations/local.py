@@ -81,7 +81,7 @@ class LocalFolder:
             with self._written(content) as partial:
                 target = self._target(path)
                 partial.replace(target)
-            return Stored.of(target.read_bytes())
+            return self._told(target)
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one; says whether it was written. Raises DestinationError."""
@@ -104,8 +104,7 @@ class LocalFolder:
         """What reading an object gives; None where there is none. Raises DestinationError."""
         with self._explained(f"{path} cannot be read"):
             try:
-                with (self._root / path).open("rb") as file:
-                    return Stored.of_parts(iter(lambda: file.read(_PART), b""))
+                return self._told(self._root / path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -159,6 +158,10 @@ class LocalFolder:
             for path in absent:
                 with suppress(OSError):
                     path.rmdir()
+
+    def _told(self, path: Path) -> Stored:
+        with path.open("rb") as file:
+            return Stored.of_parts(iter(lambda: file.read(_PART), b""))
 
     def _nearest(self) -> Path:
         """The folder, or the nearest one above it that is there."""

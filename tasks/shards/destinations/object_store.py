@@ -225,7 +225,9 @@ class ObjectStore:
 
     def _refusal(self, trouble: Trouble, failed: str, error: Exception | None) -> DeepSentinelError:
         bucket = self._connection().bucket
-        said = f" ({type(error).__name__}: {' '.join(str(error).split())[:300]})" if error else ""
+        # What Azure says after it is the number of the request, and the answer itself.
+        words = " ".join(str(error).partition("RequestId:")[0].split())
+        said = f" ({type(error).__name__}: {words[:300]})" if error else ""
         told = f"{self.location}: {failed}: "
         if trouble is Trouble.LOGIN:
             return CredentialsError(f"{told}the login is refused{said}. {bucket.to_log_in}; {_AGAIN}")

@@ -11,8 +11,14 @@ from tasks.settings import PREFIX
 class StoreSettings(BaseSettings):
     """What every store has."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    # An empty variable is how some launchers write one that is not set.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
+    block: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]+/[a-z0-9-]+$",
+        description="TYPE/NAME of the Prefect block that holds the login, instead of the settings below",
+    )
     requests: int = Field(
         default=64, ge=1, le=1000, description="requests in flight to one destination in a process, puts and gets"
     )
@@ -32,6 +38,7 @@ class GcsSettings(StoreSettings):
     key_file: Path | None = Field(
         default=None, description="key file of a service account; unset: the application default credentials"
     )
+    key: SecretStr | None = Field(default=None, description="content of such a file, instead of its path")
     anonymous: bool = Field(default=False, description="ask without a login; the bucket must be public")
 
 

@@ -261,6 +261,9 @@ class TestDestination:
             def get(self, path: str) -> bytes | None:
                 return None
 
+            def top(self) -> list[str]:
+                return []
+
         bucket = Bucket()
         monkeypatch.setattr(destinations, "open_destination", lambda _: bucket)
         spec = spec_with(size=40, shard_size=20)

@@ -1,7 +1,9 @@
 """The seam for labels: a small layer beside the images, from its pixels to a corpus that is verified and grows."""
 
 import json
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -11,8 +13,9 @@ import zarr
 
 from tasks.assembly.builder import Builder
 from tasks.assembly.shard import make_shard
-from tasks.errors import SpecError
+from tasks.errors import LabelsError, SceneUnavailable, SpecError
 from tasks.places.patches import Patch, Patches
+from tasks.scenes.reasons import Reason
 from tasks.shards.commits import read_commit
 from tasks.shards.description import need_description
 from tasks.shards.layout import samples_object
@@ -108,7 +111,7 @@ def test_a_layer_is_asked_only_for_the_places_that_have_pixels(tmp_path: Path) -
     rows = rows_of(builder, 0)
     assert rows["missing"].isna().tolist() == [True, False, True]
     assert rows["missing"][1] == "instant-outside-window"
-    assert layer.asked == [2]
+    assert layer.asked[1:] == [2], "besides the trial before the build"
     assert rows["chequer_two"].isna().tolist() == [False, True, False]
     pixels = np.asarray(zarr.open_array(builder.destinations[0].store(), mode="r", path="labels/chequer")[:])
     assert not pixels[1].any()
@@ -128,11 +131,74 @@ def test_a_layer_is_not_asked_at_all_if_no_place_has_pixels(tmp_path: Path) -> N
     assert rows_of(builder, 0)["chequer_two"].isna().all()
 
 
+def test_labels_are_those_of_the_samples_that_are_kept_when_others_are_replaced(tmp_path: Path) -> None:
+    asked = count()
+
+    def refuse(patch: Patch) -> None:
+        if next(asked) in (0, 3, 5):
+            raise SceneUnavailable(Reason.REFUSED, "scene")
+
+    calm = built(tmp_path, Chequer(), size=5, destinations=[str(tmp_path / "calm")])
+    builder = made_up_builder(tmp_path, MadeUp(on_fetch=refuse), layers=(Chequer(),), size=5)
+    described(builder)
+    make_shard(builder, 0)
+    commit, rows = read_commit(builder.destinations[0], 0), rows_of(builder, 0)
+    assert commit and len(commit.replaced) == 3
+    assert rows["cell"].tolist() != rows_of(calm, 0)["cell"].tolist()
+    pixels = np.asarray(zarr.open_array(builder.destinations[0].store(), mode="r", path="labels/chequer")[:])
+    assert np.array_equal(pixels, expected(rows))
+    assert rows["chequer_two"].tolist() == pytest.approx((pixels == 2).mean(axis=(1, 2)).tolist())
+
+
+def test_a_listed_place_whose_pixels_are_refused_has_no_labels(tmp_path: Path) -> None:
+    asked = count()
+
+    def refuse(patch: Patch) -> None:
+        if next(asked) == 1:
+            raise SceneUnavailable(Reason.REFUSED, "scene")
+
+    sites = gpd.GeoDataFrame(geometry=[shapely.Point(LEFT + x, TOP - 300) for x in (200, 500, 900)], crs=EPSG)
+    sites.to_file(tmp_path / "sites.gpkg")
+    platform = MadeUp(on_fetch=refuse)
+    platform.in_flight = 1
+    places = {"points": str(tmp_path / "sites.gpkg")}
+    builder = made_up_builder(tmp_path, platform, layers=(Chequer(),), places=places, size=None)
+    described(builder)
+    make_shard(builder, 0)
+    rows = rows_of(builder, 0)
+    lacking = rows["missing"].notna().to_numpy()
+    assert lacking.sum() == 1 and rows["chequer_two"].isna().tolist() == lacking.tolist()
+    pixels = np.asarray(zarr.open_array(builder.destinations[0].store(), mode="r", path="labels/chequer")[:])[:3]
+    assert np.array_equal(pixels[~lacking], expected(rows)[~lacking]) and not pixels[lacking].any()
+
+
+def test_no_pixel_is_fetched_for_a_shard_whose_labels_are_wrong(tmp_path: Path) -> None:
+    class Damaged(Chequer):
+        def render(self, patches: Patches, shard: int) -> Any:
+            raise LabelsError("the source is damaged")
+
+    platform = MadeUp()
+    builder = made_up_builder(tmp_path, platform, layers=(Damaged(),), size=5)
+    with pytest.raises(LabelsError, match="the source is damaged"):
+        described(builder)
+    with pytest.raises(LabelsError, match="the source is damaged"):
+        make_shard(builder, 0)
+    assert not platform.fetched
+
+
 def test_a_layer_other_than_the_one_the_corpus_was_built_with_is_refused(tmp_path: Path) -> None:
     built(tmp_path, Chequer(side=50), size=5)
     other = made_up_builder(tmp_path, MadeUp(), layers=(Chequer(side=40),), size=5)
     with pytest.raises(SpecError, match="labels: chequer: side: the corpus has 50, the spec gives 40"):
         described(other)
+
+
+def test_a_worker_with_another_source_builds_nothing(tmp_path: Path) -> None:
+    described(made_up_builder(tmp_path, MadeUp(), layers=(Chequer(side=50),)))
+    platform = MadeUp()
+    with pytest.raises(LabelsError, match=r"chequer: side: the corpus has 50, the spec gives 40\. Restore"):
+        make_shard(made_up_builder(tmp_path, platform, layers=(Chequer(side=40),)), 1)
+    assert not platform.asked
 
 
 def test_the_chequer_itself_is_a_function_of_the_coordinates() -> None:

@@ -17,7 +17,8 @@ import xarray
 from numpy.typing import NDArray
 
 from tasks.assembly.shard import make_shard
-from tasks.errors import LabelsError, SpecError
+from tasks.errors import LabelsError, PixelsError, PlatformUnreachable, SpecError
+from tasks.labels import remote
 from tasks.labels.layer import Layer
 from tasks.labels.opening import open_layers
 from tasks.places.patches import Patch
@@ -122,7 +123,7 @@ def test_values_are_stored_in_steps(tmp_path: Path) -> None:
 def test_values_beyond_what_the_steps_hold_are_refused_with_a_step_that_does(tmp_path: Path) -> None:
     values = np.full((60, 60), 4_810, "int16")
     layer = opened(tmp_path, "height", raster=source(tmp_path, values), kind="values", step=0.1)
-    with pytest.raises(LabelsError, match=r"has the value 4810 .* hold 3276.7 at most. Use `step: 0.15` or more"):
+    with pytest.raises(LabelsError, match=r"has the value 4810, .* hold 3276.7 at most. Use `step: 0.15` or more"):
         drawn(layer)
 
 
@@ -183,14 +184,15 @@ def test_licence_and_attribution_come_with_it(tmp_path: Path) -> None:
     assert "no commercial use" in facts["licence"] and "UNEP-WCMC" in facts["attribution"]
 
 
-def test_assets_of_earth_engine_are_not_made_yet(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"labels: mine: assets of Earth Engine cannot be labels in this version"):
-        opened(tmp_path, earthengine="ESA/WorldCover/v100/2020", bands=["Map"])
-
-
 @contextmanager
-def served(folder: Path, *, etag: str | None) -> Generator[str]:
+def served(folder: Path, *, etag: str | None, failures: list[int] | None = None) -> Generator[str]:
     class Handler(SimpleHTTPRequestHandler):
+        def send_head(self) -> Any:
+            if failures:
+                self.send_error(failures.pop(0))
+                return None
+            return super().send_head()
+
         def send_header(self, keyword: str, value: str) -> None:
             if keyword != "Last-Modified":
                 super().send_header(keyword, value)
@@ -225,6 +227,37 @@ def test_a_remote_raster_is_pinned_by_what_the_server_says_of_it(tmp_path: Path)
         served(tmp_path, etag=None) as address,
         pytest.raises(SpecError, match=r"tells neither an ETag nor when the file was changed"),
     ):
+        opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
+
+
+def test_a_server_that_fails_for_now_is_asked_again(tmp_path: Path) -> None:
+    values, failures = some(1, 2), [503]
+    source(tmp_path, values)
+    with served(tmp_path, etag='"abc"', failures=failures) as address:
+        # The head by which it is pinned, the opening of the file, and its pixels: each fails at first.
+        layer = opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
+        failures.append(503)
+        again = opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
+        failures.append(503)
+        assert np.array_equal(drawn(layer), exact(values, PATCH, *around(PATCH), 100))
+        assert not failures and again.describe() == layer.describe()
+
+
+def test_what_a_server_does_not_have_is_not_asked_for_again(tmp_path: Path) -> None:
+    with served(tmp_path, etag='"abc"') as address, pytest.raises(SpecError, match=r"source.tif cannot be read .*404"):
+        opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
+
+
+def test_a_server_that_does_not_come_back_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PATIENCE", 0.2)
+    source(tmp_path, some(1, 2))
+    with served(tmp_path, etag='"abc"') as address:
+        layer = opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
+    with pytest.raises(PlatformUnreachable, match=r"source.tif: out of reach .* Run the same command later"):
+        drawn(layer)
+    with pytest.raises(PlatformUnreachable, match=r"labels: http.*source.tif: out of reach"):
+        opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
+    with served(tmp_path, etag='"abc"', failures=[503] * 99) as address, pytest.raises(PixelsError, match="503"):
         opened(tmp_path, raster=f"{address}/source.tif", values=[1, 2])
 
 

@@ -104,6 +104,15 @@ def test_labels_come_on_top_of_the_pixels_of_each_platform(places: Any, labels: 
     assert found.bytes_stored == round(pixels * (2 * STORED + sum(LABELS_STORED[label] for label in labels)))
 
 
+def test_a_label_that_comes_with_the_images_is_moved_with_them(places: Any) -> None:
+    labels = ["corine", {"modis": {"earthengine": "MODIS/061/MCD12Q1/2016_01_01", "bands": ["a", "b"], "values": [1]}}]
+    found = estimated(places, labels=labels, platforms=["demo", "earthengine"])
+    bare, sent = (platform.bytes_moved / (1000 * 64 * 64) for platform in found.platforms)
+    assert (bare, sent) == (34, 34 + 3 * 2)
+    own = estimated(places, labels=["corine"], sources={"corine": "/clc.tif"}, platforms=["earthengine"])
+    assert own.platforms[0].bytes_moved == 1000 * 64 * 64 * 34
+
+
 def test_prices_are_those_of_the_settings_for_each_destination_that_bills(places: Any) -> None:
     where = ["gs://bucket/a", "az://container/a", "/data/out", "file:///data"]
     found = estimated(places, destinations=where)

@@ -137,6 +137,15 @@ def test_an_estimate_tells_everything_before_anything_runs(folder: Path, run: Ru
     assert not (tmp_path / "corpus").exists()
 
 
+def test_an_estimate_of_a_labelled_corpus_tells_of_the_extracts_and_needs_none(
+    folder: Path, run: Run, tmp_path: Path
+) -> None:
+    code, told = run("estimate", spec(folder, tmp_path, labels=["osm"]))
+    assert code == 0, told
+    assert "osm: its extracts are ingested before the build, about 9 GB an hour: `deepsentinel ingest SPEC" in told
+    assert "osm" not in run("estimate", spec(folder, tmp_path))[1]
+
+
 def test_an_estimate_of_another_size(folder: Path, run: Run, tmp_path: Path) -> None:
     code, told = run("estimate", spec(folder, tmp_path), "--size", "5")
     assert code == 0, told

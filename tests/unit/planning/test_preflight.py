@@ -9,6 +9,7 @@ from tasks.errors import CorpusError, DestinationError, SpecError
 from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.description import need_description
 from tasks.shards.layout import CORPUS, PAIRING, PREVIEW, ROOT_METADATA
+from tasks.shards.release_files import put_release
 from tests.unit.builders import MadeUp, described, made_up_builder, spec_over
 
 
@@ -64,15 +65,20 @@ def test_what_is_missing_anywhere_is_missing_and_a_finished_corpus_asks_nobody(t
     described(builder)
     for shard in range(2):
         make_shard(builder, shard)
-    for destination in builder.destinations:
-        for path in (PREVIEW, PAIRING):
-            destination.put(path, b"shown")
+    put_release(builder.destinations, {PREVIEW: b"shown", PAIRING: b"told"})
     asked = platform.asked
     found = preflight(builder)
     assert (found.missing, found.finished) == (0, True)
     assert platform.asked == asked
     (tmp_path / "b" / PREVIEW).unlink()
     assert not preflight(builder).finished
+    put_release(builder.destinations, {PREVIEW: b"shown", PAIRING: b"told"})
+    assert preflight(builder).finished
+    for place in places:
+        (Path(place) / "commits" / "shard-00001.json").unlink()
+    put_release(builder.destinations, {PREVIEW: b"shown", PAIRING: b"told"})
+    make_shard(builder, 1)
+    assert not preflight(builder).finished, "the release is that of a smaller corpus"
     (tmp_path / "b" / "commits" / "shard-00001.json").unlink()
     found = preflight(builder)
     assert (found.missing, found.finished) == (1, False)

@@ -8,11 +8,10 @@ import pytest
 
 from tasks.errors import CorpusError
 from tasks.release.pairing_report import pairing_report
-from tasks.report_pairing import report_pairing
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.commits import Commit, RejectedCell
 from tasks.shards.destinations import LocalFolder
-from tasks.shards.layout import PAIRING, commit_object
+from tasks.shards.layout import commit_object
 from tasks.shards.pairing_counts import PairingCounts
 
 
@@ -99,13 +98,3 @@ def test_the_report_is_a_function_of_the_commits(tmp_path: Path) -> None:
 def test_a_corpus_without_shards_has_an_empty_report(tmp_path: Path) -> None:
     found = report(corpus(tmp_path))
     assert (found["samples"], found["candidates_tried"], found["match_rate_by_gap_limit_days"]) == (0, 0, {})
-
-
-def test_the_report_is_put_in_every_destination_once(tmp_path: Path) -> None:
-    first, second = corpus(tmp_path / "a", commit(0)), LocalFolder(str(tmp_path / "b"))
-    places = (str(tmp_path / "a"), str(tmp_path / "b"))
-    report_pairing.fn(places)
-    assert first.get(PAIRING) == second.get(PAIRING) == pairing_report(first)
-    before = (tmp_path / "a" / PAIRING).stat().st_mtime_ns
-    report_pairing.fn(places)
-    assert (tmp_path / "a" / PAIRING).stat().st_mtime_ns == before

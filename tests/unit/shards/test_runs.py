@@ -9,7 +9,16 @@ import pytest
 from tasks.errors import CandidatesExhausted, PixelsError
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import run_object
-from tasks.shards.runs import Attempt, Failure, RunRecord, ShardReport, read_runs, record_attempt, samples_a_second
+from tasks.shards.runs import (
+    Attempt,
+    Failure,
+    RunRecord,
+    ShardReport,
+    read_runs,
+    record_attempt,
+    recorded_runs,
+    samples_a_second,
+)
 
 
 def run_record(**changes: Any) -> bytes:
@@ -41,6 +50,10 @@ def folder(tmp_path: Path) -> LocalFolder:
     return LocalFolder(str(tmp_path))
 
 
+def runs_of(folder: LocalFolder) -> dict[int, RunRecord]:
+    return read_runs(folder, recorded_runs(folder))
+
+
 def attempt(**changes: Any) -> Attempt:
     values: dict[str, Any] = {
         "shard": 7, "started": 1_714_557_600.0, "ended": 1_714_557_600.25, "seconds": {"fetch": 0.123456},
@@ -52,7 +65,7 @@ def attempt(**changes: Any) -> Attempt:
 
 def test_an_attempt_comes_back_as_far_as_it_is_read(folder: LocalFolder) -> None:
     record_attempt([folder], attempt(notes=["S2A_x: 429: quota exceeded"]))
-    (record,) = read_runs(folder).values()
+    (record,) = runs_of(folder).values()
     assert (record.samples, record.error, record.platforms) == (5, None, {"stac": {"requests": 3}})
     assert record.started is not None
     assert record.started.isoformat() == "2024-05-01T10:00:00+00:00"
@@ -67,7 +80,7 @@ def test_an_attempt_comes_back_as_far_as_it_is_read(folder: LocalFolder) -> None
 )
 def test_a_failure_says_whether_it_is_permanent(folder: LocalFolder, error: Exception, permanent: bool) -> None:
     record_attempt([folder], attempt(report=None, error=error))
-    assert read_runs(folder)[7].error == Failure(kind=type(error).__name__, message=str(error), permanent=permanent)
+    assert runs_of(folder)[7].error == Failure(kind=type(error).__name__, message=str(error), permanent=permanent)
 
 
 def test_a_failure_that_nobody_expected_has_its_traceback(folder: LocalFolder) -> None:
@@ -78,21 +91,21 @@ def test_a_failure_that_nobody_expected_has_its_traceback(folder: LocalFolder) -
 def test_a_destination_that_cannot_be_written_does_not_hide_the_error(folder: LocalFolder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     record_attempt([LocalFolder(str(tmp_path / "file" / "below")), folder], attempt())
-    assert set(read_runs(folder)) == {7}
+    assert set(runs_of(folder)) == {7}
 
 
 @pytest.mark.parametrize("content", NO_RUNS)
 def test_a_run_record_that_cannot_be_understood_is_left_out(folder: LocalFolder, content: bytes) -> None:
     folder.put(run_object(0), run_record())
     folder.put(run_object(1), content)
-    assert set(read_runs(folder)) == {0}
+    assert set(runs_of(folder)) == {0}
 
 
 def test_records_are_read_by_shard(folder: LocalFolder) -> None:
     for shard in range(50):
         folder.put(run_object(shard), run_record(samples=shard))
     folder.put("runs/notes.txt", b"x")
-    assert {shard: record.samples for shard, record in read_runs(folder).items()} == {n: n for n in range(50)}
+    assert {shard: record.samples for shard, record in runs_of(folder).items()} == {n: n for n in range(50)}
 
 
 def test_gaps_between_runs_do_not_count_and_what_ran_at_once_counts_once() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import SpecError
-from tasks.shards.description import Description, reconcile
+from tasks.shards.description import Description, LayerDescription, reconcile
 from tests.unit.shards.made import VALUES, described
 
 
@@ -122,3 +122,21 @@ def test_a_spec_read_from_another_folder_is_stored_the_same(tmp_path: Path, monk
         stored.add(over("sites.gpkg", "archive/catalog.json", destinations=["out"]).to_bytes())
     assert len(stored) == 1
     assert os.fsencode(tmp_path) not in stored.pop()
+
+
+def with_extract(*keys: str) -> Description:
+    facts = {
+        "classes": "c",
+        "extracts": {key: {"sha256": key * 4, "timestamp": "2024-01-01T00:00:00Z"} for key in keys},
+    }
+    return described(layers={"osm": LayerDescription(arrays=(), facts=facts)})
+
+
+def test_extracts_are_told_by_date_and_digest_and_with_what_to_do() -> None:
+    with pytest.raises(SpecError) as caught:
+        reconcile(with_extract("aa", "cc"), with_extract("aa", "bb"), "here")
+    of = "  labels: osm: the extract of 2024-01-01T00:00:00Z with SHA-256"
+    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
+        f"{of} bbbbbbbb is in the corpus and not in the store: ingest that file again",
+        f"{of} cccccccc is in the store and not in the corpus: delete osm/cc.json to build without it",
+    ]

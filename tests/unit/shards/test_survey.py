@@ -79,6 +79,24 @@ def test_a_shard_that_failed_once_and_is_there_now_has_not_failed(whole: LocalFo
     assert survey(whole).failed == {}
 
 
+def test_of_many_shards_the_last_ones_tell_traffic_and_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Counting(LocalFolder):
+        def get(self, path: str) -> bytes | None:
+            asked.append(path)
+            return super().get(path)
+
+    folder = Counting(corpus(tmp_path, small(6), 0, 1, 2, 3).location)
+    for shard in (0, 1, 2, 3, 4):
+        folder.put(run_object(shard), run_record(error={"message": "cut short"} if shard == 4 else None))
+    monkeypatch.setattr("tasks.shards.survey.RECENT", 2)
+    found = survey(folder)
+    assert [path for path in asked if path.startswith("runs")] == [run_object(shard) for shard in (2, 3, 4)]
+    assert found.failed == {4: Failure(message="cut short")}
+    assert found.traffic["stac"]["requests"] == 9
+
+
 # Places without pixels
 
 

@@ -1,13 +1,16 @@
 """Writing and copying shards: objects first, each checked, the commit record last."""
 
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tasks.errors import CorpusError
-from tasks.shards.commits import Commit, committed_shards, read_commit
+from tasks.errors import CorpusError, DestinationError
+from tasks.shards.commits import Commit, StoredObject, committed_shards, read_commit
 from tasks.shards.copying import copy_missing, copy_shard
 from tasks.shards.destinations import LocalFolder, Stored
 from tasks.shards.layout import commit_object
@@ -78,6 +81,109 @@ def test_of_many_writers_of_one_shard_exactly_one_commits(folder: LocalFolder) -
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(write, range(8))) == 1
     assert is_whole(folder)
+
+
+class Stepping(LocalFolder):
+    """Takes a step of a schedule before each call: of two builders in one folder exactly one moves at a time."""
+
+    def __init__(self, location: str, own: int, schedule: "Schedule") -> None:
+        super().__init__(location)
+        self.own, self.schedule = own, schedule
+
+    def put(self, path: str, content: bytes) -> Stored:
+        self.schedule.step(self.own)
+        stored = super().put(path, content)
+        self.schedule.step(self.own)  # what was put is read back: it may be another's by now
+        return super().stat(path) or stored
+
+    def create(self, path: str, content: bytes) -> bool:
+        self.schedule.step(self.own)
+        return super().create(path, content)
+
+    def get(self, path: str) -> bytes | None:
+        self.schedule.step(self.own)
+        return super().get(path)
+
+    def stat(self, path: str) -> Stored | None:
+        self.schedule.step(self.own)
+        return super().stat(path)
+
+    def delete(self, path: str) -> None:
+        self.schedule.step(self.own)
+        super().delete(path)
+
+
+class Schedule:
+    """Whose turn it is."""
+
+    def __init__(self, turns: list[int]) -> None:
+        self._turns, self._alive = turns, {0, 1}
+        self._changed = threading.Condition()
+
+    def step(self, who: int) -> None:
+        """Wait for one's turn, and take it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next(who))
+            if len(self._alive) == 2 and self._turns:
+                self._turns.pop(0)
+            self._changed.notify_all()
+
+    def leave(self, who: int) -> None:
+        """Move no more."""
+        with self._changed:
+            self._alive.discard(who)
+            self._changed.notify_all()
+
+    def _next(self, who: int) -> bool:
+        return self._alive == {who} or not self._turns or self._turns[0] == who
+
+
+@given(turns=st.lists(st.integers(0, 1), min_size=5, max_size=40), same=st.booleans())
+def test_however_two_builds_interleave_no_record_stands_above_the_others_objects(turns: list[int], same: bool) -> None:
+    contents = [CONTENTS, CONTENTS if same else {path: content + b"!" for path, content in CONTENTS.items()}]
+    with tempfile.TemporaryDirectory() as folder:
+        schedule = Schedule(list(turns))
+
+        def build(who: int) -> bool | CorpusError:
+            try:
+                return write_shard(Stepping(folder, who, schedule), record(contents[who]), contents[who])
+            except CorpusError as error:
+                return error
+            finally:
+                schedule.leave(who)
+
+        with ThreadPoolExecutor(2) as threads:
+            ended = list(threads.map(build, range(2)))
+        left = LocalFolder(folder)
+        commit = read_commit(left, 3)
+        if commit is not None:
+            assert [StoredObject.of(item.path, left.get(item.path) or b"") for item in commit.objects] == list(
+                commit.objects
+            )
+        if same:
+            assert sorted(map(str, ended)) == ["False", "True"]
+            assert commit == record()
+        else:
+            assert any(isinstance(one, CorpusError) for one in ended), "whoever lost is told"
+
+
+def test_a_build_that_fails_after_it_overwrote_anothers_object_withdraws_the_others_record(tmp_path: Path) -> None:
+    other = {path: content + b"!" for path, content in CONTENTS.items()}
+
+    class Full(LocalFolder):
+        """The other commits while there is no more room for the second object."""
+
+        def put(self, path: str, content: bytes) -> Stored:
+            if path.startswith("samples"):
+                super().create(commit_object(3), record(other).to_bytes())
+                raise DestinationError("no space")
+            return super().put(path, content)
+
+    LocalFolder(str(tmp_path)).put("samples/shard-00003.parquet", other["samples/shard-00003.parquet"])
+    folder = Full(str(tmp_path))
+    with pytest.raises(DestinationError, match="no space"):
+        write_shard(folder, record(), CONTENTS)
+    assert committed_shards(folder) == set()
 
 
 class Telling(LocalFolder):

@@ -16,6 +16,17 @@ def test_a_shard_takes_its_pixels_from_each_platform() -> None:
     assert memory_of_shard(two) == 2 * memory_of_shard(one)
 
 
+def test_labels_take_memory_too() -> None:
+    def held(*labels: object) -> float:
+        spec = CorpusSpec.model_validate(values(size=20, shard_size=10, patch={"pixels": 100}, labels=labels))
+        return memory_of_shard(spec) / (10 * 100 * 100) - HELD_A_PIXEL
+
+    # Bytes a pixel in arrays, and half as much again while they are encoded.
+    assert held("corine") == 1.5
+    assert held("osm") == 1.5 * 12
+    assert held({"modis": {"raster": "/a.tif", "bands": [1, 2, 3, 4]}}) == 1.5 * 8
+
+
 def test_a_shard_of_the_default_size_takes_what_was_measured() -> None:
     assert memory_of_shard(CorpusSpec.model_validate(values())) == pytest.approx(0.65e9, rel=0.1)
 

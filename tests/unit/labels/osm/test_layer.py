@@ -1,6 +1,9 @@
 """From extracts to rasters: made extracts with every trap, several extracts, growth, coverage."""
 
+import shutil
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -10,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError, CorpusError, SpecError
+from tasks.labels.osm import extract
 from tasks.labels.osm.layer import open_osm
 from tasks.labels.osm.scheme import OWN
 from tests.unit.labels.osm.world import MadeExtract, degrees, ingest, middle, places_of, spec_over
@@ -140,16 +144,27 @@ def test_a_way_that_the_extract_cuts_keeps_the_rest_of_it(tmp_path: Path) -> Non
     assert not line[15, :15].any()
 
 
-def test_areas_that_cannot_be_assembled_are_counted(tmp_path: Path) -> None:
+def test_areas_that_cannot_be_drawn_are_counted_and_no_other(tmp_path: Path) -> None:
     made = MadeExtract()
     open_ring = made.way([(-50, 0), (0, 50), (50, 0)])
     made.relation([(open_ring, "outer")], osm_id=77, natural="water")
-    made.way([(-100, -100), (-50, -100)], closed=True, building="yes")
+    whole = made.area(-100, -100, 0, 0)
+    made.relation([(whole, "outer")], osm_id=78, natural="water")
+    made.relation([(whole, "outer"), (999, "outer")], osm_id=79, natural="wood")
+    made.relation([(999, "outer")], osm_id=80, boundary="administrative")
+    crossed = made.way([(-60, -60), (60, 60), (60, -60), (-60, 60)], closed=True, building="yes")
     made.area(0, 0, 50, 50, building="yes")
+    made.area(0, 0, 50, 50, name="of no class")
+    made.way([(0, 0), (10, 0), (10, 10)], closed=True, junction="roundabout", highway="residential")
     (found,) = ingest(spec_over(tmp_path), made.write(tmp_path / "made.osm.pbf"))
-    assert found.record.lost_areas == 2
-    assert found.record.lost_relations == [77]
-    assert "2 areas could not be assembled" in "\n".join(found.lines("made"))
+    record = found.record
+    assert record.features["polygon"] == 2
+    assert (record.lost_areas, record.cut_areas) == (2, 1)
+    assert record.lost == ["r77", f"w{crossed}", "r79"]
+    told = "\n".join(found.lines("made"))
+    assert "2 areas are not drawn: their rings cross themselves" in told
+    assert "1 multipolygons are not drawn: members of them are not in the extract" in told
+    assert f"among them r77, w{crossed}, r79" in told
 
 
 def test_the_store_opens_as_geoparquet_sorted_by_place(tmp_path: Path) -> None:
@@ -207,6 +222,49 @@ def test_a_second_ingest_reads_nothing(tmp_path: Path) -> None:
     (again,) = ingest(spec, first)
     assert again.shards == 0
     assert tree(tmp_path / "corpus") == before
+
+
+def test_a_large_extract_has_its_index_in_a_file_and_the_same_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = made_twice(tmp_path)
+    in_memory, in_a_file = (spec_over(tmp_path, destinations=[str(tmp_path / name)]) for name in "ab")
+    ingest(in_memory, first)
+    monkeypatch.setattr(extract, "IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ingest(in_a_file, first)
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1))
+    with pytest.raises(
+        CatalogueError, match=r"the index of its nodes may take .* free\. Make room there, or set TMPDIR"
+    ):
+        ingest(spec_over(tmp_path, destinations=[str(tmp_path / "c")]), first)
+    assert not list(tmp_path.glob("deepsentinel-osm-*"))
+
+
+def test_a_patch_across_the_antimeridian_has_both_sides_of_it(tmp_path: Path) -> None:
+    made = MadeExtract(lambda lon, lat: (lon, lat))
+    made.area(179.99, -17.01, 180, -16.99, natural="water")
+    made.area(-180, -17.01, -179.99, -16.99, natural="water")
+    made.way([(179.99, -17), (180, -17)], highway="motorway")
+    made.way([(-180, -17), (-179.99, -17)], highway="motorway")
+    made.node(-179.9995, -17.0005, natural="tree")
+    made.node(179.9995, -17.0005, natural="tree")
+    made.node(0.0005, -17.0005, natural="tree")
+    gpd.GeoDataFrame(geometry=[shapely.Point(180, -17), shapely.Point(-180, -17)], crs=4326).to_file(
+        tmp_path / "fiji.gpkg"
+    )
+    spec = spec_over(tmp_path, places={"points": str(tmp_path / "fiji.gpkg")}, accept=["uncovered"])
+    ingest(spec, made.write(tmp_path / "fiji.osm.pbf", box=None))
+    places = places_of(spec)
+    patches = places.draws(0).patches
+    found = open_osm(spec, places).render(patches, 0)
+    assert set(patches.epsg.tolist()) == {32701, 32760}
+    for index in range(len(patches)):
+        assert (found["labels/osm_polygon"][index] == bit(20)).all()
+        assert (found["labels/osm_line"][index] & bit(1)).any(axis=0).all(), "from one border to the other"
+        assert np.count_nonzero(found["labels/osm_point"][index]) == 2
+        assert found["osm_features"][index] == 6
 
 
 def test_random_places_have_labels_in_every_attempt(tmp_path: Path) -> None:

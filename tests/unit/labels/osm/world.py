@@ -1,6 +1,6 @@
 """Small extracts, written by pyosmium, and places to ingest them for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,17 @@ EPSG = 32632
 Points = Sequence[tuple[float, float]]
 
 
-class MadeExtract:
-    """Objects in metres east and north of the middle."""
+def degrees(x: float, y: float) -> tuple[float, float]:
+    """Longitude and latitude of metres east and north of the middle."""
+    lon, lat = to_degrees(np.array([EPSG]), np.array([EAST + x]), np.array([NORTH + y]))
+    return float(lon[0]), float(lat[0])
 
-    def __init__(self) -> None:
+
+class MadeExtract:
+    """Objects in metres east and north of the middle, or what `place` makes degrees of."""
+
+    def __init__(self, place: Callable[[float, float], tuple[float, float]] = degrees) -> None:
+        self._place = place
         self._nodes: list[tuple[float, float, Mapping[str, str]]] = []
         self._ways: list[tuple[int, list[int], Mapping[str, str]]] = []
         self._relations: list[tuple[int, list[tuple[str, int, str]], Mapping[str, str]]] = []
@@ -60,21 +67,16 @@ class MadeExtract:
         header = osmium.io.Header()
         header.set("osmosis_replication_timestamp", timestamp)
         if box:
-            header.add_box(Box(*degrees(-box, -box), *degrees(box, box)))
+            header.add_box(Box(*self._place(-box, -box), *self._place(box, box)))
         with osmium.SimpleWriter(str(path), header=header) as writer:
             for number, (x, y, tags) in enumerate(self._nodes, 1):
                 if number > without_nodes:
-                    writer.add_node(Node(id=number, location=Location(*degrees(x, y)), tags=tags, version=1))
+                    writer.add_node(Node(id=number, location=Location(*self._place(x, y)), tags=tags, version=1))
             for number, refs, tags in sorted(self._ways, key=lambda way: way[0]):
                 writer.add_way(Way(id=number, nodes=refs, tags=tags, version=1))
             for number, members, tags in sorted(self._relations, key=lambda relation: relation[0]):
                 writer.add_relation(Relation(id=number, members=members, tags=tags, version=1))
         return path
-
-
-def degrees(x: float, y: float) -> tuple[float, float]:
-    lon, lat = to_degrees(np.array([EPSG]), np.array([EAST + x]), np.array([NORTH + y]))
-    return float(lon[0]), float(lat[0])
 
 
 def spec_over(folder: Path, **changes: Any) -> CorpusSpec:

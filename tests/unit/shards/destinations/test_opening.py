@@ -103,5 +103,5 @@ def test_a_key_file_that_is_not_there_or_none_is_told(monkeypatch: pytest.Monkey
     with pytest.raises(CredentialsError, match=r"DEEPSENTINEL_GCS_KEY_FILE=.*there is no such file"):
         open_destination("gs://bucket/a").prepare()
     (tmp_path / "key.json").write_text("{}")
-    with pytest.raises(CredentialsError, match="there is no login"):
+    with pytest.raises(CredentialsError, match=r"DEEPSENTINEL_GCS_KEY_FILE=.*is no key of a service account"):
         open_destination("gs://bucket/a").prepare()

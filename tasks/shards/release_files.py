@@ -1,0 +1,169 @@
+"""The files of a release, and the record by which they are verified: `release/files.json`, written last."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from tasks.errors import CorpusError
+from tasks.shards.commits import ObjectRecord, StoredObject, corpus_digest, record_bytes
+from tasks.shards.destinations import Destination, Stored
+from tasks.shards.json_record import Record, damage
+from tasks.shards.layout import RELEASE, RELEASE_RECORD, SCHEMA, to_json
+from tasks.shards.writing import look, put_checked
+
+_AT_ONCE = 8
+"""Files put or looked at at once; those that are put are in memory anyway."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What a release consists of: a function of the corpus and of the software that made it."""
+
+    corpus: str
+    """Digest of the corpus of which it was made."""
+    files: tuple[StoredObject, ...]
+    """In the order of their paths."""
+
+    def to_bytes(self) -> bytes:
+        """As stored."""
+        return to_json({"schema": SCHEMA, "corpus": self.corpus, "files": [asdict(item) for item in self.files]})
+
+
+class _File(ObjectRecord):
+    path: Annotated[str, Field(pattern=rf"^{RELEASE}(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$")]
+
+
+class _ReleaseRecord(Record):
+    """What `Release.to_bytes` wrote."""
+
+    layout: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
+    corpus: str
+    files: tuple[_File, ...]
+
+
+def parse_release(content: bytes) -> Release | str:
+    """The record of a release from its bytes, or what is wrong with it."""
+    try:
+        record = _ReleaseRecord.model_validate_json(content)
+    except ValidationError as error:
+        return f"is damaged ({damage(error)})"
+    return Release(corpus=record.corpus, files=tuple(item.object() for item in record.files))
+
+
+def put_release(destinations: Sequence[Destination], contents: Mapping[str, bytes]) -> None:
+    """Put the files of a release, by path, wherever they differ, and their record last.
+
+    While files are replaced there is no record, so that none stands above the files of two releases.
+    Raises DestinationError; CorpusError: the destinations hold different corpora, or what was put came back different.
+    """
+    files = tuple(StoredObject.of(path, contents[path]) for path in sorted(contents))
+    record = Release(corpus=common_digest(destinations), files=files).to_bytes()
+
+    def put(destination: Destination) -> None:
+        held = destination.get(RELEASE_RECORD)
+        wanting = [item for item in files if item.difference(look(destination, item.path))]
+        if held == record and not wanting:
+            return
+        destination.delete(RELEASE_RECORD)
+        before = parse_release(held or b"")
+        for item in () if isinstance(before, str) else before.files:
+            if item.path not in contents:
+                destination.delete(item.path)
+        for item in wanting:
+            put_checked(destination, item, contents[item.path])
+        destination.put(RELEASE_RECORD, record)
+
+    with ThreadPoolExecutor(len(destinations), thread_name_prefix="release") as threads:
+        list(threads.map(put, destinations))
+
+
+def common_digest(destinations: Sequence[Destination]) -> str:
+    """The digest of the corpus that all destinations hold. Raises CorpusError: a shard is another one somewhere."""
+    with ThreadPoolExecutor(len(destinations), thread_name_prefix="digest") as threads:
+        first, *others = threads.map(corpus_digest, destinations)
+    for destination, digest in zip(destinations[1:], others, strict=True):
+        if digest != first and (differing := differing_shards(destinations[0], destination)):
+            raise CorpusError(
+                f"{destination.location}: shard {differing[0]} is another one than in {destinations[0].location}, and "
+                f"so are {len(differing) - 1} more: builds with different software have written them. `deepsentinel "
+                f"verify --repair {destinations[0].location} {destination.location}` makes the second equal to the "
+                "first."
+            )
+    return first
+
+
+def differing_shards(first: Destination, second: Destination) -> list[int]:
+    """Shards of which both have a record, but not the same one, in order."""
+    known = dict(record_bytes(first))
+    return [shard for shard, content in record_bytes(second) if known.get(shard, content) != content]
+
+
+def copy_release(source: Destination, target: Destination) -> bool:
+    """Copy the files of a release and their record; says whether they are whole in the source, or there are none.
+
+    Of a damaged release nothing is copied. Raises DestinationError; CorpusError: what was put came back different.
+    """
+    record = source.get(RELEASE_RECORD)
+    return not source.names(RELEASE) if record is None else _restored(target, record, [source])
+
+
+def restore_release(destination: Destination, others: Sequence[Destination]) -> bool:
+    """Restore the files of a release and their record from whichever copies have them; says whether they do.
+
+    Raises DestinationError; CorpusError: what was put came back different.
+    """
+    copies = [destination, *others]
+    records = dict.fromkeys(record for one in copies if (record := one.get(RELEASE_RECORD)) is not None)
+    return any(_restored(destination, record, copies) for record in records)
+
+
+def _restored(target: Destination, record: bytes, copies: Sequence[Destination]) -> bool:
+    """Have a release in `target`, each file from the first copy that has it whole; whether all are whole somewhere."""
+    release = parse_release(record)
+    if isinstance(release, str):
+        return False
+    contents = {item: _whole(copies, item) for item in release.files}
+    if None in contents.values():
+        return False
+    for item, content in contents.items():
+        if content is not None and item.difference(look(target, item.path)):
+            target.delete(RELEASE_RECORD)
+            put_checked(target, item, content)
+    target.put(RELEASE_RECORD, record)
+    return True
+
+
+def _whole(copies: Sequence[Destination], item: StoredObject) -> bytes | None:
+    for copy in copies:
+        content = copy.get(item.path)
+        if content is not None and not item.differs(Stored.of(content)):
+            return content
+    return None
+
+
+def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[tuple[str, str]]:
+    """What is wrong with the files of a release: paths, and the problem in words. None where there is no release.
+
+    By what the destination says of each file or, with `deep`, by reading it. Raises DestinationError.
+    """
+    record = destination.get(RELEASE_RECORD)
+    if record is None:
+        if destination.names(RELEASE):
+            yield RELEASE_RECORD, "is missing: the release was not finished"
+        return
+    release = parse_release(record)
+    if isinstance(release, str):
+        yield RELEASE_RECORD, release
+        return
+
+    def examine(item: StoredObject) -> str | None:
+        content = destination.get(item.path) if deep else None
+        return item.difference(Stored.of(content) if content is not None else look(destination, item.path))
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="release") as threads:
+        for item, problem in zip(release.files, threads.map(examine, release.files), strict=True):
+            if problem:
+                yield item.path, problem
