@@ -22,7 +22,7 @@ from tasks.settings import load_settings
 from tasks.shards.commits import read_commits
 from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
-from tasks.shards.runs import Failure, read_runs
+from tasks.shards.runs import Failure, tried_before
 from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec, load_spec
 from tasks.survey_corpus import survey_corpus
@@ -90,7 +90,7 @@ def _build_here(spec: CorpusSpec, waiting: list[int], watch: Watch, pulse: Pulse
     """Build shards in this process; says which could not be, and why."""
     logger, failures = get_run_logger(), dict[int, Failure]()
     most = load_settings().attempts
-    for shard, record in read_runs(open_destination(spec.destinations[0]), () if again else waiting).items():
+    for shard, record in tried_before(open_destination(spec.destinations[0]), () if again else waiting).items():
         if (tried := attempts_of(record)) >= most:
             failures[shard] = why_given_up(record, tried)
             watch.fail(shard, failures[shard].message)

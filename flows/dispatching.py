@@ -29,7 +29,7 @@ from tasks.notices import logger as notices
 from tasks.settings import Settings, load_settings
 from tasks.shards.destinations import Destination
 from tasks.shards.progress import Watch, report
-from tasks.shards.runs import Failure, read_runs
+from tasks.shards.runs import Failure, read_runs, tried_before
 from tasks.spec import CorpusSpec
 
 _STOPS: dict[str, type[DeepSentinelError]] = {
@@ -76,7 +76,7 @@ class Dispatching:
         deployment = self.scheduler.deployment(self.pool)
         self.scheduler.tag(self.run, tags_of(self.spec))
         be_alone(self.scheduler, self.spec, self.run, self.settings)
-        records = read_runs(self.destinations[0], wanted)
+        records = tried_before(self.destinations[0], wanted)
         self.backlog = Backlog.of(
             wanted, records, batch=self.settings.batch_shards, most=self.settings.attempts, again=again
         )

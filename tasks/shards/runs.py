@@ -164,6 +164,12 @@ def read_runs(destination: Destination, shards: Sequence[int]) -> dict[int, RunR
     return runs
 
 
+def tried_before(destination: Destination, shards: Iterable[int]) -> dict[int, RunRecord]:
+    """Run records of those of some shards that have one: one listing, and a read each."""
+    wanted = set(shards)
+    return read_runs(destination, [shard for shard in recorded_runs(destination) if shard in wanted]) if wanted else {}
+
+
 def samples_a_second(records: Iterable[RunRecord]) -> float | None:
     """Samples a second over the union of the spans in which shards were built; None where nothing tells."""
     spans = sorted(
