@@ -1,8 +1,8 @@
 """Dispatching a corpus, with a real Prefect server and a worker in this process: what is told, and what is left out."""
 
 import json
+import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from flows.build_batch import build_batch
 from flows.build_corpus import build_corpus
 from flows.pulse import Pulse
 from tasks.errors import CredentialsError
+from tasks.notices import logger as notices
 from tasks.places.patches import Patch
 from tasks.shards.destinations import open_destination
 from tasks.shards.runs import read_runs
@@ -189,7 +190,7 @@ def test_logins_that_a_worker_does_not_have_are_told_once(build: Build, tmp_path
     assert ended.output.count("the login is refused") == 1
     assert "; no more batches are dispatched" in ended.output
     assert len(worker.taken) < 3, "of three batches"
-    records = read_runs(open_destination(str(tmp_path / "corpus"))).values()
+    records = read_runs(open_destination(str(tmp_path / "corpus")), range(10)).values()
     assert all(record.attempt == 0 for record in records), "no fault of the shards"
 
 
@@ -217,14 +218,23 @@ def test_an_unknown_pool_is_told_with_those_that_are_known(build: Build) -> None
 
 
 def test_that_nobody_polls_the_pool_is_said(build: Build) -> None:
-    begun = time.monotonic()
-    with Worker(lambda run: time.monotonic() - begun > 4):
-        ended = build(MadeUp(), size=4, name="unpolled")
+    said = threading.Event()
+
+    def listen(record: logging.LogRecord) -> bool:
+        if "nobody polls" in record.getMessage():
+            said.set()
+        return True
+
+    notices.addFilter(listen)
+    try:
+        with Worker(lambda run: said.is_set()):
+            ended = build(MadeUp(), size=4, name="unpolled")
+    finally:
+        notices.removeFilter(listen)
 
     assert ended.code == 0, ended.output
-    assert (
-        "unpolled: nobody polls the work pool here: `prefect worker start --pool here` starts a worker" in ended.output
-    )
+    told = "unpolled: nobody polls the work pool here: `prefect worker start --pool here` starts a worker"
+    assert told in ended.output
 
 
 def test_a_second_build_of_a_corpus_is_refused_while_the_first_one_runs(build: Build, tmp_path: Path) -> None:
