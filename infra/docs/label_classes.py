@@ -46,6 +46,18 @@ from tasks.labels.osm.scheme import class_index, load_scheme
 
 class_index(labels.osm_polygon[0].values, load_scheme().polygon)  # (y, x), 0 = none
 ```
+
+- **Polygons** hold the centres of their pixels, with holes, by the even-odd rule. Closed ways and multipolygons are
+  areas; a closed way with a tag of a line, or one of `linear`, with `area=yes` only; one with `area=no` never.
+- **Lines** are as wide as the table says. Below 10 m they cover every pixel that they touch, else those whose centre
+  lies within. **Points** are nodes, each the pixel that holds it.
+- **Never filled**, by none of their tags, are areas with `boundary=*` or `leisure=nature_reserve`: legal extents. No
+  class names `place`, so islands, squares and suburbs are filled by what else they are.
+- **Under ground** nothing has a class: `location=underground` or `underwater`, `parking=underground`, tunnels.
+- **Broken areas**, whose rings cross themselves or stay open, and multipolygons without all their members are not
+  drawn; `deepsentinel ingest` counts and names them.
+
+In the tables, `any` is any value but `no` that no other class names; with the same `order`, the higher number is later.
 """
 
 

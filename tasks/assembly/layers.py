@@ -40,8 +40,8 @@ class Laying:
         self._drawn = [layer for layer in layers if layer.overlay is None]
         self._sent = [layer for layer in layers if layer.overlay is not None]
         self._layers, self._shard, self._arrays = layers, shard, arrays
-        self._first, self._size = 0, 0
-        """Of the batch: its first row, and how many it has."""
+        self._first = 0
+        """Row of the batch's first candidate, if it is kept."""
         self._position: dict[int, int] = {}
         """In the batch's facts, of those that were laid, by their place in the batch."""
         self._facts: dict[str, NDArray[Any]] = {}
@@ -51,7 +51,7 @@ class Laying:
     def lay(self, batch: Sequence[Candidate], row: int) -> None:
         """Lay a batch of candidates from `row` on, those that have acquisitions. Raises what the layers raise."""
         ats = [at for at, candidate in enumerate(batch) if candidate.why is None]
-        self._first, self._size, self._facts = row, len(batch), {}
+        self._first, self._facts = row, {}
         self._position = {at: position for position, at in enumerate(ats)}
         if not ats or not self._drawn:
             return
@@ -73,13 +73,11 @@ class Laying:
             self._columns[name][row] = values[self._position[at]]
 
     def settle(self, samples: Sequence[Sample]) -> None:
-        """The batch is done: rows that no sample with pixels got are nodata again."""
-        lacking = [sample.row for sample in samples if sample.row >= self._first and sample.missing is not None]
+        """The batch is done: rows of places that got no pixels are nodata again."""
+        lacking = [sample.row for sample in samples[self._first :] if sample.missing is not None]
         for layer in self._drawn:
             for kind in layer.arrays:
-                held = self._arrays[kind.path]
-                held[lacking] = kind.fill
-                held[len(samples) : self._first + self._size] = kind.fill
+                self._arrays[kind.path][lacking] = kind.fill
 
     def columns(self, samples: Sequence[Sample]) -> dict[str, Any]:
         """The columns of all layers for the shard's samples, (n,) each, null for those without pixels."""

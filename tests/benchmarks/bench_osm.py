@@ -3,9 +3,12 @@
 pytest -s tests/benchmarks/bench_osm.py [with DEEPSENTINEL_BENCH_PBF=FILE.osm.pbf in the environment]
 """
 
+import math
 import os
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import geopandas as gpd
@@ -16,7 +19,6 @@ import shapely.affinity
 import zarr.codecs
 
 from tasks.labels.osm.extract import Counts, features_of, open_extract
-from tasks.labels.osm.frames import FrameIndex, Frames
 from tasks.labels.osm.layer import open_osm
 from tasks.labels.osm.rules import Rules
 from tasks.labels.osm.scheme import load_scheme
@@ -32,12 +34,15 @@ pytestmark = pytest.mark.skipif(not EXTRACT.exists(), reason="no extract to meas
 
 
 def test_objects_a_cpu_second(tmp_path: Path) -> None:
-    counts, cpu = Counts(), time.process_time()
-    found = sum(1 for _ in features_of(EXTRACT, Rules(load_scheme()), counts, tmp_path, lambda done: None))
-    cpu = time.process_time() - cpu
+    cpu, counts, found = math.inf, Counts(), 0
+    for _ in range(3):
+        counts, start = Counts(), time.process_time()
+        found = sum(1 for _ in features_of(EXTRACT, Rules(load_scheme()), counts, tmp_path, lambda done: None))
+        cpu = min(cpu, time.process_time() - start)
     megabytes = EXTRACT.stat().st_size / 1e6
     print(
-        f"\n{counts.objects / cpu:,.0f} filtered objects a CPU-s, {megabytes / cpu:.2f} MB a CPU-s, {found:,} features"
+        f"\n{counts.objects / cpu:,.0f} filtered objects a CPU-s, {megabytes / cpu:.2f} MB a CPU-s, {found:,} features;"
+        f" Europe (30 GB): {30_000 / megabytes * cpu / 3600:.1f} CPU-h, its index {30e9 / 7.6 * 16 / 1e9:.0f} GB"
     )
 
 
@@ -49,7 +54,8 @@ def test_rasters_a_cpu_second(tmp_path: Path) -> None:
     spec = spec_over(tmp_path, places={"cover": str(tmp_path / "region.gpkg")}, patch={"pixels": 250}, shard_size=50)
     cpu = time.process_time()
     ingest(spec, EXTRACT)
-    print(f"\nwhole pass with clipping and writing: {time.process_time() - cpu:.1f} CPU-s")
+    cpu = time.process_time() - cpu
+    print(f"\nwhole pass with clipping and writing: {EXTRACT.stat().st_size / 1e6 / cpu:.2f} MB a CPU-s")
     places = places_of(spec)
     layer = open_osm(spec, places)
     patches = places.draws(0).patches
@@ -66,12 +72,18 @@ def test_rasters_a_cpu_second(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("places", [100, 100_000])
-def test_memory_of_places(places: int) -> None:
-    rng = np.random.default_rng(0)
-    low = rng.uniform((-10, 36), (30, 60), (places, 2))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    boxes = np.concatenate([low, low + np.array([0.07, 0.045])], axis=1)
-    index = FrameIndex(Frames(shard=np.zeros(places, np.int32), place=np.arange(places), boxes=boxes))
-    index.touching(boxes[:100])
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"\n{places:,} places: {(after - before) / 1024:.0f} MB more at most")
+def test_memory_of_places(tmp_path: Path, places: int) -> None:
+    """In a process of its own: a peak is not forgotten."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        before, after = apart.submit(_peaks, tmp_path, places).result()
+    print(f"\n{places:,} places: at most {after} MB, of which {before} before the extract is read")
+
+
+def _peaks(folder: Path, places: int) -> tuple[int, int]:
+    spec = spec_over(
+        folder, places={"random": ["EU27", "GB"]}, patch={"pixels": 250}, size=places, shard_size=min(places, 250)
+    )
+    places_of(spec)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    ingest(spec, EXTRACT)
+    return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

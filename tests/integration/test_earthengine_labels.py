@@ -201,6 +201,8 @@ def test_classes_values_and_features_come_together(opened: Open, server: EarthEn
     builder = opened(labels, accept=["wdpa-noncommercial"])
     rows, arrays = built(builder)
     assert server.counts["image"] == len(rows), "still one request a sample"
+    sent = {layer.name: layer.overlay.dtype for layer in builder.layers if layer.overlay}
+    assert sent == {"corine": "<u2", "cover": "<u2", "height": "<f4", "two": "<i4", "parks": "<u2"}
     mosaic = np.concatenate([STEEP[:40] + 1000, STEEP[40:]])
     for at, row in enumerate(rows.to_dict("records")):
         held = {name: np.asarray(arrays[f"labels/{name}"][at]) for name in ("cover", "height", "two", "parks")}

@@ -29,6 +29,7 @@ def test_an_extract_is_ingested_and_its_labels_are_there(here: Run, write_spec: 
     assert ended.code == 0, ended.output
     assert "© OpenStreetMap contributors, ODbL 1.0" in ended.output
     assert "polygons with a class" in ended.output
+    assert "not drawn" not in ended.output, "the invented country has no broken areas"
     spec = load_spec(path)
     places = open_places(spec)
     layer = open_osm(spec, places)

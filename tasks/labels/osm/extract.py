@@ -31,9 +31,9 @@ take over 100 GB for the smallest extract too, as all of it is written.)"""
 _FILE_A_NODE = 7
 """Bytes of file a node, at least, with its share of ways, tags and authors; three extracts have 7.6 to 11."""
 
-IN_MEMORY = 1_500_000_000
-"""Bytes of an extract up to which the index is kept in memory: 3.4 GB, and half as much again while it grows. Beyond,
-it is a file, of which the system keeps in memory what it can."""
+IN_MEMORY = 1_000_000_000
+"""Bytes of an extract up to which the index is kept in memory: 2.3 GB, and twice that while it grows. Beyond, it is a
+file, of which the system keeps in memory what it can."""
 
 _HEX_HEAD, _HEX_POINT = 18, 32
 """Hexadecimal digits of a line as WKB: byte order, type and count, then two numbers a point."""

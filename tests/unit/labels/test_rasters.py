@@ -104,8 +104,19 @@ def test_a_source_covers_what_lies_wholly_within_it(tmp_path: Path) -> None:
     assert raster.covers(patches_of(PATCH, edge, far)).tolist() == [True, False, False]
 
 
+def test_covered_is_what_has_no_pixel_beyond_the_source(tmp_path: Path) -> None:
+    raster = RasterSource(source(tmp_path, noise(20)), "key")
+    spots = np.random.default_rng(2).integers(-120, 220, (400, 2)) * 10
+    patches = patches_of(*(
+        Patch(epsg=32632, xmin=PATCH.xmin + int(x), ymax=PATCH.ymax - int(y), pixels=64) for x, y in spots
+    ))  # fmt: skip
+    whole = [bool(read(raster, patches[at]).all()) for at in range(len(patches))]
+    assert raster.covers(patches).tolist() == whole
+    assert 20 < sum(whole) < 380
+
+
 def test_pixels_do_not_depend_on_what_was_read_before_nor_on_threads(tmp_path: Path) -> None:
-    patches = [Patch(epsg=32632, xmin=PATCH.xmin + 10 * step, ymax=PATCH.ymax, pixels=64) for step in range(60)]
+    patches = [Patch(epsg=32632, xmin=PATCH.xmin + 10 * step, ymax=PATCH.ymax, pixels=64) for step in range(0, 60, 5)]
     path = source(tmp_path, noise())
     alone = [read(RasterSource(path, "key"), patch) for patch in patches]
     shared = RasterSource(path, "key")

@@ -109,11 +109,16 @@ def test_an_island_has_its_coastline() -> None:
     assert as_line("place=island natural=coastline", closed=True) == {11}
 
 
-@pytest.mark.parametrize("tags", ["location=underground", "tunnel=yes", "tunnel=culvert"])
+@pytest.mark.parametrize("tags", ["location=underground", "tunnel=yes", "tunnel=culvert", "parking=underground"])
 def test_what_lies_under_ground_has_no_class(tags: str) -> None:
     assert as_line(f"highway=primary {tags}") == set()
     assert as_line(f"waterway=stream {tags}") == set()
     assert as_polygon(f"amenity=parking {tags}") == set()
+
+
+@pytest.mark.parametrize("tags", ["railway=razed", "railway=dismantled", "highway=proposed", "railway=construction"])
+def test_what_is_gone_or_not_there_yet_is_no_line(tags: str) -> None:
+    assert as_line(tags) == set()
 
 
 def test_a_value_that_is_named_goes_before_any_value() -> None:
