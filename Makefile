@@ -4,6 +4,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
 # What builds, tests and checks need; `train` (torch, 3 GB) is installed on request.
 EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure
+# Where `make up` has Prefect listen.
+PORT ?= 4200
 # A file at a time, whose tests share what is set up once; more workers than cores, since many wait for a server. In the
 # order of the folders: the files that take long are begun first.
 SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
@@ -11,7 +13,7 @@ SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
 # compile.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN)/pytest
 
-.PHONY: help demo test quick check format docs picture bench clean
+.PHONY: help demo up down deploy test quick check format docs picture bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -19,6 +21,16 @@ help: ## Show the targets
 
 demo: .venv/ready ## Make an invented country and build a corpus of it, in ./demo
 	$(RUN)/deepsentinel demo
+
+up: .venv/ready ## Start Prefect here: server with UI, a worker, all deployments; PORT=4200
+	$(RUN)/python -m infra.local.up up --port $(PORT)
+
+down: ## End what `make up` has started
+	$(RUN)/python -m infra.local.up down
+
+deploy: .venv/ready ## Register work pools, limits and deployments at PREFECT_API_URL
+	$(RUN)/python -m flows.deploying
+	$(RUN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
 
 test: .venv/compiled ## Run all tests
 	$(PYTEST) $(SIDE_BY_SIDE)

@@ -1,52 +1,57 @@
-"""The flow `build-corpus`: survey, build the missing shards, show the result."""
+"""The flow `build-corpus`: survey, build the missing shards here or through a work pool, release the result."""
 
-from typing import Any
+from pathlib import Path
+from uuid import UUID
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.build_shard import build_shard
-from tasks.errors import (
-    CandidatesExhausted,
-    CredentialsError,
-    DeepSentinelError,
-    DestinationError,
-    DestinationUnreachable,
-    LabelsError,
-    PlatformUnreachable,
-    SettingsError,
-)
+from flows.backlog import GIVEN_UP, attempts_of, why_given_up
+from flows.building import RUNNER, build_shards
+from flows.dispatching import Dispatching, beats
+from flows.naming import corpus_run_name
+from flows.pulse import Pulse
+from tasks.errors import CandidatesExhausted, LabelsError
+from tasks.planning.growth import grown
 from tasks.prepare_corpus import prepare_corpus
 from tasks.read_block import read_block
 from tasks.settings import load_settings
 from tasks.shards.commits import read_commits
 from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
-from tasks.shards.runs import ShardReport
+from tasks.shards.runs import Failure, tried_before
 from tasks.shards.survey import without_pixels
-from tasks.spec import CorpusSpec
+from tasks.spec import CorpusSpec, load_spec
 from tasks.survey_corpus import survey_corpus
 from tasks.write_release import write_release
-
-_RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
-"""What it admits at most; how many shards are in flight is the setting `shards_in_flight`."""
-
-STOPPING = (DestinationError, CredentialsError, PlatformUnreachable, SettingsError)
-"""Every other shard would fail the same way, after hours of fetching or of waiting for an answer. A destination that
-does not answer is the exception, `stores_missed` times: it may come back, and the others take what is built."""
 
 _SHOWN = 5
 """Reasons of failed shards that the final message tells."""
 
 
-@flow(name="build-corpus", flow_run_name="build {spec.name}", task_runner=_RUNNER, persist_result=False)
-def build_corpus(spec: CorpusSpec) -> State[None]:
-    """Build what a corpus lacks; the same call resumes and grows it. Ends `Failed` if shards are missing."""
+@flow(name="build-corpus", flow_run_name=corpus_run_name("build"), task_runner=RUNNER, persist_result=False)
+def build_corpus(
+    spec: CorpusSpec | Path, dispatch: str | None = None, grow_by: int | None = None, retry_failed: bool = False
+) -> State[None]:
+    """Build what a corpus lacks; the same call resumes and grows it. Ends `Failed` if shards are missing.
+
+    `spec`: the corpus, or the file that describes it. `dispatch`: the work pool whose workers build it; without one it
+    is built in this process. `grow_by`: samples by which a run makes a corpus larger that is whole, up to the spec's
+    size; one that is not is completed. `retry_failed`: shards that failed too often are tried again.
+    """
     read_blocks_with(read_block)
+    if isinstance(spec, Path):
+        spec = load_spec(spec)
+    if grow_by is not None:
+        spec = grown(spec, grow_by)
+    with Pulse(UUID(str(flow_run.get_id())), beats(load_settings().lease)) as pulse:
+        return _build(spec, dispatch, retry_failed, pulse)
+
+
+def _build(spec: CorpusSpec, dispatch: str | None, retry_failed: bool, pulse: Pulse) -> State[None]:
     logger = get_run_logger()
     # Errors in spec, places, catalogues and destinations come out here, before any pixel is fetched.
     description = prepare_corpus(spec).description
@@ -57,30 +62,19 @@ def build_corpus(spec: CorpusSpec) -> State[None]:
     destinations = tuple(map(open_destination, spec.destinations))
     watch = Watch(destinations, corpus=spec.name, shards=shards, shard_size=spec.shard_size)
     report(watch.look())
-    running: dict[PrefectFuture[ShardReport], int] = {}
-    errors: dict[int, BaseException] = {}
-    missed = 0
-    stop: DeepSentinelError | None = None
-    while running or (waiting and stop is None):
-        while waiting and stop is None and len(running) < load_settings().shards_in_flight:
-            shard = waiting.pop(0)
-            running[build_shard.submit(spec, shard)] = shard
-        future = next(iter(as_completed(list(running))))
-        shard = running.pop(future)
-        future.wait()  # a future learns its state only when asked for it
-        if not future.state.is_completed():
-            errors[shard] = error = _error_of(future)
-            watch.fail(shard, str(error))
-            logger.error(f"shard {shard} failed: {error}")
-            missed += isinstance(error, DestinationUnreachable)
-            bearable = isinstance(error, DestinationUnreachable) and missed < load_settings().stores_missed
-            if isinstance(error, STOPPING) and not bearable:
-                stop = error
-        progress = watch.look()
-        logger.info(progress.line())
-        report(progress)
-    if stop is not None:
-        raise stop
+    if dispatch is None:
+        errors = _build_here(spec, waiting, watch, pulse, again=retry_failed)
+    else:
+        dispatching = Dispatching(
+            spec=spec,
+            pool=dispatch,
+            run=UUID(str(flow_run.get_id())),
+            times=flow_run.get_run_count() or 1,
+            destinations=destinations,
+            watch=watch,
+            pulse=pulse,
+        )
+        errors = dispatching.build(waiting, again=retry_failed)
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
     write_release(spec.destinations)
     still = len(survey_corpus(spec.destinations, shards))
@@ -92,19 +86,41 @@ def build_corpus(spec: CorpusSpec) -> State[None]:
     return Completed(message=f"{spec.name}: all {shards} shards are there{before}")
 
 
-def _missing(spec: CorpusSpec, still: int, shards: int, errors: dict[int, BaseException]) -> str:
+def _build_here(spec: CorpusSpec, waiting: list[int], watch: Watch, pulse: Pulse, *, again: bool) -> dict[int, Failure]:
+    """Build shards in this process; says which could not be, and why."""
+    logger, failures = get_run_logger(), dict[int, Failure]()
+    most = load_settings().attempts
+    for shard, record in tried_before(open_destination(spec.destinations[0]), () if again else waiting).items():
+        if (tried := attempts_of(record)) >= most:
+            failures[shard] = why_given_up(record, tried)
+            watch.fail(shard, failures[shard].message)
+    for shard, ended in build_shards(spec, [shard for shard in waiting if shard not in failures], pulse):
+        if isinstance(ended, BaseException):
+            failures[shard] = Failure.of(ended)
+            watch.fail(shard, str(ended))
+            logger.error(f"shard {shard} failed: {ended}")
+        progress = watch.look()
+        logger.info(progress.line())
+        report(progress)
+    return failures
+
+
+def _missing(spec: CorpusSpec, still: int, shards: int, failures: dict[int, Failure]) -> str:
     """What is missing and why, and whether building again helps."""
-    reasons = list(dict.fromkeys(str(error) for error in errors.values()))
+    reasons = list(dict.fromkeys(failure.message for failure in failures.values()))
     lines = [f"{spec.name}: {still} of {shards} shards are missing.", *reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"... and {len(reasons) - _SHOWN} more reasons")
-    exhausted = sum(isinstance(error, CandidatesExhausted) for error in errors.values())
+    exhausted = sum(failure.kind == CandidatesExhausted.__name__ for failure in failures.values())
+    tried = sum(failure.kind == GIVEN_UP for failure in failures.values())
     if exhausted:
         lines.append(f"{exhausted} shards have no candidates left: building again fails the same way.")
-    unlabelled = sum(isinstance(error, LabelsError) for error in errors.values())
+    unlabelled = sum(failure.kind == LabelsError.__name__ for failure in failures.values())
     if unlabelled:
         lines.append(f"{unlabelled} shards cannot be labelled until the source of their labels is corrected.")
-    if still > exhausted + unlabelled:
+    if tried:
+        lines.append(f"{tried} shards were tried {load_settings().attempts} times: --retry-failed tries them again.")
+    if still > exhausted + unlabelled + tried:
         lines.append("The same command builds what is missing; what is done stays.")
     return "\n".join(lines)
 
@@ -116,8 +132,3 @@ def _without_any_pixels(spec: CorpusSpec) -> str:
     if sum(lacking.values()) < sum(commit.rows for commit in read_commits(first)):
         return ""
     return "; ".join(f"{count} {reason.words}" for reason, count in lacking.items())
-
-
-def _error_of(future: PrefectFuture[ShardReport]) -> BaseException:
-    result: Any = future.result(raise_on_failure=False)
-    return result if isinstance(result, BaseException) else RuntimeError(str(future.state.message))

@@ -75,9 +75,22 @@ class CorpusError(DeepSentinelError):
     """A corpus is absent, incomplete or damaged, or cannot be completed."""
 
 
+class CorpusBusy(CorpusError):
+    """Another run is building the same corpus."""
+
+
 class DamagedDescription(CorpusError):
     """What a corpus says of itself is damaged in both places where it stands."""
 
 
 class CandidatesExhausted(CorpusError):
     """A shard has no candidates left. It fails the same way every time: only another spec helps."""
+
+
+class SchedulerUnreachable(DeepSentinelError):
+    """Prefect's server did not answer for the whole patience. What is committed stays; the same call goes on."""
+
+
+STOPPING = (DestinationError, CredentialsError, PlatformUnreachable, SettingsError, SchedulerUnreachable)
+"""Every other shard would fail the same way, after hours of fetching or of waiting for an answer. A destination that
+does not answer is the exception, `stores_missed` times: it may come back, and the others take what is built."""

@@ -42,6 +42,32 @@ class Settings(BaseSettings):
         le=10_000,
         description="shards that may fail because a destination does not answer before the run stops",
     )
+    attempts: int = Field(
+        default=3, ge=1, le=100, description="attempts at a shard, in all runs together, before it is left out"
+    )
+    batch_shards: int = Field(default=24, ge=1, le=64, description="shards dispatched to a worker in one flow run")
+    batches_in_flight: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="flow runs dispatched and not ended: a few for each worker, far below the 200 that congest a queue",
+    )
+    poll: float = Field(default=10, ge=0.2, le=600, description="seconds between two looks at a dispatched build")
+    lease: float = Field(
+        default=150,
+        ge=2,
+        le=3600,
+        description="seconds without a sign of life after which a dispatched flow run is taken for dead",
+    )
+    batch_start: float = Field(
+        default=900, ge=2, le=86_400, description="seconds that a flow run which a worker took has to begin"
+    )
+    worker_grace: float = Field(
+        default=60, ge=1, le=86_400, description="seconds after which it is said that no worker polls a pool"
+    )
+    server_patience: float = Field(
+        default=1800, ge=1, le=604_800, description="seconds for which a run waits for a Prefect server that is gone"
+    )
 
 
 class PlatformSettings(BaseSettings):

@@ -4,11 +4,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import httpx
+
 from flows.build_corpus import build_corpus
 from flows.command.embedded_server import ensure_server
-from flows.command.prefect_api import need_prefect
+from flows.command.prefect_api import need_prefect, need_server
+from flows.command.signals import end_hard
 from flows.command.terminal import bar
-from tasks.errors import CorpusError, DeepSentinelError
+from flows.pulse import when_lost
+from tasks.errors import CorpusError, DeepSentinelError, SchedulerUnreachable
 from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.commits import corpus_digest
 from tasks.shards.destinations import open_destination
@@ -18,8 +22,13 @@ from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec
 
 
-def build_with_progress(spec: CorpusSpec) -> None:
-    """Build a corpus and show how far it is. Raises DeepSentinelError: it could not be finished."""
+def build_with_progress(spec: CorpusSpec, *, dispatch: str | None = None, retry_failed: bool = False) -> None:
+    """Build a corpus and show how far it is. Raises DeepSentinelError: it could not be finished.
+
+    `dispatch`: the work pool whose workers build it, instead of this process.
+    """
+    if dispatch is not None:
+        need_server(dispatch)
     # What is wrong with the spec is told at once, not after Prefect's server has started.
     builder = open_to_build(spec)
     for note in builder.notes:
@@ -35,8 +44,15 @@ def build_with_progress(spec: CorpusSpec) -> None:
     ensure_server()
     with bar(spec.name, shards) as (advance, tell):
         screen = _Screen(advance, tell)
-        with listening(screen.show):
-            state = build_corpus(spec, return_state=True)
+        with listening(screen.show), when_lost(lambda error: end_hard(f"error: {error}", error.exit_code)):
+            try:
+                state = build_corpus(spec, dispatch, retry_failed=retry_failed, return_state=True)
+            except httpx.HTTPError as error:
+                # The server was gone at the end too, when the run was to be told that it has ended.
+                raise SchedulerUnreachable(
+                    f"Prefect's server does not answer ({type(error).__name__}). What is committed stays. Start the "
+                    "server; the same command goes on."
+                ) from None
     if not state.is_completed():
         stopped: Any = state.result(raise_on_failure=False)
         if isinstance(stopped, DeepSentinelError):

@@ -74,13 +74,19 @@ def build(
     spec: SpecArgument,
     size: SizeOption = None,
     to: Destinations = None,
+    dispatch: Annotated[
+        str | None, typer.Option(metavar="POOL", help="Have the workers of this Prefect work pool build it.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try shards again that have failed too often.")
+    ] = False,
 ) -> None:
     """Build a corpus; the same command resumes one that was interrupted, and grows one with a larger size."""
     from flows.command.build import build_with_progress
     from tasks.spec import load_spec
 
     loaded = load_spec(spec)
-    build_with_progress(loaded.changed(size=size, destinations=to))
+    build_with_progress(loaded.changed(size=size, destinations=to), dispatch=dispatch, retry_failed=retry_failed)
 
 
 @app.command()
@@ -141,11 +147,14 @@ def plan(
 
 
 @app.command()
-def status(corpus: CorpusArgument) -> None:
+def status(
+    corpus: CorpusArgument,
+    failed: Annotated[bool, typer.Option("--failed", help="List every failed shard: attempts and cause.")] = False,
+) -> None:
     """Show what a corpus holds: shards and samples done, missing, failed, rate, size."""
     from flows.command.status import show_status
 
-    show_status(corpus)
+    show_status(corpus, every_failure=failed)
 
 
 @app.command()

@@ -26,7 +26,7 @@ def ingest_with_progress(spec: CorpusSpec, paths: list[Path], shards: str | None
     ensure_server()
     total = sum(path.stat().st_size for path in paths)
     with bar(f"{spec.name} (bytes)", total) as (advance, tell), listening(_Screen(advance, tell).show):
-        state = ingest_osm(spec, paths, wanted, return_state=True)
+        state = ingest_osm(spec, paths, shards, return_state=True)
     result: Any = state.result(raise_on_failure=False)
     if not state.is_completed():
         if isinstance(result, DeepSentinelError):

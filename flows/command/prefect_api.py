@@ -18,6 +18,15 @@ def need_prefect() -> None:
             raise SettingsError(f"PREFECT_API_URL: {finding.found}. {finding.remedy}")
 
 
+def need_server(pool: str) -> None:
+    """See that builds can be dispatched. Raises SettingsError: no server is set that workers could poll."""
+    if get_current_settings().api.url is None:
+        raise SettingsError(
+            f"--dispatch {pool}: no PREFECT_API_URL is set, and workers cannot poll the embedded server. Set it "
+            "to that of your Prefect server; `make up` starts one."
+        )
+
+
 def examine_prefect(deadline: float) -> list[Finding]:
     """Which Prefect API runs are told to, and whether it lets us in, within `deadline` seconds."""
     settings, what = get_current_settings(), "prefect"

@@ -33,6 +33,18 @@ def before_hard_end(step: Callable[[], None]) -> None:
     _last_steps.append(step)
 
 
+def end_hard(message: str, code: int) -> NoReturn:
+    """End the process now, whatever its threads do: not for what can end by itself."""
+    if os.isatty(1):
+        with suppress(OSError):
+            os.write(1, _SHOW_CURSOR)  # the progress bar hides it
+    with suppress(OSError):
+        os.write(2, f"{message}\n".encode())
+    for step in _last_steps:
+        step()
+    os._exit(code)
+
+
 @contextmanager
 def ending_on_signals() -> Generator[None]:
     """End the process within seconds of SIGINT or SIGTERM, with one line on stderr and code 130 or 143.

@@ -9,7 +9,7 @@ _SHOWN = 10
 """Failed shards listed before the rest is only counted."""
 
 
-def show_status(corpus: str) -> None:
+def show_status(corpus: str, *, every_failure: bool = False) -> None:
     """Print what a corpus holds. Raises CorpusError: no corpus, or shards are missing."""
     destination = open_destination(corpus)
     found = survey(destination)
@@ -30,10 +30,15 @@ def show_status(corpus: str) -> None:
         rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read{recent}"))
     for name, value in rows:
         print(f"{name:<{max(len(row[0]) for row in rows)}}  {value}")
-    for shard, failure in list(failed.items())[:_SHOWN]:
-        print(f"shard {shard} failed{' for good' if failure.permanent else ''}: {failure.message}")
-    if len(failed) > _SHOWN:
-        print(f"... and {len(failed) - _SHOWN} more failed")
+    shown = len(failed) if every_failure else _SHOWN
+    for shard, failure in list(failed.items())[:shown]:
+        tried = f" (attempt {found.attempts[shard]})" if every_failure and found.attempts.get(shard) else ""
+        print(f"shard {shard} failed{' for good' if failure.permanent else ''}: {failure.message}{tried}")
+    if len(failed) > shown:
+        print(f"... and {len(failed) - shown} more failed; --failed lists all, with their attempts")
+    for shard, record in found.begun.items() if every_failure else ():
+        began = f", since {record.started:%Y-%m-%d %H:%M} UTC" if record.started else ""
+        print(f"shard {shard} was begun{began} on {record.host} (attempt {record.attempt}): in flight, or lost")
     if found.missing:
         permanent = sum(failure.permanent for failure in failed.values())
         unlabelled = sum(failure.kind == LabelsError.__name__ for failure in failed.values())

@@ -12,21 +12,23 @@ from tasks.shards.copying import copy_missing
 from tasks.shards.encoding import encode_shard
 from tasks.shards.layout import samples_object
 from tasks.shards.rows import encode_rows, sample_rows
-from tasks.shards.runs import Attempt, ShardReport, record_attempt
+from tasks.shards.runs import Attempt, ShardReport, attempts_before, record_attempt
 from tasks.shards.writing import write_everywhere
 
 STAGES = ("catalogue", "read", "label", "encode", "write")
 
 
-def make_shard(builder: Builder, shard: int) -> ShardReport:
+def make_shard(builder: Builder, shard: int, *, announce: bool = False) -> ShardReport:
     """Build shard `shard` and commit it in every destination that lacks it.
 
     What one destination has already is copied to the others, not fetched again. How it went, or what kept it from
-    being built, stands in its run record.
+    being built, stands in its run record; with `announce` that it was begun too, so that others see when it is lost.
     Raises CandidatesExhausted: too few candidates can be served; PixelsError, LabelsError, CatalogueError,
     PlatformUnreachable, CredentialsError, DestinationError.
     """
     run = _Run(builder, shard)
+    if announce:
+        run.record(None, None, ended=False)
     try:
         report = run.copy() or run.build()
     except Exception as error:  # whatever it was, it is recorded and raised again
@@ -44,6 +46,7 @@ class _Run:
         self.traffic = builder.traffic()
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self.started = time.time()
+        self.before = attempts_before(builder.destinations, shard)
         self.notes: list[str] = []
 
     def copy(self) -> ShardReport | None:
@@ -81,12 +84,13 @@ class _Run:
             write_everywhere(builder.destinations, commit, contents)
         return self._report(commit)
 
-    def record(self, report: ShardReport | None, error: Exception | None) -> None:
+    def record(self, report: ShardReport | None, error: Exception | None, *, ended: bool = True) -> None:
         """Write how it went to `runs/`."""
         attempt = Attempt(
             shard=self.shard,
             started=self.started,
-            ended=time.time(),
+            ended=time.time() if ended else None,
+            before=self.before,
             seconds=self.seconds,
             traffic={name: traffic.counts() for name, traffic in self.traffic.items()},
             report=report,

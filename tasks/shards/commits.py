@@ -177,6 +177,11 @@ def committed_shards(destination: Destination) -> set[int]:
     return {shard for name in destination.names(COMMITS) if (shard := shard_of(name)) is not None}
 
 
+def is_committed(destinations: Iterable[Destination], shard: int) -> bool:
+    """Whether every destination has a shard."""
+    return all(destination.stat(commit_object(shard)) is not None for destination in destinations)
+
+
 def read_commit(destination: Destination, shard: int) -> Commit | None:
     """The record of a shard, None where there is none. Raises CorpusError: damaged."""
     content = destination.get(commit_object(shard))

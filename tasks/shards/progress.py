@@ -48,7 +48,8 @@ class Watch:
         self._destinations = destinations
         self._corpus, self._shards, self._shard_size = corpus, shards, shard_size
         self._failures: dict[int, str] = {}
-        self._latest = 0
+        self.done: set[int] = set()
+        """Shards that every destination has, as they were last seen."""
         self._began = time.monotonic()
         self._first = self._count()
 
@@ -58,7 +59,12 @@ class Watch:
 
     def look(self) -> Progress:
         """How far the build is: one listing a destination."""
-        done = self._count()
+        self._count()
+        return self.progress()
+
+    def progress(self) -> Progress:
+        """How far the build was when it was last looked at."""
+        done = len(self.done)
         return Progress(
             corpus=self._corpus,
             shards=self._shards,
@@ -72,8 +78,8 @@ class Watch:
     def _count(self) -> int:
         # The shards meet it too, and fail by it; what is shown meanwhile is what was seen last.
         with suppress(DestinationUnreachable):
-            self._latest = sum(shard < self._shards for shard in everywhere(self._destinations))
-        return self._latest
+            self.done = {shard for shard in everywhere(self._destinations) if shard < self._shards}
+        return len(self.done)
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from tasks.errors import (
+    STOPPING,
     CandidatesExhausted,
     CredentialsError,
     DeepSentinelError,
@@ -48,23 +49,29 @@ class Attempt:
     shard: int
     started: float
     """Seconds since 1970 UTC."""
-    ended: float
+    ended: float | None
+    """None: it has just begun. Who then never tells how it ended was lost with its process."""
     seconds: Mapping[str, float]
     """Wall time by stage."""
     traffic: Mapping[str, Mapping[str, int]]
     """Counts by platform."""
     report: ShardReport | None
     error: Exception | None
+    before: int = 0
+    """Attempts at the shard before this one, as `attempts_before` counts them."""
     notes: Sequence[str] = ()
     """What platforms said of scenes that were replaced: for people, kept nowhere else."""
 
     def to_bytes(self) -> bytes:
         """As stored."""
+        # What would stop any shard is no fault of this one.
+        counts = not isinstance(self.error, STOPPING)
         return to_json(
             {
                 "shard": self.shard,
+                "attempt": self.before + counts,
                 "started": _clock_time(self.started),
-                "ended": _clock_time(self.ended),
+                "ended": None if self.ended is None else _clock_time(self.ended),
                 "host": socket.gethostname(),
                 "process": os.getpid(),
                 "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
@@ -102,15 +109,42 @@ class Failure(_Part):
     permanent: bool = False
     """Whether it will fail the same way every time."""
 
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """What kept a shard from being built."""
+        return cls(
+            kind=type(error).__name__,
+            message=str(error),
+            permanent=isinstance(error, CandidatesExhausted | LabelsError),
+        )
+
 
 class RunRecord(_Part):
     """What is read of a run record."""
 
+    attempt: Count = 0
+    """Attempts that failed or were lost by fault of the shard, this one included."""
     started: AwareDatetime | None = None
     ended: AwareDatetime | None = None
+    host: str | None = None
     platforms: dict[str, dict[str, Count]] = {}
     samples: Count | None = None
+    bytes: Count | None = None
     error: Failure | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was begun and has not ended: the shard is being built, or was lost with its process."""
+        return self.started is not None and self.ended is None and self.error is None
+
+
+def attempts_before(destinations: Sequence[Destination], shard: int) -> int:
+    """How often a shard was tried in vain by its own fault; 0 where nothing tells, or it was built the last time."""
+    for destination in destinations:
+        with suppress(DestinationError, CredentialsError):
+            record = read_runs(destination, [shard]).get(shard)
+            return 0 if record is None or record.samples is not None else record.attempt
+    return 0
 
 
 def recorded_runs(destination: Destination) -> list[int]:
@@ -130,6 +164,12 @@ def read_runs(destination: Destination, shards: Sequence[int]) -> dict[int, RunR
     return runs
 
 
+def tried_before(destination: Destination, shards: Iterable[int]) -> dict[int, RunRecord]:
+    """Run records of those of some shards that have one: one listing, and a read each."""
+    wanted = set(shards)
+    return read_runs(destination, [shard for shard in recorded_runs(destination) if shard in wanted]) if wanted else {}
+
+
 def samples_a_second(records: Iterable[RunRecord]) -> float | None:
     """Samples a second over the union of the spans in which shards were built; None where nothing tells."""
     spans = sorted(
@@ -145,11 +185,7 @@ def samples_a_second(records: Iterable[RunRecord]) -> float | None:
 
 
 def _told(error: Exception) -> dict[str, str | bool]:
-    told: dict[str, str | bool] = {
-        "kind": type(error).__name__,
-        "message": str(error),
-        "permanent": isinstance(error, CandidatesExhausted | LabelsError),
-    }
+    told: dict[str, str | bool] = Failure.of(error).model_dump()
     if not isinstance(error, DeepSentinelError):
         told["traceback"] = "".join(traceback.format_exception(error)[-12:])
     return told

@@ -10,7 +10,7 @@ from tasks.shards.commits import committed_shards, read_commits, reasons_of, rec
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.pairing_counts import PairingCounts
-from tasks.shards.runs import Failure, read_runs, recorded_runs, samples_a_second
+from tasks.shards.runs import Failure, RunRecord, read_runs, recorded_runs, samples_a_second
 from tasks.shards.writing import everywhere
 
 RECENT = 500
@@ -28,6 +28,10 @@ class Survey:
     """Shards without a commit record."""
     failed: dict[int, Failure]
     """Missing shards whose last attempt failed, and its error."""
+    begun: dict[int, RunRecord]
+    """Missing shards that a worker has begun: they are being built, or were lost with it."""
+    attempts: dict[int, int]
+    """How often each of both was tried, by fault of the shard."""
     rows: int
     """Of the shards that are done."""
     samples: int
@@ -84,12 +88,14 @@ def survey(destination: Destination) -> Survey:
             total = traffic.setdefault(platform, {})
             for kind, count in counts.items():
                 total[kind] = total.get(kind, 0) + count
-    failed = {shard: runs[shard].error for shard in sorted(runs) if shard not in held}
+    missing = {shard: runs[shard] for shard in sorted(runs) if shard not in held}
     return Survey(
         description=description,
         done=tuple(done),
         missing=description.shards - len(done),
-        failed={shard: error for shard, error in failed.items() if error},
+        failed={shard: record.error for shard, record in missing.items() if record.error},
+        begun={shard: record for shard, record in missing.items() if record.begun},
+        attempts={shard: record.attempt for shard, record in missing.items()},
         rows=rows,
         samples=samples,
         without_pixels=dict(lacking.most_common()),

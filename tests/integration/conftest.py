@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
 from prefect.logging.configuration import setup_logging
+from prefect.logging.handlers import APILogWorker
 
 from flows.command.cli import _PREFECT_DEFAULTS, main
 from tasks.assembly.builder import close_builders
@@ -132,6 +134,9 @@ def prefect_here(prefect_server: dict[str, str]) -> Iterator[None]:
         refresh_global_settings_context()
         setup_logging()
         yield
+        # Before the server ends: what waits to be sent to it would be tried again and again when the tests have ended.
+        APILogWorker.drain_all(at_exit=False)
+        EventsWorker.drain_all(at_exit=False)
     refresh_global_settings_context()
 
 

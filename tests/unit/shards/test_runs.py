@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import CandidatesExhausted, PixelsError
+from tasks.errors import CandidatesExhausted, PixelsError, PlatformUnreachable
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.layout import run_object
 from tasks.shards.runs import (
@@ -14,6 +14,7 @@ from tasks.shards.runs import (
     Failure,
     RunRecord,
     ShardReport,
+    attempts_before,
     read_runs,
     record_attempt,
     recorded_runs,
@@ -117,3 +118,25 @@ def test_gaps_between_runs_do_not_count_and_what_ran_at_once_counts_once() -> No
     assert samples_a_second([spent(40, 50), spent(0, 10), spent(5, 10)]) == 15 / 20
     assert samples_a_second([]) is None
     assert samples_a_second([RunRecord()]) is None
+
+
+def test_attempts_that_fail_by_the_shards_own_fault_are_counted(folder: LocalFolder) -> None:
+    for error, counted in [
+        (PixelsError("cut short"), 1),
+        (PlatformUnreachable("gone"), 1),  # would stop any shard
+        (ValueError("a bug"), 2),
+    ]:
+        record_attempt([folder], attempt(report=None, error=error, before=attempts_before([folder], 7)))
+        assert read_runs(folder, [7])[7].attempt == counted
+    record_attempt([folder], attempt(before=2))
+    assert attempts_before([folder], 7) == 0, "built: if it is withdrawn, it begins anew"
+
+
+def test_an_attempt_that_was_begun_counts_until_it_tells_how_it_ended(folder: LocalFolder) -> None:
+    """Whoever began it may have been killed."""
+    record_attempt([folder], attempt(report=None, ended=None))
+    record = read_runs(folder, [7])[7]
+    assert record.begun
+    assert record.attempt == attempts_before([folder], 7) == 1
+    record_attempt([folder], attempt())
+    assert not read_runs(folder, [7])[7].begun

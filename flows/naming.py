@@ -1,0 +1,19 @@
+"""What runs are called: the page of runs reads as a plan."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+
+def corpus_run_name(verb: str) -> Callable[[], str]:
+    """Names runs for what they do to which corpus, whether its spec is given or the file that holds it."""
+
+    def name() -> str:
+        given: Any = flow_run.get_parameters()["spec"]
+        if isinstance(given, Mapping):
+            return f"{verb} {given['name']}"
+        return f"{verb} {Path(given).stem if isinstance(given, str | Path) else given.name}"
+
+    return name
