@@ -239,6 +239,8 @@ class Clouds:
         limits = {f"DEEPSENTINEL_{store}_PATIENCE": "20" for store in ("GCS", "AZURE")}
         return limits | {
             "STORAGE_EMULATOR_HOST": self.gs.url,
+            # Else gcsfs, where a test uses it itself, asks over gRPC, and waits for a minute.
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
             "DEEPSENTINEL_AZURE_CONNECTION_STRING": connection_string(self.az.url),
         }
 

@@ -44,6 +44,10 @@ KILLS = int(os.environ.get("TESTS_KILLS", "3"))
 """Builds that are killed in the middle of their uploads."""
 
 
+PRELOADED = ("tasks.shards.destinations.gcs", "tasks.shards.destinations.azure", "tasks.imagery.stac.platform")
+"""What is imported where it is needed, and takes seconds."""
+
+
 def build(spec: Path) -> None:
     """What the command builds, without Prefect: where that is not the subject, it would be most of the time."""
     loaded = load_spec(spec)
@@ -66,7 +70,7 @@ def started(method: str, spec: Path, clouds: Clouds) -> BaseProcess:
     """A process that builds, forked from one that has everything imported, or spawned."""
     context: Any = multiprocessing.get_context(method)
     if method == "forkserver":
-        context.set_forkserver_preload([__name__, "tasks.assembly.builder", "tasks.labels.opening"])
+        context.set_forkserver_preload([__name__, *PRELOADED])
     process = context.Process(target=build_elsewhere, args=(spec, clouds.environment), daemon=True)
     process.start()
     return process
