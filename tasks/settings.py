@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     price_az: float = Field(default=0.018, ge=0, description="US dollars a GB and month, Azure Blob Storage")
     prices_of: str = Field(default="2025-06", description="when these prices were looked up: they are list prices")
     shards_in_flight: int = Field(
-        default=2, ge=1, le=64, description="shards built at once in one process; about 0.7 GB of memory each"
+        default=2, ge=1, le=64, description="shards built at once in one process; 0.7 to 1.1 GB of memory each"
     )
     stores_missed: int = Field(
         default=5,

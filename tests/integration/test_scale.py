@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import IntervalSchedule
 
@@ -122,10 +121,6 @@ def test_a_server_that_is_gone_for_good_ends_a_build_in_words(
     prefect.start_server()
 
 
-@pytest.mark.skipif(
-    tuple(map(int, sqlalchemy.__version__.split(".")[:2])) > (2, 0),
-    reason="no schedule fires: Prefect 3.8 inserts scheduled runs in a way that SQLAlchemy 2.1 refuses",
-)
 def test_a_schedule_grows_a_corpus_by_a_step_up_to_its_size(prefect: Prefect, write_spec: Spec, tmp_path: Path) -> None:
     spec = write_spec(name="growing.yaml", size=6, shard_size=1, patch="{pixels: 32}")
     every = IntervalSchedule(interval=dt.timedelta(seconds=15))
