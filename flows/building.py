@@ -36,11 +36,24 @@ def build_shards(
     running: dict[PrefectFuture[ShardReport], int] = {}
     missed = 0
     stop: DeepSentinelError | None = None
+
+    def stops(error: BaseException) -> DeepSentinelError | None:
+        nonlocal missed
+        missed += isinstance(error, DestinationUnreachable)
+        bearable = isinstance(error, DestinationUnreachable) and missed < settings.stores_missed
+        return error if isinstance(error, STOPPING) and not bearable else None
+
     while running or (waiting and stop is None):
         # With the server gone the shards in flight end as ever; no others begin.
         while waiting and stop is None and len(running) < settings.shards_in_flight and not pulse.silent:
             shard = waiting.pop(0)
-            if dispatched and is_committed(destinations, shard):
+            try:
+                there = dispatched and is_committed(destinations, shard)
+            except DestinationUnreachable as error:
+                stop = stops(error)
+                yield shard, error
+                continue
+            if there:
                 yield shard, None
                 continue
             running[build_shard.submit(spec, shard, dispatched)] = shard
@@ -57,10 +70,7 @@ def build_shards(
             yield shard, future.result()
             continue
         error = _error_of(future)
-        missed += isinstance(error, DestinationUnreachable)
-        bearable = isinstance(error, DestinationUnreachable) and missed < settings.stores_missed
-        if isinstance(error, STOPPING) and not bearable:
-            stop = error
+        stop = stops(error) or stop
         yield shard, error
     if stop is not None:
         raise stop

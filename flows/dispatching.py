@@ -57,6 +57,8 @@ class Dispatching:
     settings: Settings = field(default_factory=load_settings)
     flying: list[Batch] = field(default_factory=list)
     dispatched: int = 0
+    missed: int = 0
+    """Times in a row that what batches left could not be read."""
     told: tuple[int, ...] = ()
     """What the last line of the log was about: one is written where it has changed."""
     said: float = float("-inf")
@@ -138,18 +140,24 @@ class Dispatching:
 
     def _settle(self, batch: Batch, *, lost: bool = False) -> None:
         missing = sorted(batch.shards - self.watch.done - set(self.backlog.given_up))
-        try:
-            records = read_runs(self.destinations[0], missing)
-        except DestinationUnreachable as error:
-            self.log.warning(f"{batch.name}: what it left cannot be read yet: {error}")
-            return
-        self.flying.remove(batch)
         if batch.state == StateType.CANCELLED and not lost:
             # Somebody did so on purpose; the next build makes them.
+            self.flying.remove(batch)
             self.backlog.given_up |= dict.fromkeys(missing, Failure(message=f"{batch.name}: was cancelled"))
             return
         if not lost and (stop := _STOPS.get(batch.state_name)) is not None:
+            self.flying.remove(batch)
             raise stop(self._stopped(batch))
+        try:
+            records = read_runs(self.destinations[0], missing)
+        except DestinationUnreachable as error:
+            self.missed += 1
+            if self.missed >= self.settings.stores_missed:
+                raise
+            self.log.warning(f"{batch.name}: what it left cannot be read yet: {error}")
+            return
+        self.missed = 0
+        self.flying.remove(batch)
         before = set(self.backlog.given_up)
         self.backlog.settle(missing, records, progressed=lost or len(missing) < len(batch.shards))
         for shard in set(self.backlog.given_up) - before:

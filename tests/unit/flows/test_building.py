@@ -1,0 +1,62 @@
+"""Shards that are built in one process, some at a time."""
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flows import building
+from flows.building import build_shards
+from tasks.errors import DestinationUnreachable
+from tasks.spec import CorpusSpec
+
+SPEC: Any = SimpleNamespace(destinations=("memory",))
+
+
+class Pulse:
+    """Of a server that answers as `answers` says, one look after the other."""
+
+    silent = False
+
+    def __init__(self) -> None:
+        self.noted: list[Exception] = []
+
+    def tell(self, **_: int) -> None:
+        pass
+
+    def missed(self, error: Exception) -> None:
+        self.noted.append(error)
+        self.silent = True
+
+    def await_server(self, _: float) -> None:
+        self.silent = False
+
+
+def built(shards: Iterable[int], pulse: Any = None, spec: CorpusSpec = SPEC) -> list[tuple[int, Any]]:
+    return list(build_shards(spec, list(shards), pulse or Pulse(), dispatched=True))
+
+
+@pytest.fixture(autouse=True)
+def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "open_destination", lambda location: location)
+
+
+def test_a_store_that_does_not_answer_whether_a_shard_is_there_fails_that_shard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent = {1, 3}
+
+    def is_committed(_: object, shard: int) -> bool:
+        if shard in silent:
+            raise DestinationUnreachable("memory: does not answer", "memory")
+        return True
+
+    monkeypatch.setattr(building, "is_committed", is_committed)
+    assert [(shard, type(ended).__name__) for shard, ended in built(range(5))] == [
+        (0, "NoneType"), (1, "DestinationUnreachable"), (2, "NoneType"), (3, "DestinationUnreachable"), (4, "NoneType"),
+    ]  # fmt: skip
+
+    monkeypatch.setenv("DEEPSENTINEL_STORES_MISSED", "2")
+    with pytest.raises(DestinationUnreachable):
+        built(range(5))

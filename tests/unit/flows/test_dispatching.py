@@ -1,0 +1,184 @@
+"""Dispatching, with a scheduler in memory: which batches are taken for dead, taken over, and what ends a build."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.logging import disable_run_logger
+
+from flows import dispatching
+from flows.batches import Batch
+from flows.dispatching import Dispatching
+from tasks.errors import DestinationUnreachable
+from tasks.settings import Settings
+from tasks.shards.progress import Progress
+from tasks.shards.runs import RunRecord
+from tasks.spec import CorpusSpec
+from tests.unit.builders import spec_over
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+HERE, ELSEWHERE, RUN = uuid4(), uuid4(), uuid4()
+DONE: set[int] = set()
+
+
+def run_of(state: StateType, *, name: str = "", message: str = "", deployment: UUID = HERE) -> FlowRun:
+    return FlowRun(
+        flow_id=uuid4(),
+        name="batch",
+        deployment_id=deployment,
+        state=State(type=state, name=name or state.value.title(), message=message),
+        state_type=state,
+        state_name=name or state.value.title(),
+        updated=NOW,
+    )
+
+
+class Clock:
+    """Time that passes only while something is waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class InMemory:
+    """Stands in for `Scheduler`. Every look at the batches calls `step`, which has them go on."""
+
+    def __init__(self, wait: object = None) -> None:
+        self.step: Callable[[], None] = lambda: None
+        self.held: dict[UUID, Batch] = {}
+        self.asked: list[str] = []
+        self.submitted: list[tuple[int, ...]] = []
+
+    def deployment(self, pool: str) -> UUID:
+        return HERE
+
+    def tag(self, run: UUID, tags: Iterable[str]) -> None:
+        self.asked.append("tag")
+
+    def read(self, run: UUID) -> FlowRun:
+        return run_of(StateType.RUNNING).model_copy(update={"id": run})
+
+    def runs(self, spec: CorpusSpec, flow: str, states: list[StateType]) -> list[FlowRun]:
+        return []
+
+    def on_their_way(self, spec: CorpusSpec) -> list[Batch]:
+        return [*self.held.values()]
+
+    def put(self, run: FlowRun, *shards: int) -> Batch:
+        self.held[run.id] = Batch(run=run, shards=frozenset(shards))
+        return self.held[run.id]
+
+    def submit(self, deployment: UUID, spec: CorpusSpec, shards: tuple[int, ...], *, lease: float, key: str) -> Batch:
+        self.submitted.append(shards)
+        return self.put(run_of(StateType.RUNNING), *shards)
+
+    def look(self, batches: Iterable[Batch]) -> None:
+        self.step()
+
+    def bury(self, run: UUID, why: str) -> None:
+        self.asked.append(f"bury {why}")
+        self.held[run].run = run_of(StateType.CRASHED)
+
+    def cancel(self, run: UUID, why: str) -> None:
+        self.asked.append(f"cancel {why}")
+        self.held[run].run = run_of(StateType.CANCELLED)
+
+    def workers(self, pool: str) -> int:
+        return 1
+
+
+class Watch:
+    """What is committed: the batches of the scheduler say so; `pause` is how long a look takes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.pause, self.done = clock, 0.0, set[int]()
+
+    def look(self) -> Progress:
+        self.clock.sleep(self.pause)
+        return self.progress()
+
+    def fail(self, shard: int, why: str) -> None:
+        pass
+
+    def progress(self) -> Progress:
+        return Progress(corpus="tiny", shards=2, done=len(self.done), shard_size=5)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(dispatching, "time", clock)
+    monkeypatch.setattr("flows.batches.time", clock)
+    return clock
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> dict[int, RunRecord]:
+    """Run records by shard."""
+    records: dict[int, RunRecord] = {}
+    monkeypatch.setattr(dispatching, "tried_before", lambda _, shards: {s: records[s] for s in shards if s in records})
+    monkeypatch.setattr(dispatching, "read_runs", lambda _, shards: {s: records[s] for s in shards if s in records})
+    return records
+
+
+@pytest.fixture
+def build(
+    clock: Clock, records: dict[int, RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """A build of two shards a batch: its scheduler and what is committed are to be set up, then `of(shards)`."""
+    monkeypatch.setattr(dispatching, "Scheduler", InMemory)
+    monkeypatch.setattr(dispatching, "Board", lambda *_: SimpleNamespace(show=lambda *_, **__: None))
+    with disable_run_logger():
+        yield Dispatching(
+            spec=spec_over(tmp_path),
+            pool="here",
+            run=RUN,
+            times=1,
+            destinations=[SimpleNamespace(location="memory")],  # type: ignore[list-item]
+            watch=Watch(clock),  # type: ignore[arg-type]
+            pulse=SimpleNamespace(),  # type: ignore[arg-type]
+            settings=Settings(batch_shards=2, batches_in_flight=2, poll=10, lease=150),
+        )
+
+
+def ended(state: StateType = StateType.COMPLETED, **how: str) -> FlowRun:
+    return run_of(state, **how)
+
+
+def silent(*_: object) -> Any:
+    raise DestinationUnreachable("memory: does not answer", "memory")
+
+
+def test_a_batch_that_stopped_the_build_does_so_though_its_records_cannot_be_read(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop() -> None:
+        for batch in build.scheduler.held.values():
+            batch.run = ended(StateType.FAILED, name="DestinationUnreachable", message="the store was gone")
+
+    monkeypatch.setattr(dispatching, "read_runs", silent)
+    build.scheduler.step = stop
+    with pytest.raises(DestinationUnreachable, match="the store was gone"):
+        build.build([0, 1])
+
+
+def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        for batch in build.scheduler.held.values():
+            batch.run = ended(StateType.FAILED)
+
+    monkeypatch.setattr(dispatching, "read_runs", silent)
+    build.scheduler.step = fail
+    with pytest.raises(DestinationUnreachable, match="does not answer"):
+        build.build([0, 1])
