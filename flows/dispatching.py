@@ -95,10 +95,12 @@ class Dispatching:
                 if not self.flying:
                     break
                 time.sleep(self.settings.poll)
+                # What is committed may take minutes to look at, in which nobody looks for signs of life.
+                looked = time.monotonic()
                 self.scheduler.look(self.flying)
                 self.watch.look()
                 for batch in [*self.flying]:
-                    self._follow(batch)
+                    self._follow(batch, looked)
         finally:
             self._tell(final=True)
         for batch in self.flying:
@@ -123,9 +125,9 @@ class Dispatching:
             attempt = 1 + max(self.backlog.attempts.get(shard, 0) for shard in shards)
             self.log.info(f"{batch.name}: dispatched to {self.pool}" + (f", attempt {attempt}" if attempt > 1 else ""))
 
-    def _follow(self, batch: Batch) -> None:
-        """Take up what a batch has left when it has ended, or when it shows no sign of life."""
-        quiet = time.monotonic() - batch.seen
+    def _follow(self, batch: Batch, looked: float) -> None:
+        """Take up what a batch has left when it has ended, or had shown no sign of life when it was looked at."""
+        quiet = looked - batch.seen
         if batch.ended:
             self._settle(batch)
         elif batch.state in (StateType.RUNNING, StateType.CANCELLING) and quiet > self.settings.lease:

@@ -76,7 +76,7 @@ class InMemory:
         return [*self.held.values()]
 
     def put(self, run: FlowRun, *shards: int) -> Batch:
-        self.held[run.id] = Batch(run=run, shards=frozenset(shards))
+        self.held[run.id] = Batch(run=run, shards=frozenset(shards), seen=dispatching.time.monotonic())
         return self.held[run.id]
 
     def submit(self, deployment: UUID, spec: CorpusSpec, shards: tuple[int, ...], *, lease: float, key: str) -> Batch:
@@ -182,3 +182,30 @@ def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypa
     build.scheduler.step = fail
     with pytest.raises(DestinationUnreachable, match="does not answer"):
         build.build([0, 1])
+
+
+def test_a_store_that_is_silent_for_longer_than_the_lease_kills_no_batch(build: Any, clock: Clock) -> None:
+    """The batch shows a sign of life whenever it is looked at."""
+    looks = iter(range(9))
+
+    def beat() -> None:
+        for batch in build.scheduler.held.values():
+            batch.look(batch.run.model_copy(update={"updated": NOW + dt.timedelta(seconds=clock.now)}))
+        if next(looks) == 3:
+            build.watch.done = {0, 1}
+
+    build.watch.pause, build.scheduler.step = 300, beat
+    assert build.build([0, 1]) == {}
+    assert build.scheduler.submitted == [(0, 1)]
+    assert build.scheduler.asked == ["tag"]
+
+
+def test_a_batch_without_a_sign_of_life_is_buried_after_its_lease(build: Any) -> None:
+    def step() -> None:
+        if len(build.scheduler.submitted) > 1:
+            build.watch.done = {0, 1}
+
+    build.scheduler.step = step
+    build.build([0, 1])
+    assert build.scheduler.submitted == [(0, 1), (0, 1)]
+    assert build.scheduler.asked[1].startswith("bury no sign of life for 160 s")
