@@ -82,10 +82,7 @@ class Dispatching:
         self.backlog = Backlog.of(
             wanted, records, batch=self.settings.batch_shards, most=self.settings.attempts, again=again
         )
-        self.flying = [batch for batch in self.scheduler.on_their_way(self.spec) if batch.shards & set(wanted)]
-        for batch in self.flying:
-            self.log.info(f"{batch.name}: is on its way already ({batch.state_name})")
-            self.backlog.adopt(batch.shards)
+        self._adopt(deployment, set(wanted))
         for shard, why in self.backlog.given_up.items():
             self._failed(shard, why)
         try:
@@ -108,6 +105,16 @@ class Dispatching:
                 self.scheduler.cancel(batch.run.id, "nothing of it is left to build")
         return dict(self.backlog.given_up)
 
+    def _adopt(self, deployment: UUID, wanted: set[int]) -> None:
+        """Take over the batches of an earlier build, but those that wait for the workers of another pool."""
+        for batch in self.scheduler.on_their_way(self.spec):
+            if batch.state == StateType.SCHEDULED and batch.run.deployment_id != deployment:
+                self.scheduler.cancel(batch.run.id, f"is dispatched to {self.pool} now")
+            elif batch.shards & wanted:
+                self.log.info(f"{batch.name}: is on its way already ({batch.state_name})")
+                self.flying.append(batch)
+                self.backlog.adopt(batch.shards)
+
     def _left(self, wanted: Iterable[int]) -> bool:
         return any(shard not in self.watch.done and shard not in self.backlog.given_up for shard in wanted)
 
@@ -128,7 +135,10 @@ class Dispatching:
     def _follow(self, batch: Batch, looked: float) -> None:
         """Take up what a batch has left when it has ended, or had shown no sign of life when it was looked at."""
         quiet = looked - batch.seen
-        if batch.ended:
+        if batch.deleted:
+            self.log.warning(f"{batch.name}: was deleted from the server; what it left is dispatched again")
+            self._settle(batch, lost=True)
+        elif batch.ended:
             self._settle(batch)
         elif batch.state in (StateType.RUNNING, StateType.CANCELLING) and quiet > self.settings.lease:
             self._bury(batch, f"no sign of life for {quiet:.0f} s: its worker is dead or cut off")

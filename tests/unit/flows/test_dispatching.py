@@ -23,7 +23,6 @@ from tests.unit.builders import spec_over
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 HERE, ELSEWHERE, RUN = uuid4(), uuid4(), uuid4()
-DONE: set[int] = set()
 
 
 def run_of(state: StateType, *, name: str = "", message: str = "", deployment: UUID = HERE) -> FlowRun:
@@ -209,3 +208,33 @@ def test_a_batch_without_a_sign_of_life_is_buried_after_its_lease(build: Any) ->
     build.build([0, 1])
     assert build.scheduler.submitted == [(0, 1), (0, 1)]
     assert build.scheduler.asked[1].startswith("bury no sign of life for 160 s")
+
+
+def test_batches_that_wait_for_the_workers_of_another_pool_are_not_waited_for(build: Any) -> None:
+    for shards in ((0, 1), (2, 3)):
+        build.scheduler.put(run_of(StateType.SCHEDULED, deployment=ELSEWHERE), *shards)
+    build.scheduler.step = lambda: build.watch.done.update(range(4))
+    build.build(range(4))
+    assert build.scheduler.asked == ["tag", *2 * ["cancel is dispatched to here now"]]
+    assert build.scheduler.submitted == [(0, 1), (2, 3)]
+
+
+@pytest.mark.parametrize("state", [StateType.SCHEDULED, StateType.RUNNING])
+def test_what_a_batch_left_that_was_deleted_is_dispatched_again(build: Any, state: StateType) -> None:
+    deleted = build.scheduler.put(run_of(state), 0, 1)
+
+    def step() -> None:
+        deleted.deleted = True
+        build.watch.done = {0, 1} if build.scheduler.submitted else set()
+
+    build.scheduler.step = step
+    build.build([0, 1])
+    assert build.scheduler.submitted == [(0, 1)]
+    assert build.scheduler.asked == ["tag"]
+
+
+def test_a_shard_whose_last_attempt_is_on_its_way_is_not_given_up(build: Any, records: dict[int, RunRecord]) -> None:
+    records[0] = RunRecord(attempt=3, started=NOW, host="worker-7")
+    build.scheduler.put(run_of(StateType.RUNNING), 0)
+    build.scheduler.step = lambda: build.watch.done.add(0)
+    assert build.build([0]) == {}
