@@ -26,6 +26,7 @@ from prefect.states import Cancelled, Crashed
 
 from tasks.errors import SchedulerUnreachable, SettingsError
 from tasks.spec import CorpusSpec
+from tasks.spec.locations import canonical
 
 FLOW = "build-batch"
 
@@ -45,7 +46,7 @@ T = TypeVar("T")
 
 def tags_of(spec: CorpusSpec) -> list[str]:
     """What all runs of a corpus bear: its name, and where it is, which tells it from others of that name."""
-    return [spec.name, spec.destinations[0]]
+    return [spec.name, canonical(spec.destinations[0])]
 
 
 def label(shards: Iterable[int]) -> str:

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.backlog import GIVEN_UP, attempts_of, why_given_up
+from flows.batches import Scheduler, tags_of
 from flows.building import RUNNER, build_shards
 from flows.dispatching import Dispatching, beats
 from flows.naming import corpus_run_name
@@ -53,28 +54,35 @@ def build_corpus(
 
 def _build(spec: CorpusSpec, dispatch: str | None, retry_failed: bool, pulse: Pulse) -> State[None]:
     logger = get_run_logger()
+    destinations = tuple(map(open_destination, spec.destinations))
+    run = UUID(str(flow_run.get_id()))
+    dispatching = None
+    if dispatch is None:
+        # Who dispatches sees by it that the corpus is being built.
+        Scheduler(pulse.outlast).tag(run, tags_of(spec))
+    else:
+        dispatching = Dispatching(
+            spec=spec,
+            pool=dispatch,
+            run=run,
+            times=flow_run.get_run_count() or 1,
+            destinations=destinations,
+            pulse=pulse,
+        )
+        # Before the corpus is made larger: who is refused leaves it as it is.
+        dispatching.claim()
     # Errors in spec, places, catalogues and destinations come out here, before any pixel is fetched.
     description = prepare_corpus(spec).description
     shards = description.shards
     waiting = survey_corpus(spec.destinations, shards)
     to_build = len(waiting)
     logger.info(f"{spec.name}: {shards - to_build} of {shards} shards are there, {to_build} to build")
-    destinations = tuple(map(open_destination, spec.destinations))
     watch = Watch(destinations, corpus=spec.name, shards=shards, shard_size=spec.shard_size)
     report(watch.look())
-    if dispatch is None:
+    if dispatching is None:
         errors = _build_here(spec, waiting, watch, pulse, again=retry_failed)
     else:
-        dispatching = Dispatching(
-            spec=spec,
-            pool=dispatch,
-            run=UUID(str(flow_run.get_id())),
-            times=flow_run.get_run_count() or 1,
-            destinations=destinations,
-            watch=watch,
-            pulse=pulse,
-        )
-        errors = dispatching.build(waiting, again=retry_failed)
+        errors = dispatching.build(waiting, watch, again=retry_failed)
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
     write_release(spec.destinations)
     still = len(survey_corpus(spec.destinations, shards))

@@ -21,6 +21,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from tasks.errors import SchedulerUnreachable
 from tasks.notices import logger
+from tasks.settings import load_settings
 
 PREFIX = "deepsentinel."
 """Begins the names of the labels that tell how far a run is."""
@@ -120,6 +121,11 @@ class Pulse:
                     step(error)
                 raise error
             time.sleep(0.2)
+
+    def outlast(self, error: Exception) -> None:
+        """Wait for a server that a call has missed. Raises SchedulerUnreachable: in vain."""
+        self.missed(error)
+        self.await_server(load_settings().server_patience)
 
     def __enter__(self) -> Self:
         for name in _NOISY:

@@ -1,5 +1,6 @@
 """Batches as the server tells of them."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +9,8 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 
-from flows.batches import Batch, Scheduler, give_up
+from flows.batches import Batch, Scheduler, give_up, tags_of
+from tests.unit.builders import spec_over
 
 
 class Client:
@@ -50,3 +52,8 @@ def _first(client: Any) -> FlowRun:
 
 def _scheduled() -> FlowRun:
     return FlowRun(id=uuid4(), flow_id=uuid4(), name="deleted", state_type=StateType.SCHEDULED)
+
+
+def test_two_spellings_of_a_destination_are_one_corpus(tmp_path: Path) -> None:
+    spelt = [spec_over(tmp_path, destinations=[f"gs://bucket/prefix{end}"]) for end in ("", "/")]
+    assert tags_of(spelt[0]) == tags_of(spelt[1]) == ["tiny", "gs://bucket/prefix"]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,8 @@ from prefect.logging import disable_run_logger
 
 from flows import dispatching
 from flows.batches import Batch
-from flows.dispatching import Dispatching
-from tasks.errors import DestinationUnreachable
+from flows.dispatching import Dispatching, be_alone
+from tasks.errors import CorpusBusy, DestinationUnreachable
 from tasks.settings import Settings
 from tasks.shards.progress import Progress
 from tasks.shards.runs import RunRecord
@@ -58,6 +59,8 @@ class InMemory:
         self.held: dict[UUID, Batch] = {}
         self.asked: list[str] = []
         self.submitted: list[tuple[int, ...]] = []
+        self.looks, self.builds = 0, list[FlowRun]()
+        """Other builds of the corpus, which tag themselves after the first look."""
 
     def deployment(self, pool: str) -> UUID:
         return HERE
@@ -66,10 +69,12 @@ class InMemory:
         self.asked.append("tag")
 
     def read(self, run: UUID) -> FlowRun:
-        return run_of(StateType.RUNNING).model_copy(update={"id": run})
+        found = run_of(StateType.RUNNING)
+        return found.model_copy(update={"id": run, "state": State(type=StateType.RUNNING, timestamp=NOW)})
 
     def runs(self, spec: CorpusSpec, flow: str, states: list[StateType]) -> list[FlowRun]:
-        return []
+        self.looks += 1
+        return [run for run in self.builds if self.looks > 1]
 
     def on_their_way(self, spec: CorpusSpec) -> list[Batch]:
         return [*self.held.values()]
@@ -139,16 +144,18 @@ def build(
     monkeypatch.setattr(dispatching, "Scheduler", InMemory)
     monkeypatch.setattr(dispatching, "Board", lambda *_: SimpleNamespace(show=lambda *_, **__: None))
     with disable_run_logger():
-        yield Dispatching(
+        build = Dispatching(
             spec=spec_over(tmp_path),
             pool="here",
             run=RUN,
             times=1,
             destinations=[SimpleNamespace(location="memory")],  # type: ignore[list-item]
-            watch=Watch(clock),  # type: ignore[arg-type]
             pulse=SimpleNamespace(),  # type: ignore[arg-type]
             settings=Settings(batch_shards=2, batches_in_flight=2, poll=10, lease=150),
         )
+        build.claim()
+        build.watch = Watch(clock)  # type: ignore[assignment]
+        yield build
 
 
 def ended(state: StateType = StateType.COMPLETED, **how: str) -> FlowRun:
@@ -169,7 +176,7 @@ def test_a_batch_that_stopped_the_build_does_so_though_its_records_cannot_be_rea
     monkeypatch.setattr(dispatching, "read_runs", silent)
     build.scheduler.step = stop
     with pytest.raises(DestinationUnreachable, match="the store was gone"):
-        build.build([0, 1])
+        build.build([0, 1], build.watch)
 
 
 def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +187,7 @@ def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypa
     monkeypatch.setattr(dispatching, "read_runs", silent)
     build.scheduler.step = fail
     with pytest.raises(DestinationUnreachable, match="does not answer"):
-        build.build([0, 1])
+        build.build([0, 1], build.watch)
 
 
 def test_a_store_that_is_silent_for_longer_than_the_lease_kills_no_batch(build: Any, clock: Clock) -> None:
@@ -194,7 +201,7 @@ def test_a_store_that_is_silent_for_longer_than_the_lease_kills_no_batch(build: 
             build.watch.done = {0, 1}
 
     build.watch.pause, build.scheduler.step = 300, beat
-    assert build.build([0, 1]) == {}
+    assert build.build([0, 1], build.watch) == {}
     assert build.scheduler.submitted == [(0, 1)]
     assert build.scheduler.asked == ["tag"]
 
@@ -205,7 +212,7 @@ def test_a_batch_without_a_sign_of_life_is_buried_after_its_lease(build: Any) ->
             build.watch.done = {0, 1}
 
     build.scheduler.step = step
-    build.build([0, 1])
+    build.build([0, 1], build.watch)
     assert build.scheduler.submitted == [(0, 1), (0, 1)]
     assert build.scheduler.asked[1].startswith("bury no sign of life for 160 s")
 
@@ -214,7 +221,7 @@ def test_batches_that_wait_for_the_workers_of_another_pool_are_not_waited_for(bu
     for shards in ((0, 1), (2, 3)):
         build.scheduler.put(run_of(StateType.SCHEDULED, deployment=ELSEWHERE), *shards)
     build.scheduler.step = lambda: build.watch.done.update(range(4))
-    build.build(range(4))
+    build.build(range(4), build.watch)
     assert build.scheduler.asked == ["tag", *2 * ["cancel is dispatched to here now"]]
     assert build.scheduler.submitted == [(0, 1), (2, 3)]
 
@@ -228,7 +235,7 @@ def test_what_a_batch_left_that_was_deleted_is_dispatched_again(build: Any, stat
         build.watch.done = {0, 1} if build.scheduler.submitted else set()
 
     build.scheduler.step = step
-    build.build([0, 1])
+    build.build([0, 1], build.watch)
     assert build.scheduler.submitted == [(0, 1)]
     assert build.scheduler.asked == ["tag"]
 
@@ -237,4 +244,20 @@ def test_a_shard_whose_last_attempt_is_on_its_way_is_not_given_up(build: Any, re
     records[0] = RunRecord(attempt=3, started=NOW, host="worker-7")
     build.scheduler.put(run_of(StateType.RUNNING), 0)
     build.scheduler.step = lambda: build.watch.done.add(0)
-    assert build.build([0]) == {}
+    assert build.build([0], build.watch) == {}
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_of_two_builds_that_begin_at_once_one_goes_on(build: Any, number: int) -> None:
+    """Both began at the same moment; the other one tags itself after this one has looked."""
+    own = UUID(int=1)
+    other = build.scheduler.read(UUID(int=number))
+    build.scheduler.looks, build.scheduler.builds = 0, [other]
+
+    def look(batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            batch.look(batch.run.model_copy(update={"updated": NOW + dt.timedelta(seconds=30)}))
+
+    build.scheduler.look = look
+    with pytest.raises(CorpusBusy) if number < 1 else nullcontext():
+        be_alone(build.scheduler, build.spec, own, build.settings)
