@@ -8,7 +8,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.pulse import Pulse
 from tasks.build_shard import build_shard
-from tasks.errors import STOPPING, DeepSentinelError, DestinationUnreachable
+from tasks.errors import STOPPING, DeepSentinelError, DestinationUnreachable, SchedulerUnreachable
 from tasks.settings import load_settings
 from tasks.shards.commits import is_committed
 from tasks.shards.destinations import open_destination
@@ -70,6 +70,11 @@ def build_shards(
             yield shard, future.result()
             continue
         error = _error_of(future)
+        if isinstance(error, SchedulerUnreachable):
+            # It has not begun: it waits for the server with the others.
+            pulse.missed(error)
+            waiting.insert(0, shard)
+            continue
         stop = stops(error) or stop
         yield shard, error
     if stop is not None:

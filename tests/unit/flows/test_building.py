@@ -8,7 +8,7 @@ import pytest
 
 from flows import building
 from flows.building import build_shards
-from tasks.errors import DestinationUnreachable
+from tasks.errors import DestinationUnreachable, SchedulerUnreachable
 from tasks.spec import CorpusSpec
 
 SPEC: Any = SimpleNamespace(destinations=("memory",))
@@ -60,3 +60,40 @@ def test_a_store_that_does_not_answer_whether_a_shard_is_there_fails_that_shard(
     monkeypatch.setenv("DEEPSENTINEL_STORES_MISSED", "2")
     with pytest.raises(DestinationUnreachable):
         built(range(5))
+
+
+class Future:
+    """A shard that has ended at once, in the way that is given."""
+
+    def __init__(self, ended: Any) -> None:
+        self._ended = ended
+        completed = not isinstance(ended, BaseException)
+        self.state = SimpleNamespace(is_completed=lambda: completed, message="")
+
+    def wait(self) -> None:
+        pass
+
+    def result(self, **_: object) -> Any:
+        return self._ended
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Calls of the task, which met no server the first time."""
+    calls: list[tuple[Any, ...]] = []
+
+    def submit(*arguments: Any) -> Future:
+        calls.append(arguments[1:])
+        return Future(SchedulerUnreachable("no place within the limit") if len(calls) == 1 else "report")
+
+    monkeypatch.setattr(building, "is_committed", lambda *_: False)
+    monkeypatch.setattr(building, "as_completed", iter)
+    monkeypatch.setattr(building, "build_shard", SimpleNamespace(submit=submit))
+    return calls
+
+
+def test_a_shard_that_gets_no_place_because_the_server_is_gone_waits_for_it(submitted: list[tuple[Any, ...]]) -> None:
+    pulse = Pulse()
+    assert sorted(built(range(3), pulse)) == [(0, "report"), (1, "report"), (2, "report")]
+    assert len(pulse.noted) == 1
+    assert [call[0] for call in submitted].count(0) == 2
