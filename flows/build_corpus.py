@@ -24,7 +24,7 @@ from tasks.shards.commits import read_commits
 from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
 from tasks.shards.runs import Failure, tried_before
-from tasks.shards.survey import without_pixels
+from tasks.shards.survey import some_of, without_pixels
 from tasks.spec import CorpusSpec, load_spec
 from tasks.survey_corpus import survey_corpus
 from tasks.write_release import write_release
@@ -83,11 +83,10 @@ def _build(spec: CorpusSpec, dispatch: str | None, retry_failed: bool, pulse: Pu
         errors = _build_here(spec, waiting, watch, pulse, again=retry_failed)
     else:
         errors = dispatching.build(waiting, watch, again=retry_failed)
+    if still := survey_corpus(spec.destinations, shards):
+        return Failed(message=_missing(spec, still, shards, errors))
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
     write_release(spec.destinations)
-    still = len(survey_corpus(spec.destinations, shards))
-    if still:
-        return Failed(message=_missing(spec, still, shards, errors))
     if description.listed and (empty := _without_any_pixels(spec)):
         return Failed(message=f"{spec.name}: all {shards} shards are there, but no place has pixels: {empty}")
     before = "" if to_build else " already, nothing to do but the release"
@@ -113,10 +112,11 @@ def _build_here(spec: CorpusSpec, waiting: list[int], watch: Watch, pulse: Pulse
     return failures
 
 
-def _missing(spec: CorpusSpec, still: int, shards: int, failures: dict[int, Failure]) -> str:
+def _missing(spec: CorpusSpec, missing: list[int], shards: int, failures: dict[int, Failure]) -> str:
     """What is missing and why, and whether building again helps."""
     reasons = list(dict.fromkeys(failure.message for failure in failures.values()))
-    lines = [f"{spec.name}: {still} of {shards} shards are missing.", *reasons[:_SHOWN]]
+    still = len(missing)
+    lines = [f"{spec.name}: {still} of {shards} shards are missing: {some_of(iter(missing))}.", *reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"... and {len(reasons) - _SHOWN} more reasons")
     exhausted = sum(failure.kind == CandidatesExhausted.__name__ for failure in failures.values())

@@ -68,6 +68,14 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
+def _how(error: Exception) -> str:
+    """How a server does not serve us."""
+    status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return f"refuses the login (status {status}; see PREFECT_API_KEY and PREFECT_API_AUTH_STRING)"
+    return f"does not answer ({type(error).__name__})"
+
+
 class Pulse:
     """A thread that beats as long as the block lasts."""
 
@@ -79,6 +87,9 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
         self._first: float | None = None
         """When the first of the calls that met no server, or a busy one, did so."""
+        self._known = True
+        self._how = ""
+        """What was met then."""
         self.silent_since: float | None = None
         """When the server was first found gone (monotonic seconds); None while it answers."""
 
@@ -102,10 +113,11 @@ class Pulse:
             self.silent_since = self._first
             # Prefect writes two lines to stderr for every portion of logs that it cannot send.
             logging.raiseExceptions = False
+            self._how = _how(error)
             self._say(
-                "Prefect's server %s does not answer (%s): shards in flight are finished and committed, others wait",
+                "Prefect's server %s %s: shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
-                type(error).__name__,
+                self._how,
             )
         self._woken.set()
 
@@ -114,7 +126,7 @@ class Pulse:
         while (since := self.silent_since) is not None:
             if time.monotonic() - since > patience:
                 error = SchedulerUnreachable(
-                    f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s "
+                    f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s: {self._how} "
                     "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. Start it; the same command goes on."
                 )
                 for step in _when_lost:
@@ -153,8 +165,19 @@ class Pulse:
                             self._answered()
                             self._pause(self._every)
                 except GONE as error:
+                    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.NOT_FOUND:
+                        self._deleted()
+                        continue
                     self.missed(error)
                     self._pause(min(self._every, _BETWEEN))
+
+    def _deleted(self) -> None:
+        """The server answers, but does not know this run: what it builds is kept all the same."""
+        self._answered()
+        if self._known:
+            self._known = False
+            self._say("Prefect's server %s does not know this run: was it deleted?", PREFECT_API_URL.value())
+        self._pause(self._every)
 
     def _pause(self, seconds: float) -> None:
         self._woken.clear()
