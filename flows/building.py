@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import Any
 
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -27,12 +28,14 @@ def build_shards(
 ) -> Generator[Ended]:
     """Build shards and give each as it ends, those in flight before anything is raised.
 
-    `dispatched`: as one of many processes, which looks before each shard whether it is there already, announces it,
-    and holds the platforms' limits.
+    `dispatched`: as one of many processes, which looks before each shard whether it is there already, and announces it.
+    Like every run of a deployment it holds the platforms' limits.
     Raises what every other shard would fail by; SchedulerUnreachable: Prefect's server was gone for its patience.
     """
     settings, waiting = load_settings(), list(shards)
     destinations = [open_destination(location) for location in spec.destinations]
+    context = FlowRunContext.get()
+    deployed = context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
     running: dict[PrefectFuture[ShardReport], int] = {}
     missed = 0
     stop: DeepSentinelError | None = None
@@ -56,7 +59,7 @@ def build_shards(
             if there:
                 yield shard, None
                 continue
-            running[build_shard.submit(spec, shard, dispatched)] = shard
+            running[build_shard.submit(spec, shard, dispatched, dispatched or deployed)] = shard
             pulse.tell(running=len(running))
         if not running:
             if waiting and stop is None:

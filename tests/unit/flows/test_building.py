@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -97,3 +98,13 @@ def test_a_shard_that_gets_no_place_because_the_server_is_gone_waits_for_it(subm
     assert sorted(built(range(3), pulse)) == [(0, "report"), (1, "report"), (2, "report")]
     assert len(pulse.noted) == 1
     assert [call[0] for call in submitted].count(0) == 2
+
+
+@pytest.mark.parametrize("deployment", [None, UUID(int=7)])
+def test_a_run_of_a_deployment_holds_the_limits_of_the_platforms(
+    submitted: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch, deployment: UUID | None
+) -> None:
+    context = SimpleNamespace(flow_run=SimpleNamespace(deployment_id=deployment))
+    monkeypatch.setattr(building, "FlowRunContext", SimpleNamespace(get=lambda: context))
+    list(build_shards(SPEC, [0], Pulse()))  # type: ignore[arg-type]
+    assert submitted[-1] == (0, False, deployment is not None)
