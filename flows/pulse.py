@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -71,7 +72,7 @@ def _no_warning(record: logging.LogRecord) -> bool:
 def _how(error: Exception) -> str:
     """How a server does not serve us."""
     status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return f"refuses the login (status {status}; see PREFECT_API_KEY and PREFECT_API_AUTH_STRING)"
     return f"does not answer ({type(error).__name__})"
 
@@ -165,7 +166,7 @@ class Pulse:
                             self._answered()
                             self._pause(self._every)
                 except GONE as error:
-                    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.NOT_FOUND:
+                    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == HTTPStatus.NOT_FOUND:
                         self._deleted()
                         continue
                     self.missed(error)

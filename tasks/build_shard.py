@@ -17,8 +17,8 @@ from tasks.spec import CorpusSpec
 def build_shard(spec: CorpusSpec, shard: int, dispatched: bool = False, limited: bool = False) -> ShardReport:
     """Build and commit a shard wherever it is missing. Raises what `make_shard` raises.
 
-    `dispatched`: one of many processes does, so it announces the shard. `limited`: other processes may ask the platforms
-    too, so it holds a place within their limits.
+    `dispatched`: one of many processes does, so it announces the shard. `limited`: other processes may ask the
+    platforms too, so it holds a place within their limits.
     """
     builder = open_builder(spec)
     with ExitStack() as held:

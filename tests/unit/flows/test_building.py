@@ -10,7 +10,6 @@ import pytest
 from flows import building
 from flows.building import build_shards
 from tasks.errors import DestinationUnreachable, SchedulerUnreachable
-from tasks.spec import CorpusSpec
 
 SPEC: Any = SimpleNamespace(destinations=("memory",))
 
@@ -34,8 +33,9 @@ class Pulse:
         self.silent = False
 
 
-def built(shards: Iterable[int], pulse: Any = None, spec: CorpusSpec = SPEC) -> list[tuple[int, Any]]:
-    return list(build_shards(spec, list(shards), pulse or Pulse(), dispatched=True))
+def built(shards: Iterable[int], pulse: Any = None) -> list[tuple[int, Any]]:
+    server: Any = pulse or Pulse()
+    return list(build_shards(SPEC, list(shards), server, dispatched=True))
 
 
 @pytest.fixture(autouse=True)
@@ -106,5 +106,6 @@ def test_a_run_of_a_deployment_holds_the_limits_of_the_platforms(
 ) -> None:
     context = SimpleNamespace(flow_run=SimpleNamespace(deployment_id=deployment))
     monkeypatch.setattr(building, "FlowRunContext", SimpleNamespace(get=lambda: context))
-    list(build_shards(SPEC, [0], Pulse()))  # type: ignore[arg-type]
+    pulse: Any = Pulse()
+    list(build_shards(SPEC, [0], pulse))
     assert submitted[-1] == (0, False, deployment is not None)

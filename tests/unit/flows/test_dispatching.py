@@ -22,7 +22,7 @@ from tasks.shards.runs import RunRecord
 from tasks.spec import CorpusSpec
 from tests.unit.builders import spec_over
 
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+NOW: Any = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 HERE, ELSEWHERE, RUN = uuid4(), uuid4(), uuid4()
 
 
@@ -144,22 +144,21 @@ def build(
     monkeypatch.setattr(dispatching, "Scheduler", InMemory)
     monkeypatch.setattr(dispatching, "Board", lambda *_: SimpleNamespace(show=lambda *_, **__: None))
     with disable_run_logger():
+        store: Any = SimpleNamespace(location="memory")
+        watch: Any = Watch(clock)
+        pulse: Any = SimpleNamespace()
         build = Dispatching(
             spec=spec_over(tmp_path),
             pool="here",
             run=RUN,
             times=1,
-            destinations=[SimpleNamespace(location="memory")],  # type: ignore[list-item]
-            pulse=SimpleNamespace(),  # type: ignore[arg-type]
+            destinations=[store],
+            pulse=pulse,
             settings=Settings(batch_shards=2, batches_in_flight=2, poll=10, lease=150),
         )
         build.claim()
-        build.watch = Watch(clock)  # type: ignore[assignment]
+        build.watch = watch
         yield build
-
-
-def ended(state: StateType = StateType.COMPLETED, **how: str) -> FlowRun:
-    return run_of(state, **how)
 
 
 def silent(*_: object) -> Any:
@@ -171,7 +170,7 @@ def test_a_batch_that_stopped_the_build_does_so_though_its_records_cannot_be_rea
 ) -> None:
     def stop() -> None:
         for batch in build.scheduler.held.values():
-            batch.run = ended(StateType.FAILED, name="DestinationUnreachable", message="the store was gone")
+            batch.run = run_of(StateType.FAILED, name="DestinationUnreachable", message="the store was gone")
 
     monkeypatch.setattr(dispatching, "read_runs", silent)
     build.scheduler.step = stop
@@ -182,7 +181,7 @@ def test_a_batch_that_stopped_the_build_does_so_though_its_records_cannot_be_rea
 def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         for batch in build.scheduler.held.values():
-            batch.run = ended(StateType.FAILED)
+            batch.run = run_of(StateType.FAILED)
 
     monkeypatch.setattr(dispatching, "read_runs", silent)
     build.scheduler.step = fail

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ class Server:
         self.status, self.beats = status, 0
 
     @contextmanager
-    def client(self, **_: object) -> Iterator["Server"]:
+    def client(self, **_: object) -> Generator["Server"]:
         yield self
 
     def update_flow_run_labels(self, *_: object) -> None:
