@@ -21,10 +21,11 @@ from flows.batches import Scheduler, give_up
 from flows.build_batch import build_batch
 from flows.build_corpus import build_corpus
 from flows.pulse import Pulse
-from tasks.errors import CredentialsError
+from tasks.errors import CredentialsError, DestinationUnreachable
 from tasks.notices import logger as notices
 from tasks.places.patches import Patch
-from tasks.shards.destinations import open_destination
+from tasks.shards.description import Description, need_description
+from tasks.shards.destinations import Destination, open_destination
 from tasks.shards.runs import read_runs
 from tasks.spec import CorpusSpec
 from tests.integration.conftest import Ended
@@ -180,6 +181,28 @@ def test_a_shard_that_fails_is_tried_three_times_and_left_out_then(build: Build,
         assert platform.fetched.count(platform.fetched[0]) == 3, "left out"
         platform.on_fetch = lambda _: None
         assert build(platform, "--retry-failed", size=2, name="poisoned").code == 0
+
+
+def test_a_store_that_is_silent_before_and_after_a_batch_stops_no_build(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Destination] = []
+
+    def silent(*_: object) -> Any:
+        raise DestinationUnreachable("the store does not answer")
+
+    def once_silent(destination: Destination) -> Description:
+        begun.append(destination)
+        return need_description(destination) if len(begun) > 1 else silent()
+
+    monkeypatch.setattr("flows.build_batch.need_description", once_silent)
+    monkeypatch.setattr("flows.build_batch.is_committed", silent)
+    monkeypatch.setattr("flows.build_batch.show_batch", silent)
+    with Worker() as worker:
+        ended = build(MadeUp(), size=2, name="silent")
+
+    assert ended.code == 0, ended.output
+    assert len(worker.taken) == 2
 
 
 def test_logins_that_a_worker_does_not_have_are_told_once(build: Build, tmp_path: Path) -> None:
