@@ -69,12 +69,12 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
-def _how(error: Exception) -> str:
-    """How a server does not serve us."""
+def _refusal(error: Exception) -> str:
+    """In words, that a server answers, but does not let us in; empty: it does not answer."""
     status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return f"refuses the login (status {status}; see PREFECT_API_KEY and PREFECT_API_AUTH_STRING)"
-    return f"does not answer ({type(error).__name__})"
+    return ""
 
 
 class Pulse:
@@ -88,11 +88,12 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
         self._first: float | None = None
         """When the first of the calls that met no server, or a busy one, did so."""
-        self._known = True
-        self._how = ""
-        """What was met then."""
         self.silent_since: float | None = None
         """When the server was first found gone (monotonic seconds); None while it answers."""
+        self._known = True
+        """Whether the server knows the run, as far as is said."""
+        self._refusal = ""
+        """How the server refused us then; empty: it did not answer."""
 
     @property
     def silent(self) -> bool:
@@ -111,14 +112,14 @@ class Pulse:
             time.sleep(_BETWEEN / 4)
             return
         if self.silent_since is None:
+            self._refusal = _refusal(error)
             self.silent_since = self._first
             # Prefect writes two lines to stderr for every portion of logs that it cannot send.
             logging.raiseExceptions = False
-            self._how = _how(error)
             self._say(
                 "Prefect's server %s %s: shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
-                self._how,
+                self._refusal or f"does not answer ({type(error).__name__})",
             )
         self._woken.set()
 
@@ -127,8 +128,9 @@ class Pulse:
         while (since := self.silent_since) is not None:
             if time.monotonic() - since > patience:
                 error = SchedulerUnreachable(
-                    f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s: {self._how} "
-                    "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. Start it; the same command goes on."
+                    f"Prefect's server {PREFECT_API_URL.value()} {self._refusal or 'was gone'} for {patience:g} s "
+                    "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. "
+                    f"{'Correct that' if self._refusal else 'Start it'}; the same command goes on."
                 )
                 for step in _when_lost:
                     step(error)
