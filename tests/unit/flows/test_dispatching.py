@@ -178,7 +178,9 @@ def test_a_batch_that_stopped_the_build_does_so_though_its_records_cannot_be_rea
         build.build([0, 1], build.watch)
 
 
-def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_that_cannot_be_read_for_long_end_the_build(
+    build: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> None:
         for batch in build.scheduler.held.values():
             batch.run = run_of(StateType.FAILED)
@@ -187,6 +189,7 @@ def test_records_that_cannot_be_read_for_long_end_the_build(build: Any, monkeypa
     build.scheduler.step = fail
     with pytest.raises(DestinationUnreachable, match="does not answer"):
         build.build([0, 1], build.watch)
+    assert clock.now < 100, "after five looks"
 
 
 def test_a_store_that_is_silent_for_longer_than_the_lease_kills_no_batch(build: Any, clock: Clock) -> None:
