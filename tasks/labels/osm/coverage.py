@@ -56,9 +56,10 @@ def _covered(area: shapely.Geometry, outlines: NDArray[Any]) -> NDArray[np.bool_
     if east <= 179 and west >= -179:
         return shapely.covers(area, outlines)
     # Beyond 180 degrees an outline goes on in the west.
-    parts = _turned(outlines)
     world = shapely.box(-180, -90, 180, 90)
-    return np.all([shapely.covers(area, shapely.intersection(part, world)) for part in parts], axis=0)
+    parts = [shapely.intersection(part, world) for part in _turned(outlines)]
+    # Of most outlines nothing lies a turn away, and nothing is covered by no area.
+    return np.all([shapely.is_empty(part) | shapely.covers(area, part) for part in parts], axis=0)
 
 
 def _turned(outlines: NDArray[Any]) -> list[NDArray[Any]]:
