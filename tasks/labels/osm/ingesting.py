@@ -7,7 +7,7 @@ from tasks.errors import SpecError
 from tasks.labels.osm.coverage import area_of, outside
 from tasks.labels.osm.extract import open_extract
 from tasks.labels.osm.ingest import Ingested, ingest_extract
-from tasks.labels.osm.layer import scheme_of
+from tasks.labels.osm.layer import mixed_versions, scheme_of
 from tasks.labels.osm.progress import reporting
 from tasks.labels.osm.store import read_records
 from tasks.notices import told_if_slow
@@ -64,9 +64,18 @@ def wanted_shards(spec: CorpusSpec, places: RandomPlaces | ListedPlaces, shards:
     return shards
 
 
-def uncovered(spec: CorpusSpec, shards: range | None = None) -> int:
-    """How many places of a spec are not wholly within the extracts that its store has."""
+def notes(spec: CorpusSpec, shards: range | None = None) -> list[str]:
+    """What a user should know of the store before a build: versions that are mixed, places that it leaves out."""
     places = open_places(spec, load_settings().cache)
-    records = read_records(open_destination(spec.destinations[0]))
+    store = open_destination(spec.destinations[0])
+    records = read_records(store)
+    mixed = mixed_versions(records, store)
     with told_if_slow("comparing places with the extracts' borders"):
-        return outside(places, wanted_shards(spec, places, shards), area_of(records))
+        lacking = outside(places, wanted_shards(spec, places, shards), area_of(records))
+    found = [mixed] if mixed else []
+    if lacking:
+        found.append(
+            f"{lacking:,} places are not wholly within the ingested extracts; a build is refused until more are "
+            "ingested, or the spec says `accept: [uncovered]`"
+        )
+    return found

@@ -11,20 +11,21 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.errors import CorpusError, SpecError
-from tasks.labels.osm.coverage import area_of, coverage, outside
+from tasks.labels.osm.coverage import area_of, coverage, outside, versions
 from tasks.labels.osm.extract import LICENCE
 from tasks.labels.osm.frames import Frames, frames_of
 from tasks.labels.osm.ingest import places_digest
 from tasks.labels.osm.projection import Projection, to_pixels
 from tasks.labels.osm.raster import band, dots, fill
 from tasks.labels.osm.scheme import KINDS, Scheme, load_scheme
-from tasks.labels.osm.store import ExtractRecord, ShardFeatures, read_records
+from tasks.labels.osm.store import ExtractRecord, ShardFeatures, corpus_at, read_records, record_object
 from tasks.labels.osm.wkb import Vertices, WkbColumn
 from tasks.notices import told_if_slow
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.destinations import Destination, open_destination
+from tasks.shards.layout import OSM
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import need_file
 
@@ -121,7 +122,7 @@ def open_osm(spec: CorpusSpec, places: RandomPlaces | ListedPlaces) -> OsmLayer:
     """The layer of a spec, from the store in its destinations.
 
     Raises SpecError: the classes clash, or the extracts leave places out that the spec does not accept as uncovered;
-    CorpusError: nothing is ingested, or not with these classes, places and shards.
+    CorpusError: nothing is ingested, or not with these classes, places and shards, or two versions of one region.
     """
     scheme = scheme_of(spec)
     destinations = [open_destination(location) for location in spec.destinations]
@@ -158,6 +159,21 @@ def uncovered_message(places: int, records: Sequence[ExtractRecord]) -> str:
     return f"{told}. Ingest extracts that cover them, or write `accept: [uncovered]`: they are 0 there."
 
 
+def mixed_versions(records: Sequence[ExtractRecord], store: Destination) -> str | None:
+    """What to do about two versions of one extract; None: there are none, but those that a corpus was begun with."""
+    pairs = versions(records)
+    held = corpus_at(store) if pairs else None
+    begun = {*held.layers[OSM].facts.get("extracts", {})} if held else set[str]()
+    for one, other in pairs:
+        if not {one.key, other.key} <= begun:
+            told = " and ".join(f"{record_object(it.key)} of {it.timestamp or 'unknown date'}" for it in (one, other))
+            return (
+                f"labels: osm: {store.location} holds two versions of one region, {told}; of what has changed both "
+                "would be drawn. Delete one of these two records."
+            )
+    return None
+
+
 def _refuse_unfit(
     records: Sequence[ExtractRecord],
     store: Destination,
@@ -168,6 +184,8 @@ def _refuse_unfit(
     again = "Run `deepsentinel ingest SPEC FILE.osm.pbf ...` with"
     if not records:
         raise CorpusError(f"labels: osm: {store.location} holds no extract. {again} the extracts of the region.")
+    if mixed := mixed_versions(records, store):
+        raise CorpusError(mixed)
     digest = places_digest(places)
     for record in records:
         what = f"labels: osm: the extract {record.key} of {record.timestamp or 'unknown date'} in {store.location}"

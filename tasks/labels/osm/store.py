@@ -21,8 +21,9 @@ import shapely
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, DamagedDescription
 from tasks.labels.osm.wkb import WkbColumn
+from tasks.shards.description import Description, read_description
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import OSM, to_json
@@ -139,6 +140,18 @@ def read_records(destination: Destination) -> list[ExtractRecord]:
     names = [name for name in destination.names(OSM) if name.endswith(".json")]
     found = [read_record(destination, name.removesuffix(".json")) for name in names]
     return [record for record in found if record is not None]
+
+
+def corpus_at(destination: Destination) -> Description | None:
+    """The corpus that is labelled from the store beside it; None: there is none yet, or it is damaged.
+
+    Raises CorpusError: of a layout this version does not know; DestinationError.
+    """
+    try:
+        held = read_description(destination)
+    except DamagedDescription:
+        return None
+    return held if held is not None and OSM in held.layers else None
 
 
 def write_record(destination: Destination, record: ExtractRecord) -> None:

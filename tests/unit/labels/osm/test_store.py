@@ -1,0 +1,65 @@
+"""What a store may hold together, what changes in it, and what an ingest leaves alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import CorpusError
+from tasks.labels.osm.ingesting import notes
+from tasks.labels.osm.layer import open_osm
+from tasks.labels.osm.store import read_records
+from tests.unit.labels.osm.world import MadeExtract, begin_corpus, degrees, ingest, places_of, spec_over
+
+OLD, NEW = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
+
+
+def extract(path: Path, *, timestamp: str = OLD, box: float | None = 20_000, **tags: str) -> Path:
+    """An extract with one point; its tags make its checksum."""
+    made = MadeExtract()
+    made.node(0, 0, natural="tree", **tags)
+    return made.write(path, timestamp=timestamp, box=box)
+
+
+def shifted(path: Path, east: float) -> Path:
+    """A newer extract as large as the others, so many metres to the east."""
+    return MadeExtract(lambda x, y: degrees(x + east, y)).write(path, timestamp=NEW)
+
+
+@pytest.mark.parametrize("box", [20_000, 15_000])
+def test_two_versions_of_one_region_are_refused_and_told_of_after_the_ingest(tmp_path: Path, box: float) -> None:
+    spec = spec_over(tmp_path)
+    found = ingest(
+        spec, extract(tmp_path / "x-240101.osm.pbf"), extract(tmp_path / "x-250101.osm.pbf", timestamp=NEW, box=box)
+    )
+    with pytest.raises(CorpusError, match=r"two versions of one region.*Delete one of these two records") as refused:
+        open_osm(spec, places_of(spec))
+    for item in found:
+        assert f"osm/{item.record.key}.json of {item.record.timestamp}" in str(refused.value)
+    assert notes(spec) == [str(refused.value)]
+    (tmp_path / "corpus" / "osm" / f"{found[1].record.key}.json").unlink()
+    assert notes(spec) == []
+    open_osm(spec, places_of(spec))
+
+
+def test_neighbours_may_be_of_different_dates_and_one_region_of_two_extracts_of_one_date(tmp_path: Path) -> None:
+    spec = spec_over(tmp_path)
+    ingest(
+        spec,
+        extract(tmp_path / "x.osm.pbf"),
+        extract(tmp_path / "within-x.osm.pbf", box=15_000),
+        shifted(tmp_path / "beside-x.osm.pbf", 38_000),
+    )
+    assert len(open_osm(spec, places_of(spec)).records) == 3
+
+
+def test_a_corpus_that_was_begun_with_two_versions_goes_on_with_them(tmp_path: Path) -> None:
+    spec = spec_over(tmp_path)
+    ingest(spec, extract(tmp_path / "x-240101.osm.pbf"))
+    layer = open_osm(spec, places_of(spec))
+    ingest(spec, extract(tmp_path / "x-250101.osm.pbf", timestamp=NEW))
+    begin_corpus(spec, layer)
+    with pytest.raises(CorpusError, match="two versions of one region"):
+        open_osm(spec, places_of(spec))
+    begin_corpus(spec, replace(layer, records=read_records(layer.store)))
+    assert len(open_osm(spec, places_of(spec)).records) == 2
