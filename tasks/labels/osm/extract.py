@@ -63,11 +63,15 @@ class Extract:
         return {
             "sha256": self.sha256,
             "timestamp": self.timestamp,
-            "border": None if self.border is None else shapely.to_wkt(self.border, rounding_precision=7),
-            "border_from": self.border_from,
+            **self.limits(),
             "bytes": self.bytes,
             "licence": LICENCE,
         }
+
+    def limits(self) -> dict[str, Any]:
+        """Of the facts those that another file beside it changes."""
+        border = None if self.border is None else shapely.to_wkt(self.border, rounding_precision=7)
+        return {"border": border, "border_from": self.border_from}
 
 
 @dataclass(kw_only=True)

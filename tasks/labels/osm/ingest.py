@@ -49,12 +49,17 @@ class Ingested:
     record: ExtractRecord
     shards: int
     """Shards that were looked for now; 0: they all were there."""
+    bordered: bool = False
+    """Whether another border was recorded, and nothing else."""
 
     def lines(self, name: str) -> list[str]:
         """What to tell of it."""
         record, rows = self.record, sum(self.record.shards.values())
         if not self.shards:
-            return [f"{name}: is in the store already, for {len(record.shards)} shards"]
+            lines = [f"{name}: is in the store already, for {len(record.shards)} shards"]
+            return (
+                [*lines, f"  where it holds is recorded anew, from: {record.border_from}"] if self.bordered else lines
+            )
         told = ", ".join(f"{count:,} {kind}s" for kind, count in record.features.items())
         lines = [
             f"{name}: of {record.timestamp or 'unknown date'}, {record.licence}",
@@ -86,6 +91,7 @@ def ingest_extract(
 ) -> Ingested:
     """Put an extract into the store of every destination, for those of `shards` that its record there lacks.
 
+    Where it lacks none, its border is recorded anew if that has changed, without a pass over its objects.
     The record is withdrawn first where other classes or places made it, and written last: an interrupted ingest counts
     for nothing new. `progress` takes bytes read and bytes there are.
     Raises CatalogueError: not an extract, or damaged; CorpusError; DestinationError.
@@ -96,7 +102,10 @@ def ingest_extract(
     wanted = [shard for shard in shards if any(str(shard) not in (record.shards if record else {}) for record in known)]
     first = known[0]
     if first is not None and not wanted:
-        return Ingested(record=first, shards=0)
+        bordered = [
+            _bordered(destination, record, extract) for destination, record in zip(destinations, known, strict=True)
+        ]
+        return Ingested(record=first.model_copy(update=extract.limits()), shards=0, bordered=any(bordered))
     counts = Counts()
     with tempfile.TemporaryDirectory(prefix="deepsentinel-osm-") as scratch:
         rows = _pass(path, extract, places, wanted, scheme, counts, Path(scratch), destinations, progress)
@@ -127,6 +136,14 @@ def _usable(destination: Destination, key: str, digests: tuple[str, str]) -> Ext
         destination.delete(record_object(key))
         return None
     return record
+
+
+def _bordered(destination: Destination, record: ExtractRecord | None, extract: Extract) -> bool:
+    """Record the border that the extract has now, if it had another one; whether it had."""
+    if record is None or record == (now := record.model_copy(update=extract.limits())):
+        return False
+    write_record(destination, now)
+    return True
 
 
 def _record(extract: Extract, digests: tuple[str, str], counts: Counts, shards: dict[str, int]) -> ExtractRecord:

@@ -153,9 +153,10 @@ def uncovered_message(places: int, records: Sequence[ExtractRecord]) -> str:
     boxes = [record.key for record in records if record.border_from == "box"]
     told = f"labels: osm: {places:,} places are not wholly within the {len(records)} ingested extracts"
     if silent:
-        told += f"; {', '.join(silent[:_SHOWN])} say nothing of where they hold: put their .poly file beside them"
+        told += f"; {', '.join(silent[:_SHOWN])} say nothing of where they hold: put their .poly file beside them and "
+        told += "ingest them again"
     elif boxes:
-        told += "; of extracts without a .poly file beside them the box of the header counts"
+        told += "; of extracts ingested without a .poly file beside them the box of the header counts"
     return f"{told}. Ingest extracts that cover them, or write `accept: [uncovered]`: they are 0 there."
 
 

@@ -9,6 +9,7 @@ are in WGS 84, as OpenStreetMap has them, because a place may be looked at on gr
 stand in the parts of several extracts; a reader takes one of each.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -95,12 +96,15 @@ class ExtractRecord(Record):
         return None if self.border is None else shapely.from_wkt(self.border)
 
     def facts(self) -> dict[str, Any]:
-        """What identifies it, for a corpus' description."""
+        """What identifies it and bounds it, for a corpus' description: `osm_coverage` depends on the border."""
+        border = self.border_from
+        if self.border is not None and border == "polygon":  # a box is told by the file's checksum
+            border += f" {hashlib.sha256(shapely.to_wkb(shapely.normalize(self.area))).hexdigest()[:16]}"
         return {
             "sha256": self.sha256,
             "timestamp": self.timestamp,
             "licence": self.licence,
-            "border": self.border_from,
+            "border": border,
             "lost_areas": self.lost_areas,
             "cut_areas": self.cut_areas,
         }

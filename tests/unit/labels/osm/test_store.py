@@ -1,14 +1,17 @@
 """What a store may hold together, what changes in it, and what an ingest leaves alone."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, SpecError
+from tasks.labels.osm import ingest as ingesting_module
 from tasks.labels.osm.ingesting import notes
 from tasks.labels.osm.layer import open_osm
-from tasks.labels.osm.store import read_records
+from tasks.labels.osm.store import corpus_at, read_records
+from tasks.shards.description import LayerDescription, layer_contradictions
 from tests.unit.labels.osm.world import MadeExtract, begin_corpus, degrees, ingest, places_of, spec_over
 
 OLD, NEW = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
@@ -24,6 +27,13 @@ def extract(path: Path, *, timestamp: str = OLD, box: float | None = 20_000, **t
 def shifted(path: Path, east: float) -> Path:
     """A newer extract as large as the others, so many metres to the east."""
     return MadeExtract(lambda x, y: degrees(x + east, y)).write(path, timestamp=NEW)
+
+
+def write_poly(path: Path, half: float) -> None:
+    """A square border, so many metres from its middle to its sides."""
+    corners = [(-half, -half), (half, -half), (half, half), (-half, half), (-half, -half)]
+    ring = "\n".join(f"  {lon} {lat}" for lon, lat in (degrees(x, y) for x, y in corners))
+    path.write_text(f"made\n1\n{ring}\nEND\nEND\n")
 
 
 @pytest.mark.parametrize("box", [20_000, 15_000])
@@ -63,3 +73,32 @@ def test_a_corpus_that_was_begun_with_two_versions_goes_on_with_them(tmp_path: P
         open_osm(spec, places_of(spec))
     begin_corpus(spec, replace(layer, records=read_records(layer.store)))
     assert len(open_osm(spec, places_of(spec)).records) == 2
+
+
+def test_a_border_put_beside_an_ingested_extract_counts_after_another_ingest_without_a_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_over(tmp_path, destinations=[str(tmp_path / name) for name in "ab"])
+    path = extract(tmp_path / "x.osm.pbf", box=600)
+    with_box = ingest(spec, path)[0].record
+    with pytest.raises(SpecError, match=r"ingested without a \.poly file beside them"):
+        open_osm(spec, places_of(spec))
+    write_poly(tmp_path / "x.poly", 19_000)
+    monkeypatch.setattr(ingesting_module, "features_of", None)
+    (again,) = ingest(spec, path)
+    assert "where it holds is recorded anew, from: polygon" in again.lines("x")[1]
+    layer = open_osm(spec, places_of(spec))
+    assert (tmp_path / "a" / "osm" / f"{again.record.key}.json").read_bytes() == (
+        tmp_path / "b" / "osm" / f"{again.record.key}.json"
+    ).read_bytes()
+    assert again.record.shards == with_box.shards
+    assert ingest(spec, path)[0].bordered is False, "it is the same now"
+    begin_corpus(spec, layer)
+    write_poly(tmp_path / "x.poly", 18_000)
+    ingest(spec, path)
+    other = LayerDescription(arrays=layer.arrays, facts=open_osm(spec, places_of(spec)).describe())
+    held = corpus_at(layer.store)
+    assert held
+    (told,) = layer_contradictions(held, {"osm": other})
+    border = rf"extracts\.{again.record.key}\.border"
+    assert re.search(rf"{border}: the corpus has 'polygon \w+', the spec gives 'polygon", told)
