@@ -1,5 +1,6 @@
 """Ingesting an extract: one pass over its objects, clipped to the frames of shards, into the store."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -121,12 +122,15 @@ def ingest_extract(
 
 def places_digest(places: RandomPlaces | ListedPlaces) -> str:
     """Of the places and of how they are dealt out to shards; a corpus that grows keeps it."""
-    import hashlib
+    return hashlib.sha256(to_json(dealing(places))).hexdigest()
 
+
+def dealing(places: RandomPlaces | ListedPlaces) -> list[Any]:
+    """What decides which places a shard has: digest of the places, seed of random ones, pixels, places a shard and in
+    all."""
     pixels = places.lattice.pixels if isinstance(places, RandomPlaces) else places.patches.pixels
     seed = places.seed if isinstance(places, RandomPlaces) else None
-    what = [places.digest, seed, pixels, places.shard_size, places.capacity]
-    return hashlib.sha256(to_json(what)).hexdigest()
+    return [places.digest, seed, pixels, places.shard_size, places.capacity]
 
 
 def _usable(destination: Destination, key: str, digests: tuple[str, str]) -> ExtractRecord | None:

@@ -3,13 +3,15 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tasks.errors import CorpusError, SpecError
 from tasks.labels.osm import ingest as ingesting_module
-from tasks.labels.osm.ingesting import notes
+from tasks.labels.osm.ingesting import ingest_for, notes, refuse_unusable
 from tasks.labels.osm.layer import open_osm
+from tasks.labels.osm.scheme import OWN
 from tasks.labels.osm.store import corpus_at, read_records
 from tasks.shards.description import LayerDescription, layer_contradictions
 from tests.unit.labels.osm.world import MadeExtract, begin_corpus, degrees, ingest, places_of, spec_over
@@ -102,3 +104,31 @@ def test_a_border_put_beside_an_ingested_extract_counts_after_another_ingest_wit
     (told,) = layer_contradictions(held, {"osm": other})
     border = rf"extracts\.{again.record.key}\.border"
     assert re.search(rf"{border}: the corpus has 'polygon \w+', the spec gives 'polygon", told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"), [({"sources": "own"}, "has other classes"), ({"shard_size": 1}, "has other places")]
+)
+def test_an_ingest_leaves_alone_the_store_of_a_corpus_of_other_classes_or_places(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    spec = spec_over(tmp_path)
+    path = extract(tmp_path / "x.osm.pbf")
+    refuse_unusable(spec, [path], None)
+    ingest_for(spec, path)
+    begin_corpus(spec, open_osm(spec, places_of(spec)))
+    refuse_unusable(spec, [path], None)
+    before = tree(tmp_path / "corpus")
+    (tmp_path / "own.yaml").write_text(OWN.read_text().replace("name: residential,", "name: dwellings,"))
+    if "sources" in changes:
+        changes = {"sources": {"osm_classes": str(tmp_path / "own.yaml")}}
+    other = spec_over(tmp_path, **changes)
+    for use in (lambda: refuse_unusable(other, [path], None), lambda: ingest_for(other, path)):
+        with pytest.raises(SpecError, match=rf"{told}.*ingest elsewhere with --to"):
+            use()
+    assert tree(tmp_path / "corpus") == before
+    refuse_unusable(other.model_copy(update={"destinations": (str(tmp_path / "elsewhere"),)}), [path], None)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
