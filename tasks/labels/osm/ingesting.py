@@ -101,8 +101,8 @@ def notes(spec: CorpusSpec, shards: range | None = None) -> list[str]:
         lacking = outside(places, wanted_shards(spec, places, shards), area_of(records))
     found = [mixed] if mixed else []
     if lacking:
-        found.append(
-            f"{lacking:,} places are not wholly within the ingested extracts; a build is refused until more are "
-            "ingested, or the spec says `accept: [uncovered]`"
-        )
+        then = "the spec accepts that: they are 0 there"
+        if "uncovered" not in spec.accept:
+            then = "a build is refused until more are ingested, or the spec says `accept: [uncovered]`"
+        found.append(f"{lacking:,} places are not wholly within the ingested extracts; {then}")
     return found

@@ -50,6 +50,8 @@ class OsmLayer:
     """By key."""
     pixels: int
     """Of a patch's side."""
+    shards: int
+    """Of the corpus."""
 
     name: str = "osm"
     overlay: None = None
@@ -82,8 +84,21 @@ class OsmLayer:
         return area_of(self.records)
 
     def covers(self, patches: Patches) -> NDArray[np.bool_]:
-        """All of them: places that the extracts leave out are told when the layer is opened."""
+        """All of them: places that the extracts leave out are refused when the layer is opened, or told by `notes`."""
         return np.ones(len(patches), bool)
+
+    @cached_property
+    def uncovered(self) -> int:
+        """How many places are not wholly within the extracts."""
+        with told_if_slow("labels: osm: comparing places with the extracts' borders"):
+            return outside(self.places, range(self.shards), self.area)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before a build: places that the extracts leave out, which the spec accepts."""
+        if not self.uncovered:
+            return ()
+        return (f"{_uncovered(self.uncovered, self.records)}. The spec accepts that: they are 0 there.",)
 
     def describe(self) -> dict[str, Any]:
         """Classes, extracts and licence."""
@@ -132,12 +147,15 @@ def open_osm(spec: CorpusSpec, places: RandomPlaces | ListedPlaces) -> OsmLayer:
     )
     shards = range(places.shards(spec.size))
     _refuse_unfit(records, store, scheme, places, shards)
-    layer = OsmLayer(scheme=scheme, places=places, store=store, records=records, pixels=spec.patch.pixels)
-    if "uncovered" not in spec.accept:
-        with told_if_slow("labels: osm: comparing places with the extracts' borders"):
-            lacking = outside(places, shards, layer.area)
-        if lacking:
-            raise SpecError(uncovered_message(lacking, records))
+    layer = OsmLayer(
+        scheme=scheme, places=places, store=store, records=records, pixels=spec.patch.pixels, shards=len(shards)
+    )
+    # Where it is accepted, whoever asks for the notes counts them; workers need not.
+    if "uncovered" not in spec.accept and layer.uncovered:
+        raise SpecError(
+            f"{_uncovered(layer.uncovered, records)}. Ingest extracts that cover them, or write `accept: [uncovered]`: "
+            "they are 0 there."
+        )
     return layer
 
 
@@ -147,8 +165,8 @@ def scheme_of(spec: CorpusSpec) -> Scheme:
     return load_scheme(Path(need_file(path, "sources.osm_classes")) if path else None)
 
 
-def uncovered_message(places: int, records: Sequence[ExtractRecord]) -> str:
-    """What to do about places that no extract covers."""
+def _uncovered(places: int, records: Sequence[ExtractRecord]) -> str:
+    """How many places no extract covers, and what that may come from."""
     silent = [record.key for record in records if record.border is None]
     boxes = [record.key for record in records if record.border_from == "box"]
     told = f"labels: osm: {places:,} places are not wholly within the {len(records)} ingested extracts"
@@ -157,7 +175,7 @@ def uncovered_message(places: int, records: Sequence[ExtractRecord]) -> str:
         told += "ingest them again"
     elif boxes:
         told += "; of extracts ingested without a .poly file beside them the box of the header counts"
-    return f"{told}. Ingest extracts that cover them, or write `accept: [uncovered]`: they are 0 there."
+    return told
 
 
 def mixed_versions(records: Sequence[ExtractRecord], store: Destination) -> str | None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tasks.doctor.labels import examine_label
 from tasks.errors import CorpusError, SpecError
+from tasks.labels.opening import layer_notes
 from tasks.labels.osm import ingest as ingesting_module
 from tasks.labels.osm.ingesting import ingest_for, notes, refuse_unusable
 from tasks.labels.osm.layer import open_osm
@@ -132,3 +134,20 @@ def test_an_ingest_leaves_alone_the_store_of_a_corpus_of_other_classes_or_places
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_places_that_are_accepted_as_uncovered_are_counted_and_told(tmp_path: Path) -> None:
+    spec = spec_over(tmp_path)
+    ingest(spec, extract(tmp_path / "x.osm.pbf", box=600))
+    (note,) = notes(spec)
+    assert note.startswith("2 places are not wholly within")
+    assert "a build is refused" in note
+    accepted = spec_over(tmp_path, accept=["uncovered"])
+    (note,) = notes(accepted)
+    assert "2 places are not wholly within the ingested extracts; the spec accepts that: they are 0 there" in note
+    places = places_of(spec)
+    (note,) = layer_notes([open_osm(accepted, places)])
+    assert "2 places are not wholly within the 1 ingested extracts" in note
+    (_, told) = examine_label(accepted.label_items[0], accepted, places, 1)
+    assert told.ok
+    assert told.found == note
