@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 from array import array
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from osmium.io import Reader
 from osmium.osm import osm_entity_bits
 
 from tasks.errors import CatalogueError
+from tasks.labels.osm.border import border_of
 from tasks.labels.osm.rules import Rules
 
 LICENCE = "© OpenStreetMap contributors, ODbL 1.0"
@@ -127,7 +127,7 @@ def open_extract(path: Path) -> Extract:
         header = Reader(str(path), osm_entity_bits.NOTHING).header()
     except (RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
-    border, border_from = _border(path, header)
+    border, border_from = border_of(path, header)
     return Extract(
         sha256=digest,
         timestamp=header.get("osmosis_replication_timestamp") or header.get("timestamp") or None,
@@ -266,43 +266,6 @@ class _Position:
                     text = Path(f"/proc/self/fdinfo/{name}").read_text()
                     self._most = max(self._most, int(text.split("pos:")[1].split()[0]))
         self._progress(self._most)
-
-
-def _border(path: Path, header: Any) -> tuple[Any, str]:
-    stem = re.sub(r"\.osm\.pbf$|\.pbf$", "", path.name)
-    for name in dict.fromkeys((stem, re.sub(r"-latest$|-\d{6}$", "", stem))):
-        beside = path.with_name(f"{name}.poly")
-        if beside.is_file():
-            return read_poly(beside), "polygon"
-    box = header.box()
-    if box.valid():
-        low, high = box.bottom_left, box.top_right
-        return shapely.box(low.lon, low.lat, high.lon, high.lat), "box"
-    return None, "nothing"
-
-
-def read_poly(path: Path) -> shapely.Geometry:
-    """The border of an extract, from a file of Osmosis' polygon format. Raises CatalogueError: it is none."""
-    rings: list[tuple[bool, list[tuple[float, float]]]] = []
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()][1:]
-        inside = False
-        for line in lines:
-            if line == "END":
-                inside = False
-            elif not inside:
-                rings.append((line.startswith("!"), []))
-                inside = True
-            else:
-                lon, lat = map(float, line.split()[:2])
-                rings[-1][1].append((lon, lat))
-        border = shapely.union_all([shapely.Polygon(ring) for hole, ring in rings if not hole])
-        holes = shapely.union_all([shapely.Polygon(ring) for hole, ring in rings if hole])
-    except (OSError, ValueError) as error:
-        raise CatalogueError(
-            f"{path}: is no border of an extract ({error}). Correct it, or take it away: then the extract's box counts."
-        ) from None
-    return shapely.difference(border, holes)
 
 
 def _damaged(path: Path, error: Exception) -> CatalogueError:

@@ -93,7 +93,7 @@ class ExtractRecord(Record):
     @property
     def area(self) -> shapely.Geometry | None:
         """Where the extract is complete."""
-        return None if self.border is None else shapely.from_wkt(self.border)
+        return None if self.border is None else shapely.make_valid(shapely.from_wkt(self.border))  # it is rounded
 
     def facts(self) -> dict[str, Any]:
         """What identifies it and bounds it, for a corpus' description: `osm_coverage` depends on the border."""
