@@ -110,7 +110,9 @@ def ingest_extract(
     counts = Counts()
     with tempfile.TemporaryDirectory(prefix="deepsentinel-osm-") as scratch:
         rows = _pass(path, extract, places, wanted, scheme, counts, Path(scratch), destinations, progress)
-    for destination, record in zip(destinations, known, strict=True):
+    for destination in destinations:
+        # Read again: another ingest, of other shards, may have ended meanwhile.
+        record = _usable(destination, key, digests)
         before = record.shards if record else {}
         done = {**before, **{str(shard): rows.get(shard, 0) for shard in wanted}}
         write_record(destination, _record(extract, digests, counts, done))

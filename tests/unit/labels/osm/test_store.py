@@ -11,11 +11,13 @@ from tasks.doctor.labels import examine_label
 from tasks.errors import CorpusError, SpecError
 from tasks.labels.opening import layer_notes
 from tasks.labels.osm import ingest as ingesting_module
+from tasks.labels.osm.ingest import ingest_extract
 from tasks.labels.osm.ingesting import ingest_for, notes, refuse_unusable
-from tasks.labels.osm.layer import open_osm
+from tasks.labels.osm.layer import open_osm, scheme_of
 from tasks.labels.osm.scheme import OWN
 from tasks.labels.osm.store import corpus_at, read_records
 from tasks.shards.description import LayerDescription, layer_contradictions
+from tasks.shards.destinations import open_destination
 from tests.unit.labels.osm.world import MadeExtract, begin_corpus, degrees, ingest, places_of, spec_over
 
 OLD, NEW = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
@@ -151,3 +153,23 @@ def test_places_that_are_accepted_as_uncovered_are_counted_and_told(tmp_path: Pa
     (_, told) = examine_label(accepted.label_items[0], accepted, places, 1)
     assert told.ok
     assert told.found == note
+
+
+def test_an_ingest_of_other_shards_that_ends_meanwhile_is_not_forgotten(tmp_path: Path) -> None:
+    spec = spec_over(tmp_path)
+    path = extract(tmp_path / "x.osm.pbf")
+    places = places_of(spec)
+    both: dict[str, Any] = {
+        "places": places,
+        "scheme": scheme_of(spec),
+        "destinations": [open_destination(location) for location in spec.destinations],
+    }
+    others = [1]
+
+    def told_in_the_middle_of_the_pass(done: int, total: int) -> None:
+        if others:
+            ingest_extract(path, shards=[others.pop()], **both)
+
+    found = ingest_extract(path, shards=[0], progress=told_in_the_middle_of_the_pass, **both)
+    assert sorted(found.record.shards) == ["0", "1"]
+    assert open_osm(spec, places)
