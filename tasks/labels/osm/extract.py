@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,7 +111,7 @@ class Feature(NamedTuple):
 def open_extract(path: Path) -> Extract:
     """What an extract says of itself. Raises CatalogueError: no such file, or not an `.osm.pbf`."""
     try:
-        size = path.stat().st_size
+        there = path.stat()
         with path.open("rb") as file:
             start = file.read(64)
             # A blob header: its length (4 bytes), then the field `type` with the text OSMHeader.
@@ -119,8 +120,7 @@ def open_extract(path: Path) -> Extract:
                     f"{path}: is not an .osm.pbf: it does not begin with an OSM header. Give an extract, for instance "
                     "from download.geofabrik.de, or convert it with `osmium cat FILE -o FILE.osm.pbf`."
                 )
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = _checksum(path, there.st_size, there.st_mtime_ns)
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror or error}. Correct the path.") from None
     try:
@@ -133,8 +133,15 @@ def open_extract(path: Path) -> Extract:
         timestamp=header.get("osmosis_replication_timestamp") or header.get("timestamp") or None,
         border=border,
         border_from=border_from,
-        bytes=size,
+        bytes=there.st_size,
     )
+
+
+@lru_cache(maxsize=256)
+def _checksum(path: Path, size: int, changed: int) -> str:
+    """SHA-256 of a file, which a process reads for it once while size and time of change, in nanoseconds, stay."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def features_of(

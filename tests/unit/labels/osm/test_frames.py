@@ -39,5 +39,5 @@ def test_a_place_near_another_has_the_same_pixels_in_one_shard_with_it_and_in_an
             layer.render(places.draws(shard).patches, shard)["labels/osm_line"] for shard in range(places.shards(2))
         ]
         lines.append(np.concatenate(found))
-    assert np.array_equal(*lines)
+    assert np.array_equal(lines[0], lines[1])
     assert lines[0][second, 0].any(), "the runway beyond the second place's northern border"
