@@ -78,7 +78,7 @@ class _Screen:
         before = self.latest.failures if self.latest else {}
         for shard, error in progress.failures.items():
             if shard not in before:
-                text = error.splitlines()[0]
+                text = error.partition("\n")[0]
                 # Many shards may fail for one reason, which is told in full once.
                 self._tell(f"shard {shard} failed{'' if text in self._told else f': {text}'}")
                 self._told.add(text)

@@ -1,11 +1,13 @@
 """A label of classes: its arrays, and the shares of the classes as columns."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.errors import SpecError
 from tasks.imagery.assets import Overlay
 from tasks.labels.legends import LabelClass
 from tasks.places.patches import Patch, Patches
@@ -67,9 +69,13 @@ class ClassLayer:
                 },
             ),
         )
-        self.columns: Mapping[str, str] = {
-            column: SHARE for scheme, classes in schemes.items() for column in self._columns_of(scheme, classes)
-        }
+        columns = [column for scheme, classes in schemes.items() for column in self._columns_of(scheme, classes)]
+        if twice := [column for column, count in Counter(columns).items() if count > 1]:
+            raise SpecError(
+                f"labels: two classes of {name} would write the column {twice[0]}, which is named after letters and "
+                "digits in lower case, with `nodata` for pixels without a class. Rename one in the source."
+            )
+        self.columns: Mapping[str, str] = dict.fromkeys(columns, SHARE)
 
     def describe(self) -> dict[str, Any]:
         """Source, licence, attribution; the classes are in the array's attributes."""

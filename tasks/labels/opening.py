@@ -1,7 +1,9 @@
 """Opening the layers of a spec."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+from tasks.errors import SpecError
 from tasks.labels.assets import OfPlatforms
 from tasks.labels.corine import open_corine
 from tasks.labels.layer import Layer
@@ -19,9 +21,14 @@ def open_layers(
     """The layers of a spec, in its order.
 
     `places` are the spec's, if they are open, and `of_platforms` the settings of its platforms, in its order; without
-    them those of the environment. Raises as `open_layer`.
+    them those of the environment. Raises as `open_layer`; SpecError: two columns of one name.
     """
-    return tuple(open_layer(item, spec, places, of_platforms) for item in spec.label_items)
+    layers = tuple(open_layer(item, spec, places, of_platforms) for item in spec.label_items)
+    columns = Counter(column for layer in layers for column in layer.columns)
+    if twice := [column for column, count in columns.items() if count > 1]:
+        named = " and ".join(layer.name for layer in layers if twice[0] in layer.columns)
+        raise SpecError(f"labels: {named} would both write the column {twice[0]}. Rename one of them.")
+    return layers
 
 
 def open_layer(

@@ -73,6 +73,14 @@ class VectorSource:
             raise SpecError(f"{key}: {location} cannot be read: {error}. Save it as a GeoPackage again.") from None
         if info["crs"] is None:
             raise SpecError(f"{key}: {location} has no CRS. Assign it (set_crs) and save the file again.")
+        kind = str(info["geometry_type"] or "Unknown")
+        if not kind.startswith(
+            ("Polygon", "MultiPolygon", "CurvePolygon", "MultiSurface", "GeometryCollection", "Unknown")
+        ):
+            raise SpecError(
+                f"{key}: {location} has geometries of type {kind}, and a label of classes needs areas. Buffer them to "
+                "the width that they have, and save the polygons."
+            )
         self.crs = CRS.from_user_input(info["crs"])
         self._bounds = info["total_bounds"]
         self.column = self._column_of([str(name) for name in info["fields"]], column, column_pattern)
@@ -137,7 +145,7 @@ class VectorSource:
         if self.column is None:
             classes[:] = 1
         shapes = np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes))
-        return np.asarray(shapely.clip_by_rect(shapes, *box), object), classes
+        return _areas(np.asarray(shapely.clip_by_rect(shapes, *box), object)), classes
 
     def _on_grid(self, geometries: NDArray[Any], patch: Patch) -> NDArray[Any]:
         """Geometries in the patch's zone."""
@@ -191,6 +199,20 @@ def as_text(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
     return str(value).strip()
+
+
+_AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+
+
+def _areas(shapes: NDArray[Any]) -> NDArray[Any]:
+    """What of geometries is area: a ring that touches itself, once made valid, or an edge that lies on a cut, leaves
+    lines too, which would be burnt as wide as a pixel."""
+    kinds, areas = shapely.get_type_id(shapes), shapes.copy()
+    areas[~np.isin(kinds, _AREAS)] = shapely.Polygon()
+    for index in np.flatnonzero(kinds == shapely.GeometryType.GEOMETRYCOLLECTION):
+        parts = shapely.get_parts(shapes[index])
+        areas[index] = shapely.union_all(parts[np.isin(shapely.get_type_id(parts), _AREAS)])
+    return areas
 
 
 def _box(patch: Patch, crs: CRS, margin: float) -> tuple[float, float, float, float]:

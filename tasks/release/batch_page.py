@@ -20,7 +20,7 @@ from tasks.shards.description import need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import samples_object
 from tasks.shards.rows import decode_rows
-from tasks.shards.runs import read_runs
+from tasks.shards.runs import Failure, read_runs
 
 SHOWN = 6
 """Samples on the page."""
@@ -57,7 +57,9 @@ def batch_page(destination: Destination, shards: Sequence[int], errors: Mapping[
             traffic.setdefault(platform, Counter()).update(counts)
     for platform, counts in traffic.items():
         lines += _table(platform, counts)
-    lines += _table("shards failed", {str(shard): str(error).splitlines()[0] for shard, error in errors.items()})
+    lines += _table(
+        "shards failed", {str(shard): Failure.of(error).message.partition("\n")[0] for shard, error in errors.items()}
+    )
     return "\n".join(lines)
 
 

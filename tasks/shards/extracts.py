@@ -5,8 +5,10 @@ A corpus that is whole is read without them: then they may be deleted. They are 
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
+from tasks.notices import told_if_slow
 from tasks.shards.commits import StoredObject
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination
@@ -15,17 +17,33 @@ from tasks.shards.writing import put_checked
 
 _LAYER = "osm"
 
+_AT_ONCE = 8
+"""Objects copied at once: some 0.1 MB each."""
+
 
 def copy_extracts(source: Destination, target: Destination) -> int:
     """Copy what the target lacks of the source's extracts, each one's record last; the bytes copied.
 
+    What is there stays: it may be of more shards than the source's. Objects are put whole, so that the same call goes
+    on where another was interrupted.
     Raises DestinationError; CorpusError: what was put came back different.
     """
     size = 0
     for record in _records(source):
         folder = record.removesuffix(".json")
-        size += sum(_copy(source, target, f"{folder}/{name}") for name in source.names(folder))
-        size += _copy(source, target, record)
+        lacking = sorted({*source.names(folder)} - {*target.names(folder)})
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="extracts") as threads:
+            copying = [threads.submit(_copy, source, target, f"{folder}/{name}") for name in lacking]
+            try:
+                with told_if_slow(f"{record}: copying what is lacking of the extract") as say:
+                    for done, one in enumerate(as_completed(copying), start=1):
+                        size += one.result()
+                        say(done, len(lacking))
+            finally:
+                for one in copying:
+                    one.cancel()
+        if _lags(_read(target.get(record)), _read(source.get(record))):
+            size += _copy(source, target, record)
     return size
 
 
@@ -67,13 +85,16 @@ def _read(content: bytes | None) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+def _lags(there: dict[str, Any] | None, record: dict[str, Any] | None) -> bool:
+    """Whether the record of an extract that is there is none, or is of fewer shards than another."""
+    if there is None or record is None:
+        return record is not None
+    return there.get("sha256") != record.get("sha256") or {*there.get("shards", {})} < {*record.get("shards", {})}
+
+
 def _copy(source: Destination, target: Destination, path: str) -> int:
     content = source.get(path)
     if content is None:
         return 0
-    item = StoredObject.of(path, content)
-    there = target.stat(path)
-    if there is not None and not item.differs(there):
-        return 0
-    put_checked(target, item, content)
+    put_checked(target, StoredObject.of(path, content), content)
     return len(content)

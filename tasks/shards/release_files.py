@@ -12,7 +12,7 @@ from tasks.shards.commits import ObjectRecord, StoredObject, corpus_digest, reco
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import RELEASE, RELEASE_RECORD, SCHEMA, to_json
-from tasks.shards.writing import look, put_checked
+from tasks.shards.writing import look, put_checked, whole_copy
 
 _AT_ONCE = 8
 """Files put or looked at at once; those that are put are in memory anyway."""
@@ -125,7 +125,7 @@ def _restored(target: Destination, record: bytes, copies: Sequence[Destination])
     release = parse_release(record)
     if isinstance(release, str):
         return False
-    contents = {item: _whole(copies, item) for item in release.files}
+    contents = {item: whole_copy(copies, item) for item in release.files}
     if None in contents.values():
         return False
     for item, content in contents.items():
@@ -134,14 +134,6 @@ def _restored(target: Destination, record: bytes, copies: Sequence[Destination])
             put_checked(target, item, content)
     target.put(RELEASE_RECORD, record)
     return True
-
-
-def _whole(copies: Sequence[Destination], item: StoredObject) -> bytes | None:
-    for copy in copies:
-        content = copy.get(item.path)
-        if content is not None and not item.differs(Stored.of(content)):
-            return content
-    return None
 
 
 def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[tuple[str, str]]:

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
+from tasks.shards.commits import StoredObject, committed_shards, parse_commit
 from tasks.shards.copying import copy_shard
 from tasks.shards.description import Description, describe_everywhere
-from tasks.shards.destinations import Destination, Stored
+from tasks.shards.destinations import Destination
 from tasks.shards.extracts import copy_extracts, extract_faults
 from tasks.shards.layout import OSM, RELEASE, RELEASE_RECORD, commit_object
 from tasks.shards.release_files import restore_release
 from tasks.shards.verification import Fault, shard_objects
-from tasks.shards.writing import put_checked
+from tasks.shards.writing import put_checked, whole_copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +79,20 @@ def _restore(
     damaged: Sequence[str],
     others: Sequence[Destination],
 ) -> list[str] | None:
-    """Write the damaged objects of a shard from the first of the others that has them; None: none has them all."""
+    """Write the damaged objects of a shard, each from whichever copy of it is whole; None: of one there is none."""
     path = commit_object(shard)
-    for other in others:
-        record = other.get(path)
+    copies = [destination, *others]
+    for holder in others if path in damaged else [destination]:
+        record = holder.get(path)
         commit = "" if record is None else parse_commit(record, shard)
         if record is None or isinstance(commit, str):
             continue
         if {item.path for item in commit.objects} != shard_objects(description, shard):
             continue
-        own = parse_commit(destination.get(path) or b"", shard)
-        if isinstance(own, Commit) and path not in damaged and own != commit:
-            continue  # another shard under that number
         # A record that is damaged says nothing of the objects, so that all of them are compared with the good one.
         wanted = [item for item in commit.objects if item.path in damaged or path in damaged]
-        contents = {item: other.get(item.path) for item in wanted}
-        if any(content is None or item.differs(Stored.of(content)) for item, content in contents.items()):
+        contents = {item: whole_copy(copies, item) for item in wanted}
+        if None in contents.values():
             continue
         if path in damaged:
             destination.delete(path)  # it must not stand above the objects of two shards meanwhile

@@ -114,7 +114,7 @@ class Failure(_Part):
         """What kept a shard from being built."""
         return cls(
             kind=type(error).__name__,
-            message=str(error),
+            message=str(error) or type(error).__name__,
             permanent=isinstance(error, CandidatesExhausted | LabelsError),
         )
 

@@ -106,6 +106,15 @@ def look(destination: Destination, path: str) -> Stored | None:
     return stored
 
 
+def whole_copy(copies: Sequence[Destination], item: StoredObject) -> bytes | None:
+    """An object from the first of some copies that has it undamaged; None: none has."""
+    for copy in copies:
+        content = copy.get(item.path)
+        if content is not None and not item.differs(Stored.of(content)):
+            return content
+    return None
+
+
 def everywhere(destinations: Sequence[Destination]) -> set[int]:
     """Shards that every destination has committed: one listing each, at the same time."""
     with ThreadPoolExecutor(len(destinations), thread_name_prefix="listing") as threads:

@@ -129,6 +129,10 @@ WrittenLabel = Annotated[
 """One item of `labels` as it is written."""
 
 
+_AXES = ("sample", "y", "x")
+"""Dimensions of the arrays, which an array of that name would be taken for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelItem:
     """One item of `labels`, in whichever way it was written."""
@@ -162,7 +166,7 @@ def usable_labels(labels: tuple[str | dict[str, LabelSource], ...]) -> None:
         if not isinstance(written, str):
             if not re.fullmatch(COLUMN.strip("^$"), name):
                 raise ValueError(f"expected a name of 1 to 32 small letters, digits or '_', found {name!r}")
-            if name in NAMED_LABELS or name.startswith("osm_"):
+            if name in (*NAMED_LABELS, *_AXES) or name.startswith("osm_"):
                 raise ValueError(f"the name {name!r} is taken; choose another")
         if name in names:
             raise ValueError(f"the name {name!r} stands twice; keep one")

@@ -99,7 +99,8 @@ class ExtractRecord(Record):
         """What identifies it and bounds it, for a corpus' description: `osm_coverage` depends on the border."""
         border = self.border_from
         if self.border is not None and border == "polygon":  # a box is told by the file's checksum
-            border += f" {hashlib.sha256(shapely.to_wkb(shapely.normalize(self.area))).hexdigest()[:16]}"
+            told = str(shapely.to_wkt(shapely.normalize(self.area), rounding_precision=7))
+            border += f" {hashlib.sha256(told.encode()).hexdigest()[:16]}"
         return {
             "sha256": self.sha256,
             "timestamp": self.timestamp,

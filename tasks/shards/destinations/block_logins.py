@@ -44,7 +44,8 @@ def load_store(model: type[S]) -> S:
         if not login:
             raise CredentialsError(f"{setting}: holds no login to this store. {_EXPECTED[model]}")
         _read[model, settings.block] = login
-    return load(model, **_read[model, settings.block])
+    # Nothing of another login in the environment is mixed in.
+    return load(model, **{**_OTHERS[model], **_read[model, settings.block]})
 
 
 def _gcs_login(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +77,12 @@ _LOGINS: dict[type[StoreSettings], Callable[[str, Mapping[str, Any]], dict[str, 
     GcsSettings: _gcs_login,
     AzureSettings: _azure_login,
 }
+
+_OTHERS: dict[type[StoreSettings], dict[str, Any]] = {
+    GcsSettings: {"key": None, "key_file": None, "anonymous": False},
+    AzureSettings: {"connection_string": None, "sas_token": None, "account_key": None},
+}
+"""Settings of logins, as if none were set; an account's name is no login, and may stand beside a block without one."""
 
 _EXPECTED: dict[type[StoreSettings], str] = {
     GcsSettings: "Expected gcp-credentials/NAME, or secret/NAME with the content of a key file.",

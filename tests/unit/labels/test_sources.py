@@ -160,6 +160,34 @@ def test_features_in_degrees_with_holes_and_none_at_all(tmp_path: Path) -> None:
     assert list(layer.columns) == ["areas_1", "areas_nodata"]
 
 
+def test_a_ring_that_touches_itself_leaves_no_line(tmp_path: Path) -> None:
+    west, north = PATCH.xmin + 500, PATCH.ymax - 500
+    spike = [(0, 0), (400, 0), (400, -200), (1_500, -200), (400, -200), (400, -400), (0, -400)]
+    shape = shapely.Polygon([(west + x, north + y) for x, y in spike])
+    held = drawn(opened(tmp_path, "areas", vectors=polygons(tmp_path / "areas.gpkg", [(shape, {})])))
+    expected = np.zeros((250, 250))
+    expected[50:90, 50:90] = 1
+    assert np.array_equal(held, expected)
+
+
+def test_features_without_area_are_refused(tmp_path: Path) -> None:
+    line = shapely.LineString([(PATCH.xmin, PATCH.ymax), (PATCH.xmax, PATCH.ymin)])
+    with pytest.raises(SpecError, match=r"has geometries of type LineString, and a label of classes needs areas"):
+        opened(tmp_path, vectors=polygons(tmp_path / "roads.gpkg", [(line, {})]))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    square = shapely.box(PATCH.xmin, PATCH.ymin, PATCH.xmax, PATCH.ymax)
+    path = polygons(tmp_path / "areas.gpkg", [(square, {"kind": kind}) for kind in ("NoData", "forest")])
+    with pytest.raises(SpecError, match=r"would write the column mine_nodata.*Rename one"):
+        opened(tmp_path, vectors=path, column="kind", values=["NoData"])
+    raster = source(tmp_path, some(1, 2))
+    labels = [{"foo": {"raster": bands(tmp_path, some(1), some(1)), "bands": ["LC_Type1", "LC_Type2"], "values": [1]}},
+              {"foo_lc_type1": {"raster": raster}}]  # fmt: skip
+    with pytest.raises(SpecError, match="foo and foo_lc_type1 would both write the column foo_lc_type1_1"):
+        open_layers(spec_over(tmp_path, labels=labels, patch={"pixels": 250}))
+
+
 def test_vectors_are_refused_where_they_cannot_be_what_is_meant(tmp_path: Path) -> None:
     path = polygons(tmp_path / "areas.gpkg", [(shapely.box(0, 0, 1, 1), {"IUCN": "II"})])
     with pytest.raises(SpecError, match=r"no feature of .* has 'IX' in its column IUCN, which has 'II'"):

@@ -76,3 +76,34 @@ def test_a_finished_corpus_is_whole_without_its_extracts_and_one_to_be_built_is_
         destination = built(tmp_path / str(len(shards)), *shards)
         destination.delete(RECORD)
         assert len(faults(destination)) == expected
+
+
+def test_an_older_copy_replaces_nothing(tmp_path: Path) -> None:
+    grown, older = built(tmp_path / "a", 0, 1), built(tmp_path / "b", 0, 1)
+    grown.put(RECORD, json.dumps({"sha256": "abcdef", "shards": {"0": 0, "1": 5, "2": 3}}).encode())
+    grown.put("osm/abc/shard-00002.parquet", b"more features")
+    sound = files(grown)
+    older.put(PART, b"damaged!")
+    grown.delete("osm/abc/shard-00002.parquet")
+
+    repair(grown, labelled(), verify_corpus(grown, labelled(), lambda _: None), [older])
+
+    assert files(grown) == {path: content for path, content in sound.items() if "00002" not in path}
+
+
+def test_a_copy_follows_an_extract_that_has_grown_and_reads_only_what_is_new(tmp_path: Path) -> None:
+    class Counted(LocalFolder):
+        def get(self, path: str) -> bytes | None:
+            read.append(path)
+            return super().get(path)
+
+    read: list[str] = []
+    built(tmp_path / "a", 0, 1)
+    source, copy = Counted(str(tmp_path / "a")), LocalFolder(str(tmp_path / "b"))
+    copy_corpus(source, copy, lambda _: None)
+    source.put(RECORD, json.dumps({"sha256": "abcdef", "shards": {"0": 0, "1": 5, "2": 3}}).encode())
+    source.put("osm/abc/shard-00002.parquet", b"more features")
+    read.clear()
+    copy_corpus(source, copy, lambda _: None)
+    assert files(copy) == files(source)
+    assert "osm/abc/shard-00002.parquet" in read and PART not in read

@@ -65,3 +65,32 @@ def test_shards_that_were_never_built_are_nothing_to_repair(tmp_path: Path) -> N
     before = files(some)
     assert repaired(some) == Repair(withdrawn=(), restored=())
     assert files(some) == before
+
+
+def mended(folder: LocalFolder, other: LocalFolder) -> Repair:
+    """As `deepsentinel verify --repair A B` mends A."""
+    description = need_description(folder)
+    return repair(folder, description, verify_corpus(folder, description, lambda _: None), [other])
+
+
+def test_a_shard_is_mended_from_copies_that_are_both_damaged_in_other_places(tmp_path: Path) -> None:
+    first, second = corpus(tmp_path / "a", HERE, 0), corpus(tmp_path / "b", HERE, 0)
+    sound, pixels = files(first), "zulu/s2/c/0/0/0/0"
+    first.put(commit_object(0), b"{}")
+    second.put(pixels, b"damaged")
+
+    assert mended(first, second) == Repair(withdrawn=(), restored=(commit_object(0),))
+    assert mended(second, first) == Repair(withdrawn=(), restored=(pixels,))
+    assert files(first) == files(second) == sound
+
+
+def test_each_object_comes_from_whichever_copy_is_whole(tmp_path: Path) -> None:
+    copies = [corpus(tmp_path / name, HERE, 0) for name in "abc"]
+    sound, objects = files(copies[0]), ("zulu/s2/c/0/0/0/0", samples_object(0))
+    for copy, damaged in zip(copies, [objects, objects[:1], objects[1:]], strict=True):
+        for path in damaged:
+            copy.put(path, b"damaged")
+    description = need_description(copies[0])
+    done = repair(copies[0], description, verify_corpus(copies[0], description, lambda _: None), copies[1:])
+    assert set(done.restored) == set(objects)
+    assert files(copies[0]) == sound

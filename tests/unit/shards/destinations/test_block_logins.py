@@ -131,3 +131,15 @@ def test_a_key_that_is_none_is_told_without_being_shown(key: str) -> None:
     with pytest.raises(CredentialsError, match=r"DEEPSENTINEL_GCS_KEY: is no (content|key)") as caught:
         GcsBucket("bucket", GcsSettings(key=SecretStr(key)))
     assert "hush" not in str(caught.value)
+
+
+def test_no_other_login_of_the_environment_is_mixed_with_a_blocks(
+    asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_CONNECTION_STRING", "AccountName=x")
+    monkeypatch.setenv("DEEPSENTINEL_AZURE_ACCOUNT_KEY", "k")
+    monkeypatch.setenv("DEEPSENTINEL_GCS_KEY", json.dumps(KEY))
+    held = {"account_name": "y", "sas_token": "sv=1"}
+    assert load_from(AzureSettings, "secret/x", {"value": held}, asked, monkeypatch) == held
+    file = {"service_account_file": "/a/key.json"}
+    assert load_from(GcsSettings, "gcp-credentials/x", file, asked, monkeypatch) == {"key_file": "/a/key.json"}
