@@ -65,6 +65,8 @@ class Backlog:
     def adopt(self, shards: Iterable[int]) -> None:
         """Leave out shards that an earlier build has dispatched, and that are still on their way."""
         taken = set(shards)
+        # The last attempt at one of them may be what is on its way.
+        self.given_up = {shard: why for shard, why in self.given_up.items() if shard not in taken}
         self.waiting = deque(shard for shard in self.waiting if shard not in taken)
         self.alone = deque(shard for shard in self.alone if shard not in taken)
 

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
@@ -18,13 +19,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
+from prefect.client.schemas.objects import FlowRun, State, StateType, WorkerStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Crashed
 
 from tasks.errors import SchedulerUnreachable, SettingsError
 from tasks.spec import CorpusSpec
+from tasks.spec.locations import canonical
 
 FLOW = "build-batch"
 
@@ -44,7 +46,7 @@ T = TypeVar("T")
 
 def tags_of(spec: CorpusSpec) -> list[str]:
     """What all runs of a corpus bear: its name, and where it is, which tells it from others of that name."""
-    return [spec.name, spec.destinations[0]]
+    return [spec.name, canonical(spec.destinations[0])]
 
 
 def label(shards: Iterable[int]) -> str:
@@ -64,6 +66,8 @@ class Batch:
     shards: frozenset[int]
     seen: float = field(default_factory=time.monotonic)
     """When it last showed a sign of life, by this process' clock."""
+    deleted: bool = False
+    """Whether the server does not know it any more."""
 
     @property
     def name(self) -> str:
@@ -83,7 +87,7 @@ class Batch:
 
     @property
     def ended(self) -> bool:
-        return self.state not in UNFINISHED
+        return self.deleted or self.state not in UNFINISHED
 
     def look(self, now: FlowRun) -> None:
         """Take in what the server says of it now."""
@@ -164,8 +168,11 @@ class Scheduler:
         held = {batch.run.id: batch for batch in batches}
         if held:
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(held)))
-            for run in self.call(lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=_PAGE)):
-                held[run.id].look(run)
+            found = self.call(lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=_PAGE))
+            for run in found:
+                held.pop(run.id).look(run)
+            for batch in held.values():
+                batch.deleted = True
 
     def read(self, run: UUID) -> FlowRun:
         """A run as it is now."""
@@ -173,11 +180,15 @@ class Scheduler:
 
     def bury(self, run: UUID, why: str) -> None:
         """Have a run that is dead be called so."""
-        self.call(lambda client: client.set_flow_run_state(run, Crashed(message=why), force=True))
+        self._set(run, Crashed(message=why))
 
     def cancel(self, run: UUID, why: str) -> None:
         """End a run that has not begun."""
-        self.call(lambda client: client.set_flow_run_state(run, Cancelled(message=why), force=True))
+        self._set(run, Cancelled(message=why))
+
+    def _set(self, run: UUID, state: State[None]) -> None:
+        with suppress(ObjectNotFound):  # somebody has deleted it
+            self.call(lambda client: client.set_flow_run_state(run, state, force=True))
 
     def workers(self, pool: str) -> int:
         """Workers that poll a pool."""

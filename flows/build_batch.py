@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
 from uuid import UUID
 
 from prefect import flow
@@ -17,7 +18,7 @@ from flows.dispatching import beats
 from flows.pulse import Pulse, when_lost
 from flows.quicklooks import show_batch
 from tasks.assembly.builder import open_builder
-from tasks.errors import STOPPING, DeepSentinelError
+from tasks.errors import STOPPING, DeepSentinelError, DestinationUnreachable
 from tasks.read_block import read_block
 from tasks.shards.commits import is_committed
 from tasks.shards.description import need_description, reconcile
@@ -45,9 +46,13 @@ def build_batch(spec: CorpusSpec, shards: list[int], lease: float = 150) -> Stat
         pulse.tell(running=0, done=0, failed=0)
         try:
             builder = open_builder(spec)
-            for destination in builder.destinations:
-                # The corpus may have been made anew, from another spec, since this was dispatched.
-                reconcile(builder.description, need_description(destination), destination.location)
+            try:
+                for destination in builder.destinations:
+                    # The corpus may have been made anew, from another spec, since this was dispatched.
+                    reconcile(builder.description, need_description(destination), destination.location)
+            except DestinationUnreachable as error:
+                # It may be back for the next batch: this one alone stops nothing.
+                return Failed(message=str(error))
             errors: dict[int, BaseException] = {}
             reports: dict[int, ShardReport] = {}
             for shard, ended in build_shards(spec, shards, pulse, dispatched=True):
@@ -59,8 +64,12 @@ def build_batch(spec: CorpusSpec, shards: list[int], lease: float = 150) -> Stat
                 else:
                     reports[shard] = ended
                 pulse.tell(done=len(reports), failed=len(errors))
-            missing = [shard for shard in shards if not is_committed(builder.destinations, shard)]
-            show_batch(builder, list(reports.values()), errors)
+            try:
+                missing = [shard for shard in shards if not is_committed(builder.destinations, shard)]
+            except DestinationUnreachable:
+                missing = sorted(errors)
+            with suppress(DestinationUnreachable):
+                show_batch(builder, list(reports.values()), errors)
         except STOPPING as error:
             # The name of the state tells whoever has dispatched it that every other batch would end the same way.
             return Failed(name=type(error).__name__, message=str(error))

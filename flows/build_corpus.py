@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.backlog import GIVEN_UP, attempts_of, why_given_up
+from flows.batches import Scheduler, tags_of
 from flows.building import RUNNER, build_shards
 from flows.dispatching import Dispatching, beats
 from flows.naming import corpus_run_name
@@ -23,7 +24,7 @@ from tasks.shards.commits import read_commits
 from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.shards.progress import Watch, report
 from tasks.shards.runs import Failure, tried_before
-from tasks.shards.survey import without_pixels
+from tasks.shards.survey import some_of, without_pixels
 from tasks.spec import CorpusSpec, load_spec
 from tasks.survey_corpus import survey_corpus
 from tasks.write_release import write_release
@@ -53,33 +54,39 @@ def build_corpus(
 
 def _build(spec: CorpusSpec, dispatch: str | None, retry_failed: bool, pulse: Pulse) -> State[None]:
     logger = get_run_logger()
+    destinations = tuple(map(open_destination, spec.destinations))
+    run = UUID(str(flow_run.get_id()))
+    dispatching = None
+    if dispatch is None:
+        # Who dispatches sees by it that the corpus is being built.
+        Scheduler(pulse.outlast).tag(run, tags_of(spec))
+    else:
+        dispatching = Dispatching(
+            spec=spec,
+            pool=dispatch,
+            run=run,
+            times=flow_run.get_run_count() or 1,
+            destinations=destinations,
+            pulse=pulse,
+        )
+        # Before the corpus is made larger: who is refused leaves it as it is.
+        dispatching.claim()
     # Errors in spec, places, catalogues and destinations come out here, before any pixel is fetched.
     description = prepare_corpus(spec).description
     shards = description.shards
     waiting = survey_corpus(spec.destinations, shards)
     to_build = len(waiting)
     logger.info(f"{spec.name}: {shards - to_build} of {shards} shards are there, {to_build} to build")
-    destinations = tuple(map(open_destination, spec.destinations))
     watch = Watch(destinations, corpus=spec.name, shards=shards, shard_size=spec.shard_size)
     report(watch.look())
-    if dispatch is None:
+    if dispatching is None:
         errors = _build_here(spec, waiting, watch, pulse, again=retry_failed)
     else:
-        dispatching = Dispatching(
-            spec=spec,
-            pool=dispatch,
-            run=UUID(str(flow_run.get_id())),
-            times=flow_run.get_run_count() or 1,
-            destinations=destinations,
-            watch=watch,
-            pulse=pulse,
-        )
-        errors = dispatching.build(waiting, again=retry_failed)
+        errors = dispatching.build(waiting, watch, again=retry_failed)
+    if still := survey_corpus(spec.destinations, shards):
+        return Failed(message=_missing(spec, still, shards, errors))
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
     write_release(spec.destinations)
-    still = len(survey_corpus(spec.destinations, shards))
-    if still:
-        return Failed(message=_missing(spec, still, shards, errors))
     if description.listed and (empty := _without_any_pixels(spec)):
         return Failed(message=f"{spec.name}: all {shards} shards are there, but no place has pixels: {empty}")
     before = "" if to_build else " already, nothing to do but the release"
@@ -105,10 +112,11 @@ def _build_here(spec: CorpusSpec, waiting: list[int], watch: Watch, pulse: Pulse
     return failures
 
 
-def _missing(spec: CorpusSpec, still: int, shards: int, failures: dict[int, Failure]) -> str:
+def _missing(spec: CorpusSpec, missing: list[int], shards: int, failures: dict[int, Failure]) -> str:
     """What is missing and why, and whether building again helps."""
     reasons = list(dict.fromkeys(failure.message for failure in failures.values()))
-    lines = [f"{spec.name}: {still} of {shards} shards are missing.", *reasons[:_SHOWN]]
+    still = len(missing)
+    lines = [f"{spec.name}: {still} of {shards} shards are missing: {some_of(iter(missing))}.", *reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"... and {len(reasons) - _SHOWN} more reasons")
     exhausted = sum(failure.kind == CandidatesExhausted.__name__ for failure in failures.values())

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -21,6 +22,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from tasks.errors import SchedulerUnreachable
 from tasks.notices import logger
+from tasks.settings import load_settings
 
 PREFIX = "deepsentinel."
 """Begins the names of the labels that tell how far a run is."""
@@ -67,6 +69,14 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
+def _refusal(error: Exception) -> str:
+    """In words, that a server answers, but does not let us in; empty: it does not answer."""
+    status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return f"refuses the login (status {status}; see PREFECT_API_KEY and PREFECT_API_AUTH_STRING)"
+    return ""
+
+
 class Pulse:
     """A thread that beats as long as the block lasts."""
 
@@ -80,6 +90,10 @@ class Pulse:
         """When the first of the calls that met no server, or a busy one, did so."""
         self.silent_since: float | None = None
         """When the server was first found gone (monotonic seconds); None while it answers."""
+        self._known = True
+        """Whether the server knows the run, as far as is said."""
+        self._refusal = ""
+        """How the server refused us then; empty: it did not answer."""
 
     @property
     def silent(self) -> bool:
@@ -98,13 +112,14 @@ class Pulse:
             time.sleep(_BETWEEN / 4)
             return
         if self.silent_since is None:
+            self._refusal = _refusal(error)
             self.silent_since = self._first
             # Prefect writes two lines to stderr for every portion of logs that it cannot send.
             logging.raiseExceptions = False
             self._say(
-                "Prefect's server %s does not answer (%s): shards in flight are finished and committed, others wait",
+                "Prefect's server %s %s: shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
-                type(error).__name__,
+                self._refusal or f"does not answer ({type(error).__name__})",
             )
         self._woken.set()
 
@@ -113,13 +128,19 @@ class Pulse:
         while (since := self.silent_since) is not None:
             if time.monotonic() - since > patience:
                 error = SchedulerUnreachable(
-                    f"Prefect's server {PREFECT_API_URL.value()} was gone for {patience:g} s "
-                    "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. Start it; the same command goes on."
+                    f"Prefect's server {PREFECT_API_URL.value()} {self._refusal or 'was gone'} for {patience:g} s "
+                    "(DEEPSENTINEL_SERVER_PATIENCE). What is committed stays. "
+                    f"{'Correct that' if self._refusal else 'Start it'}; the same command goes on."
                 )
                 for step in _when_lost:
                     step(error)
                 raise error
             time.sleep(0.2)
+
+    def outlast(self, error: Exception) -> None:
+        """Wait for a server that a call has missed. Raises SchedulerUnreachable: in vain."""
+        self.missed(error)
+        self.await_server(load_settings().server_patience)
 
     def __enter__(self) -> Self:
         for name in _NOISY:
@@ -147,8 +168,19 @@ class Pulse:
                             self._answered()
                             self._pause(self._every)
                 except GONE as error:
+                    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == HTTPStatus.NOT_FOUND:
+                        self._deleted()
+                        continue
                     self.missed(error)
                     self._pause(min(self._every, _BETWEEN))
+
+    def _deleted(self) -> None:
+        """The server answers, but does not know this run: what it builds is kept all the same."""
+        self._answered()
+        if self._known:
+            self._known = False
+            self._say("Prefect's server %s does not know this run: was it deleted?", PREFECT_API_URL.value())
+        self._pause(self._every)
 
     def _pause(self, seconds: float) -> None:
         self._woken.clear()

@@ -14,14 +14,15 @@ from tasks.spec import CorpusSpec
 
 
 @task(task_run_name="shard-{shard:05d}", cache_policy=NO_CACHE, persist_result=False)
-def build_shard(spec: CorpusSpec, shard: int, dispatched: bool = False) -> ShardReport:
+def build_shard(spec: CorpusSpec, shard: int, dispatched: bool = False, limited: bool = False) -> ShardReport:
     """Build and commit a shard wherever it is missing. Raises what `make_shard` raises.
 
-    `dispatched`: one of many processes does, so it holds a place within the platforms' limits, and announces the shard.
+    `dispatched`: one of many processes does, so it announces the shard. `limited`: other processes may ask the
+    platforms too, so it holds a place within their limits.
     """
     builder = open_builder(spec)
     with ExitStack() as held:
-        for limit in limits_of(spec) if dispatched else ():
+        for limit in limits_of(spec) if limited else ():
             held.enter_context(holding(limit))
         report = make_shard(builder, shard, announce=dispatched)
     how = "copied from another destination" if report.copied else f"{report.replaced} candidates replaced"

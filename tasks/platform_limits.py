@@ -25,8 +25,10 @@ def holding(name: str) -> Generator[None]:
     try:
         held.__enter__()
     except ConcurrencySlotAcquisitionError as error:
-        if error.__cause__ is None:
+        if (cause := error.__cause__) is None:
             raise SettingsError(f"{name}: Prefect has no such global concurrency limit. Run `make deploy`.") from None
+        if isinstance(cause, httpx.HTTPStatusError) and cause.response.status_code in range(400, 429):
+            raise SettingsError(f"{name}: Prefect's server refuses a place within this limit: {error}") from None
         raise SchedulerUnreachable(f"{name}: Prefect's server gives no place within this limit: {error}") from None
     try:
         yield

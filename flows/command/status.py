@@ -1,6 +1,7 @@
 """What `deepsentinel status` shows."""
 
 from tasks.errors import CorpusError, LabelsError
+from tasks.settings import load_settings
 from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.survey import RECENT, Survey, survey
@@ -47,8 +48,11 @@ def show_status(corpus: str, *, every_failure: bool = False) -> None:
             remedies.append(f"{exhausted} of them have no candidates left, which only another spec changes")
         if unlabelled:
             remedies.append(f"{unlabelled} of them cannot be labelled until the source of their labels is corrected")
-        if found.missing > permanent:
-            remedies.append("build again to make the others" if permanent else "build again to make them")
+        most = load_settings().attempts
+        if tried := sum(not why.permanent and found.attempts.get(shard, 0) >= most for shard, why in failed.items()):
+            remedies.append(f"{tried} of them were tried {most} times: `build --retry-failed` tries them again")
+        if found.missing > permanent + tried:
+            remedies.append("build again to make the others" if permanent + tried else "build again to make them")
         raise CorpusError(f"{found.missing} of {description.shards} shards are not there; {'; '.join(remedies)}.")
 
 

@@ -41,6 +41,8 @@ def up(port: int) -> None:
         # The server needs it too: its pages ask the API that it names, and are blank on another port.
         "PREFECT_API_URL": f"{address}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Else a server that is started anew does not know who holds places within limits, and never gives them back.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "deepsentinel",
     }
     if running is None:

@@ -42,7 +42,8 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     try:
         started.make_tables()
         started.start_server()
-        started.register({"deepsentinel-stac": 4})
+        # Twice as many places as shards in flight: those of a worker that is killed are free after two minutes.
+        started.register({"deepsentinel-stac": 12})
         yield started
     finally:
         started.close()

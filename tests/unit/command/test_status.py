@@ -38,6 +38,17 @@ def test_a_run_record_that_cannot_be_understood_does_not_matter(
     assert "2 of 2 done" in shown(whole, capsys)
 
 
+def test_what_helps_is_told_with_what_is_missing(tmp_path: Path) -> None:
+    folder = corpus(tmp_path, small(3), 0)
+    folder.put(run_object(1), run_record(shard=1, samples=None, attempt=3, error={"message": "cut short"}))
+    with pytest.raises(CorpusError) as found:
+        show_status(folder.location)
+    assert str(found.value) == (
+        "2 of 3 shards are not there; 1 of them were tried 3 times: `build --retry-failed` tries them again; "
+        "build again to make the others."
+    )
+
+
 def test_places_are_told_with_what_they_lack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = corpus(tmp_path, small(2, places={"points": "/data/sites.gpkg"}))
     lacking = (
