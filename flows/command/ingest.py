@@ -10,7 +10,7 @@ from flows.command.prefect_api import need_prefect
 from flows.command.terminal import bar
 from flows.ingest_osm import ingest_osm
 from tasks.errors import CorpusError, DeepSentinelError
-from tasks.labels.osm.ingesting import refuse_unusable, uncovered
+from tasks.labels.osm.ingesting import notes, refuse_unusable
 from tasks.labels.osm.progress import IngestProgress, listening
 from tasks.planning.plan import parse_shards
 from tasks.spec import CorpusSpec
@@ -35,11 +35,8 @@ def ingest_with_progress(spec: CorpusSpec, paths: list[Path], shards: str | None
     for path, found in zip(paths, result, strict=True):
         for line in found.lines(path.name):
             print(line)
-    if lacking := uncovered(spec, wanted):
-        print(
-            f"note: {lacking:,} places are not wholly within the ingested extracts; a build is refused until more are "
-            "ingested, or the spec says `accept: [uncovered]`"
-        )
+    for note in notes(spec, wanted):
+        print(f"note: {note}")
 
 
 class _Screen:

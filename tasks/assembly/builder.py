@@ -10,7 +10,7 @@ from tasks.assembly.fetch_threads import FetchThreads
 from tasks.imagery.platform import Platform, Traffic
 from tasks.imagery.registry import open_platforms, platform_settings
 from tasks.labels.layer import Layer
-from tasks.labels.opening import open_layers
+from tasks.labels.opening import layer_notes, open_layers
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
 from tasks.scenes.roles import Rule, lifetime_notes, rule_of
@@ -63,8 +63,8 @@ class Builder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know before a build: what was mended, and what the window leaves out."""
-        return (*self.places.notes, *lifetime_notes(self.spec))
+        """What a user should know before a build: what was mended, what the window and what labels leave out."""
+        return (*self.places.notes, *lifetime_notes(self.spec), *layer_notes(self.layers))
 
     @cached_property
     def rule(self) -> Rule:

@@ -8,7 +8,7 @@ from tasks.doctor.platforms import hurried
 from tasks.errors import DeepSentinelError, SpecError
 from tasks.imagery.registry import platform_settings
 from tasks.labels.layer import Layer
-from tasks.labels.opening import open_layer
+from tasks.labels.opening import layer_notes, open_layer
 from tasks.planning.coverage import refuse_unlabelled
 from tasks.shards.description import Description, LayerDescription, layer_contradictions, read_description
 from tasks.shards.destinations import open_destination
@@ -34,11 +34,13 @@ def examine_label(item: LabelItem, spec: CorpusSpec, places: Places | None, dead
             refuse_unlabelled(spec, places, [layer], places.shards(spec.size))
         for location in spec.destinations:
             _refuse_another(layer, location)
+        notes = layer_notes([layer])
     except DeepSentinelError as error:
         return [wrong(what, error, _REMEDY)]
     facts = layer.describe()
     licence = facts.get("licence") or "its licence is not told"
-    return [Finding(what=what, ok=True, found=f"{facts.get('named', {}).get('source', 'can be made')}; {licence}")]
+    found = [f"{facts.get('named', {}).get('source', 'can be made')}; {licence}", *notes]
+    return [Finding(what=what, ok=True, found=told) for told in found]
 
 
 def _refuse_another(layer: Layer, location: str) -> None:

@@ -1,12 +1,13 @@
 """Opening the layers of a spec."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tasks.errors import SpecError
 from tasks.labels.assets import OfPlatforms
 from tasks.labels.corine import open_corine
 from tasks.labels.layer import Layer
-from tasks.labels.osm.layer import open_osm
+from tasks.labels.osm.layer import OsmLayer, open_osm
 from tasks.labels.sources import open_source
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
@@ -48,3 +49,8 @@ def open_layer(
             return open_osm(spec, places or open_places(spec))
         case _:
             return open_source(item, spec, of_platforms)
+
+
+def layer_notes(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """What a user should know of them before a build."""
+    return tuple(note for layer in layers if isinstance(layer, OsmLayer) for note in layer.notes)

@@ -1,6 +1,7 @@
 """Where extracts hold: which places lie outside of all of them."""
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,28 @@ from tasks.places.draws import ListedPlaces, RandomPlaces
 _TOUCHING = 1e-7
 """Degrees: the unit of OpenStreetMap's coordinates, by which a border may be rounded."""
 
+_SAME = 0.9
+"""Share of the smaller of two areas from which on they are of one region: borders are drawn anew between versions."""
+
 
 def area_of(records: Sequence[ExtractRecord]) -> shapely.Geometry:
     """Where the extracts together are complete, WGS 84; empty where none of them says."""
     return shapely.union_all([record.area for record in records if record.area is not None])
+
+
+def versions(records: Sequence[ExtractRecord]) -> list[tuple[ExtractRecord, ExtractRecord]]:
+    """Pairs of extracts of different dates of which one holds where the other does: versions of one region.
+
+    Neighbours share no more than a seam, whatever their dates.
+    """
+    areas = [record.area for record in records]
+    found: list[tuple[ExtractRecord, ExtractRecord]] = []
+    for (one, a), (other, b) in combinations(zip(records, areas, strict=True), 2):
+        if a is not None and b is not None and one.timestamp != other.timestamp:
+            shared = shapely.area(shapely.intersection(a, b))
+            if shared >= _SAME * min(shapely.area(a), shapely.area(b)):
+                found.append((one, other))
+    return found
 
 
 def outside(places: RandomPlaces | ListedPlaces, shards: Iterable[int], area: shapely.Geometry) -> int:
@@ -56,9 +75,10 @@ def _covered(area: shapely.Geometry, outlines: NDArray[Any]) -> NDArray[np.bool_
     if east <= 179 and west >= -179:
         return shapely.covers(area, outlines)
     # Beyond 180 degrees an outline goes on in the west.
-    parts = _turned(outlines)
     world = shapely.box(-180, -90, 180, 90)
-    return np.all([shapely.covers(area, shapely.intersection(part, world)) for part in parts], axis=0)
+    parts = [shapely.intersection(part, world) for part in _turned(outlines)]
+    # Of most outlines nothing lies a turn away, and nothing is covered by no area.
+    return np.all([shapely.is_empty(part) | shapely.covers(area, part) for part in parts], axis=0)
 
 
 def _turned(outlines: NDArray[Any]) -> list[NDArray[Any]]:

@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-import re
 import shutil
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from osmium.io import Reader
 from osmium.osm import osm_entity_bits
 
 from tasks.errors import CatalogueError
+from tasks.labels.osm.border import border_of
 from tasks.labels.osm.rules import Rules
 
 LICENCE = "© OpenStreetMap contributors, ODbL 1.0"
@@ -63,11 +64,15 @@ class Extract:
         return {
             "sha256": self.sha256,
             "timestamp": self.timestamp,
-            "border": None if self.border is None else shapely.to_wkt(self.border, rounding_precision=7),
-            "border_from": self.border_from,
+            **self.limits(),
             "bytes": self.bytes,
             "licence": LICENCE,
         }
+
+    def limits(self) -> dict[str, Any]:
+        """Of the facts those that another file beside it changes."""
+        border = None if self.border is None else shapely.to_wkt(self.border, rounding_precision=7)
+        return {"border": border, "border_from": self.border_from}
 
 
 @dataclass(kw_only=True)
@@ -106,7 +111,7 @@ class Feature(NamedTuple):
 def open_extract(path: Path) -> Extract:
     """What an extract says of itself. Raises CatalogueError: no such file, or not an `.osm.pbf`."""
     try:
-        size = path.stat().st_size
+        there = path.stat()
         with path.open("rb") as file:
             start = file.read(64)
             # A blob header: its length (4 bytes), then the field `type` with the text OSMHeader.
@@ -115,22 +120,28 @@ def open_extract(path: Path) -> Extract:
                     f"{path}: is not an .osm.pbf: it does not begin with an OSM header. Give an extract, for instance "
                     "from download.geofabrik.de, or convert it with `osmium cat FILE -o FILE.osm.pbf`."
                 )
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = _checksum(path, there.st_size, there.st_mtime_ns)
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror or error}. Correct the path.") from None
     try:
         header = Reader(str(path), osm_entity_bits.NOTHING).header()
     except (RuntimeError, ValueError) as error:
         raise _damaged(path, error) from None
-    border, border_from = _border(path, header)
+    border, border_from = border_of(path, header)
     return Extract(
         sha256=digest,
         timestamp=header.get("osmosis_replication_timestamp") or header.get("timestamp") or None,
         border=border,
         border_from=border_from,
-        bytes=size,
+        bytes=there.st_size,
     )
+
+
+@lru_cache(maxsize=256)
+def _checksum(path: Path, size: int, changed: int) -> str:
+    """SHA-256 of a file, which a process reads for it once while size and time of change, in nanoseconds, stay."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def features_of(
@@ -262,43 +273,6 @@ class _Position:
                     text = Path(f"/proc/self/fdinfo/{name}").read_text()
                     self._most = max(self._most, int(text.split("pos:")[1].split()[0]))
         self._progress(self._most)
-
-
-def _border(path: Path, header: Any) -> tuple[Any, str]:
-    stem = re.sub(r"\.osm\.pbf$|\.pbf$", "", path.name)
-    for name in dict.fromkeys((stem, re.sub(r"-latest$|-\d{6}$", "", stem))):
-        beside = path.with_name(f"{name}.poly")
-        if beside.is_file():
-            return read_poly(beside), "polygon"
-    box = header.box()
-    if box.valid():
-        low, high = box.bottom_left, box.top_right
-        return shapely.box(low.lon, low.lat, high.lon, high.lat), "box"
-    return None, "nothing"
-
-
-def read_poly(path: Path) -> shapely.Geometry:
-    """The border of an extract, from a file of Osmosis' polygon format. Raises CatalogueError: it is none."""
-    rings: list[tuple[bool, list[tuple[float, float]]]] = []
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()][1:]
-        inside = False
-        for line in lines:
-            if line == "END":
-                inside = False
-            elif not inside:
-                rings.append((line.startswith("!"), []))
-                inside = True
-            else:
-                lon, lat = map(float, line.split()[:2])
-                rings[-1][1].append((lon, lat))
-        border = shapely.union_all([shapely.Polygon(ring) for hole, ring in rings if not hole])
-        holes = shapely.union_all([shapely.Polygon(ring) for hole, ring in rings if hole])
-    except (OSError, ValueError) as error:
-        raise CatalogueError(
-            f"{path}: is no border of an extract ({error}). Correct it, or take it away: then the extract's box counts."
-        ) from None
-    return shapely.difference(border, holes)
 
 
 def _damaged(path: Path, error: Exception) -> CatalogueError:

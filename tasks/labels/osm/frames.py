@@ -44,22 +44,23 @@ class Frames:
     def __len__(self) -> int:
         return len(self.place)
 
-    def of(self, shard: int) -> "Frames":
-        """Those of one shard."""
-        there = self.shard == shard
-        return Frames(shard=self.shard[there], place=self.place[there], boxes=self.boxes[there])
-
     def around(self, patches: Patches) -> NDArray[np.int64]:
-        """For each patch the position of a frame that holds it, -1 where none does: (m,)."""
+        """For each patch the position of a frame that holds it, -1 where none does: (m,).
+
+        Of several, as those of places near one another, the one that reaches farthest beyond the patch on every side:
+        never less than a place's own frame does, so which places share a shard does not matter.
+        """
         bounds = outline_bounds(patches)
         found = np.full(len(patches), -1, np.int64)
-        for index, (west, south, east, north) in enumerate(bounds):
-            boxes = self.boxes
+        least, most = self.boxes[:, :2], self.boxes[:, 2:]
+        for index, box in enumerate(bounds):
+            scale = np.array([np.cos(np.radians(np.abs(box[[1, 3]]).max())), 1])
             for turn in (0, 360, -360):
-                inside = (boxes[:, 0] <= west + turn) & (boxes[:, 2] >= east + turn)
-                inside &= (boxes[:, 1] <= south) & (boxes[:, 3] >= north)
-                if inside.any():
-                    found[index] = inside.argmax()
+                shift = np.array([turn, 0])
+                beyond = np.minimum(box[:2] + shift - least, most - box[2:] - shift)
+                room = (beyond * scale).min(axis=1)
+                if (room >= 0).any():
+                    found[index] = room.argmax()
                     break
         return found
 

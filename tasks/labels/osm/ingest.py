@@ -1,5 +1,6 @@
 """Ingesting an extract: one pass over its objects, clipped to the frames of shards, into the store."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -49,12 +50,17 @@ class Ingested:
     record: ExtractRecord
     shards: int
     """Shards that were looked for now; 0: they all were there."""
+    bordered: bool = False
+    """Whether another border was recorded, and nothing else."""
 
     def lines(self, name: str) -> list[str]:
         """What to tell of it."""
         record, rows = self.record, sum(self.record.shards.values())
         if not self.shards:
-            return [f"{name}: is in the store already, for {len(record.shards)} shards"]
+            lines = [f"{name}: is in the store already, for {len(record.shards)} shards"]
+            return (
+                [*lines, f"  where it holds is recorded anew, from: {record.border_from}"] if self.bordered else lines
+            )
         told = ", ".join(f"{count:,} {kind}s" for kind, count in record.features.items())
         lines = [
             f"{name}: of {record.timestamp or 'unknown date'}, {record.licence}",
@@ -86,6 +92,7 @@ def ingest_extract(
 ) -> Ingested:
     """Put an extract into the store of every destination, for those of `shards` that its record there lacks.
 
+    Where it lacks none, its border is recorded anew if that has changed, without a pass over its objects.
     The record is withdrawn first where other classes or places made it, and written last: an interrupted ingest counts
     for nothing new. `progress` takes bytes read and bytes there are.
     Raises CatalogueError: not an extract, or damaged; CorpusError; DestinationError.
@@ -96,11 +103,16 @@ def ingest_extract(
     wanted = [shard for shard in shards if any(str(shard) not in (record.shards if record else {}) for record in known)]
     first = known[0]
     if first is not None and not wanted:
-        return Ingested(record=first, shards=0)
+        bordered = [
+            _bordered(destination, record, extract) for destination, record in zip(destinations, known, strict=True)
+        ]
+        return Ingested(record=first.model_copy(update=extract.limits()), shards=0, bordered=any(bordered))
     counts = Counts()
     with tempfile.TemporaryDirectory(prefix="deepsentinel-osm-") as scratch:
         rows = _pass(path, extract, places, wanted, scheme, counts, Path(scratch), destinations, progress)
-    for destination, record in zip(destinations, known, strict=True):
+    for destination in destinations:
+        # Read again: another ingest, of other shards, may have ended meanwhile.
+        record = _usable(destination, key, digests)
         before = record.shards if record else {}
         done = {**before, **{str(shard): rows.get(shard, 0) for shard in wanted}}
         write_record(destination, _record(extract, digests, counts, done))
@@ -112,12 +124,15 @@ def ingest_extract(
 
 def places_digest(places: RandomPlaces | ListedPlaces) -> str:
     """Of the places and of how they are dealt out to shards; a corpus that grows keeps it."""
-    import hashlib
+    return hashlib.sha256(to_json(dealing(places))).hexdigest()
 
+
+def dealing(places: RandomPlaces | ListedPlaces) -> list[Any]:
+    """What decides which places a shard has: digest of the places, seed of random ones, pixels, places a shard and in
+    all."""
     pixels = places.lattice.pixels if isinstance(places, RandomPlaces) else places.patches.pixels
     seed = places.seed if isinstance(places, RandomPlaces) else None
-    what = [places.digest, seed, pixels, places.shard_size, places.capacity]
-    return hashlib.sha256(to_json(what)).hexdigest()
+    return [places.digest, seed, pixels, places.shard_size, places.capacity]
 
 
 def _usable(destination: Destination, key: str, digests: tuple[str, str]) -> ExtractRecord | None:
@@ -127,6 +142,14 @@ def _usable(destination: Destination, key: str, digests: tuple[str, str]) -> Ext
         destination.delete(record_object(key))
         return None
     return record
+
+
+def _bordered(destination: Destination, record: ExtractRecord | None, extract: Extract) -> bool:
+    """Record the border that the extract has now, if it had another one; whether it had."""
+    if record is None or record == (now := record.model_copy(update=extract.limits())):
+        return False
+    write_record(destination, now)
+    return True
 
 
 def _record(extract: Extract, digests: tuple[str, str], counts: Counts, shards: dict[str, int]) -> ExtractRecord:

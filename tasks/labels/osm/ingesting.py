@@ -6,15 +6,17 @@ from pathlib import Path
 from tasks.errors import SpecError
 from tasks.labels.osm.coverage import area_of, outside
 from tasks.labels.osm.extract import open_extract
-from tasks.labels.osm.ingest import Ingested, ingest_extract
-from tasks.labels.osm.layer import scheme_of
+from tasks.labels.osm.ingest import Ingested, dealing, ingest_extract
+from tasks.labels.osm.layer import mixed_versions, scheme_of
 from tasks.labels.osm.progress import reporting
-from tasks.labels.osm.store import read_records
+from tasks.labels.osm.scheme import Scheme
+from tasks.labels.osm.store import corpus_at, read_records
 from tasks.notices import told_if_slow
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
 from tasks.settings import load_settings
-from tasks.shards.destinations import open_destination
+from tasks.shards.destinations import Destination, open_destination
+from tasks.shards.layout import OSM
 from tasks.spec import CorpusSpec
 
 
@@ -23,13 +25,15 @@ def ingest_for(spec: CorpusSpec, path: Path, shards: range | None = None) -> Ing
 
     Raises SpecError, PlacesError, CatalogueError, CorpusError, DestinationError.
     """
-    places = open_places(spec, load_settings().cache)
+    places, scheme = open_places(spec, load_settings().cache), scheme_of(spec)
+    destinations = [open_destination(location) for location in spec.destinations]
+    _refuse_others(destinations, places, scheme)
     return ingest_extract(
         path,
         places=places,
         shards=wanted_shards(spec, places, shards),
-        scheme=scheme_of(spec),
-        destinations=[open_destination(location) for location in spec.destinations],
+        scheme=scheme,
+        destinations=destinations,
         progress=reporting(path.name),
     )
 
@@ -37,21 +41,44 @@ def ingest_for(spec: CorpusSpec, path: Path, shards: range | None = None) -> Ing
 def refuse_unusable(spec: CorpusSpec, paths: Sequence[Path], shards: range | None) -> None:
     """See before anything is read for long that spec, classes, destinations and extracts can be used.
 
-    Raises SpecError: no osm among the labels, classes that clash, no such shards, an extract given twice;
-    CatalogueError: not an extract; PlacesError, DestinationError.
+    Raises SpecError: no osm among the labels, classes that clash, no such shards, an extract given twice, a corpus of
+    other classes or places; CatalogueError: not an extract; PlacesError, CorpusError, DestinationError.
     """
     if all(item.name != "osm" for item in spec.label_items):
         raise SpecError("labels: osm is not among them, so nothing would use the store. Write labels: [osm].")
-    scheme_of(spec)
-    for location in spec.destinations:
-        open_destination(location).prepare()
+    scheme = scheme_of(spec)
+    destinations = [open_destination(location) for location in spec.destinations]
+    for destination in destinations:
+        destination.prepare()
     seen: dict[str, Path] = {}
     with told_if_slow("reading the extracts' headers and checksums"):
         for path in paths:
             twin = seen.setdefault(open_extract(path).sha256, path)
             if twin is not path:
                 raise SpecError(f"{path}: is the same extract as {twin}. Give it once.")
-    wanted_shards(spec, open_places(spec, load_settings().cache), shards)
+    places = open_places(spec, load_settings().cache)
+    wanted_shards(spec, places, shards)
+    _refuse_others(destinations, places, scheme)
+
+
+def _refuse_others(destinations: Sequence[Destination], places: RandomPlaces | ListedPlaces, scheme: Scheme) -> None:
+    """See that no corpus loses the store that it is labelled from. Raises SpecError, CorpusError, DestinationError."""
+    for destination in destinations:
+        held = corpus_at(destination)
+        if held is None:
+            continue
+        had = [held.spec["places"]["digest"], None if held.listed else held.spec["seed"]]
+        had += [held.pixels, held.shard_size, held.capacity]
+        if held.layers[OSM].facts.get("classes") != scheme.digest:
+            told = "other classes"
+        elif had != dealing(places):
+            told = "other places, or others in a shard"
+        else:
+            continue
+        raise SpecError(
+            f"{destination.location}: holds a corpus whose store of OpenStreetMap has {told}, and would lose it. "
+            "Restore the spec that the corpus was built with, or ingest elsewhere with --to."
+        )
 
 
 def wanted_shards(spec: CorpusSpec, places: RandomPlaces | ListedPlaces, shards: range | None) -> range:
@@ -64,9 +91,18 @@ def wanted_shards(spec: CorpusSpec, places: RandomPlaces | ListedPlaces, shards:
     return shards
 
 
-def uncovered(spec: CorpusSpec, shards: range | None = None) -> int:
-    """How many places of a spec are not wholly within the extracts that its store has."""
+def notes(spec: CorpusSpec, shards: range | None = None) -> list[str]:
+    """What a user should know of the store before a build: versions that are mixed, places that it leaves out."""
     places = open_places(spec, load_settings().cache)
-    records = read_records(open_destination(spec.destinations[0]))
+    store = open_destination(spec.destinations[0])
+    records = read_records(store)
+    mixed = mixed_versions(records, store)
     with told_if_slow("comparing places with the extracts' borders"):
-        return outside(places, wanted_shards(spec, places, shards), area_of(records))
+        lacking = outside(places, wanted_shards(spec, places, shards), area_of(records))
+    found = [mixed] if mixed else []
+    if lacking:
+        then = "the spec accepts that: they are 0 there"
+        if "uncovered" not in spec.accept:
+            then = "a build is refused until more are ingested, or the spec says `accept: [uncovered]`"
+        found.append(f"{lacking:,} places are not wholly within the ingested extracts; {then}")
+    return found

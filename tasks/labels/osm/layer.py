@@ -11,20 +11,21 @@ import shapely
 from numpy.typing import NDArray
 
 from tasks.errors import CorpusError, SpecError
-from tasks.labels.osm.coverage import area_of, coverage, outside
+from tasks.labels.osm.coverage import area_of, coverage, outside, versions
 from tasks.labels.osm.extract import LICENCE
 from tasks.labels.osm.frames import Frames, frames_of
 from tasks.labels.osm.ingest import places_digest
 from tasks.labels.osm.projection import Projection, to_pixels
 from tasks.labels.osm.raster import band, dots, fill
 from tasks.labels.osm.scheme import KINDS, Scheme, load_scheme
-from tasks.labels.osm.store import ExtractRecord, ShardFeatures, read_records
+from tasks.labels.osm.store import ExtractRecord, ShardFeatures, corpus_at, read_records, record_object
 from tasks.labels.osm.wkb import Vertices, WkbColumn
 from tasks.notices import told_if_slow
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.destinations import Destination, open_destination
+from tasks.shards.layout import OSM
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import need_file
 
@@ -49,6 +50,8 @@ class OsmLayer:
     """By key."""
     pixels: int
     """Of a patch's side."""
+    shards: int
+    """Of the corpus."""
 
     name: str = "osm"
     overlay: None = None
@@ -81,8 +84,21 @@ class OsmLayer:
         return area_of(self.records)
 
     def covers(self, patches: Patches) -> NDArray[np.bool_]:
-        """All of them: places that the extracts leave out are told when the layer is opened."""
+        """All of them: places that the extracts leave out are refused when the layer is opened, or told by `notes`."""
         return np.ones(len(patches), bool)
+
+    @cached_property
+    def uncovered(self) -> int:
+        """How many places are not wholly within the extracts."""
+        with told_if_slow("labels: osm: comparing places with the extracts' borders"):
+            return outside(self.places, range(self.shards), self.area)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before a build: places that the extracts leave out, which the spec accepts."""
+        if not self.uncovered:
+            return ()
+        return (f"{_uncovered(self.uncovered, self.records)}. The spec accepts that: they are 0 there.",)
 
     def describe(self) -> dict[str, Any]:
         """Classes, extracts and licence."""
@@ -121,7 +137,7 @@ def open_osm(spec: CorpusSpec, places: RandomPlaces | ListedPlaces) -> OsmLayer:
     """The layer of a spec, from the store in its destinations.
 
     Raises SpecError: the classes clash, or the extracts leave places out that the spec does not accept as uncovered;
-    CorpusError: nothing is ingested, or not with these classes, places and shards.
+    CorpusError: nothing is ingested, or not with these classes, places and shards, or two versions of one region.
     """
     scheme = scheme_of(spec)
     destinations = [open_destination(location) for location in spec.destinations]
@@ -131,12 +147,15 @@ def open_osm(spec: CorpusSpec, places: RandomPlaces | ListedPlaces) -> OsmLayer:
     )
     shards = range(places.shards(spec.size))
     _refuse_unfit(records, store, scheme, places, shards)
-    layer = OsmLayer(scheme=scheme, places=places, store=store, records=records, pixels=spec.patch.pixels)
-    if "uncovered" not in spec.accept:
-        with told_if_slow("labels: osm: comparing places with the extracts' borders"):
-            lacking = outside(places, shards, layer.area)
-        if lacking:
-            raise SpecError(uncovered_message(lacking, records))
+    layer = OsmLayer(
+        scheme=scheme, places=places, store=store, records=records, pixels=spec.patch.pixels, shards=len(shards)
+    )
+    # Where it is accepted, whoever asks for the notes counts them; workers need not.
+    if "uncovered" not in spec.accept and layer.uncovered:
+        raise SpecError(
+            f"{_uncovered(layer.uncovered, records)}. Ingest extracts that cover them, or write `accept: [uncovered]`: "
+            "they are 0 there."
+        )
     return layer
 
 
@@ -146,16 +165,32 @@ def scheme_of(spec: CorpusSpec) -> Scheme:
     return load_scheme(Path(need_file(path, "sources.osm_classes")) if path else None)
 
 
-def uncovered_message(places: int, records: Sequence[ExtractRecord]) -> str:
-    """What to do about places that no extract covers."""
+def _uncovered(places: int, records: Sequence[ExtractRecord]) -> str:
+    """How many places no extract covers, and what that may come from."""
     silent = [record.key for record in records if record.border is None]
     boxes = [record.key for record in records if record.border_from == "box"]
     told = f"labels: osm: {places:,} places are not wholly within the {len(records)} ingested extracts"
     if silent:
-        told += f"; {', '.join(silent[:_SHOWN])} say nothing of where they hold: put their .poly file beside them"
+        told += f"; {', '.join(silent[:_SHOWN])} say nothing of where they hold: put their .poly file beside them and "
+        told += "ingest them again"
     elif boxes:
-        told += "; of extracts without a .poly file beside them the box of the header counts"
-    return f"{told}. Ingest extracts that cover them, or write `accept: [uncovered]`: they are 0 there."
+        told += "; of extracts ingested without a .poly file beside them the box of the header counts"
+    return told
+
+
+def mixed_versions(records: Sequence[ExtractRecord], store: Destination) -> str | None:
+    """What to do about two versions of one extract; None: there are none, but those that a corpus was begun with."""
+    pairs = versions(records)
+    held = corpus_at(store) if pairs else None
+    begun = {*held.layers[OSM].facts.get("extracts", {})} if held else set[str]()
+    for one, other in pairs:
+        if not {one.key, other.key} <= begun:
+            told = " and ".join(f"{record_object(it.key)} of {it.timestamp or 'unknown date'}" for it in (one, other))
+            return (
+                f"labels: osm: {store.location} holds two versions of one region, {told}; of what has changed both "
+                "would be drawn. Delete one of these two records."
+            )
+    return None
 
 
 def _refuse_unfit(
@@ -168,6 +203,8 @@ def _refuse_unfit(
     again = "Run `deepsentinel ingest SPEC FILE.osm.pbf ...` with"
     if not records:
         raise CorpusError(f"labels: osm: {store.location} holds no extract. {again} the extracts of the region.")
+    if mixed := mixed_versions(records, store):
+        raise CorpusError(mixed)
     digest = places_digest(places)
     for record in records:
         what = f"labels: osm: the extract {record.key} of {record.timestamp or 'unknown date'} in {store.location}"

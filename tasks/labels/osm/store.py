@@ -9,6 +9,7 @@ are in WGS 84, as OpenStreetMap has them, because a place may be looked at on gr
 stand in the parts of several extracts; a reader takes one of each.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -21,8 +22,9 @@ import shapely
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, DamagedDescription
 from tasks.labels.osm.wkb import WkbColumn
+from tasks.shards.description import Description, read_description
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import OSM, to_json
@@ -91,15 +93,19 @@ class ExtractRecord(Record):
     @property
     def area(self) -> shapely.Geometry | None:
         """Where the extract is complete."""
-        return None if self.border is None else shapely.from_wkt(self.border)
+        return None if self.border is None else shapely.make_valid(shapely.from_wkt(self.border))  # it is rounded
 
     def facts(self) -> dict[str, Any]:
-        """What identifies it, for a corpus' description."""
+        """What identifies it and bounds it, for a corpus' description: `osm_coverage` depends on the border."""
+        border = self.border_from
+        if self.border is not None and border == "polygon":  # a box is told by the file's checksum
+            told = str(shapely.to_wkt(shapely.normalize(self.area), rounding_precision=7))
+            border += f" {hashlib.sha256(told.encode()).hexdigest()[:16]}"
         return {
             "sha256": self.sha256,
             "timestamp": self.timestamp,
             "licence": self.licence,
-            "border": self.border_from,
+            "border": border,
             "lost_areas": self.lost_areas,
             "cut_areas": self.cut_areas,
         }
@@ -139,6 +145,18 @@ def read_records(destination: Destination) -> list[ExtractRecord]:
     names = [name for name in destination.names(OSM) if name.endswith(".json")]
     found = [read_record(destination, name.removesuffix(".json")) for name in names]
     return [record for record in found if record is not None]
+
+
+def corpus_at(destination: Destination) -> Description | None:
+    """The corpus that is labelled from the store beside it; None: there is none yet, or it is damaged.
+
+    Raises CorpusError: of a layout this version does not know; DestinationError.
+    """
+    try:
+        held = read_description(destination)
+    except DamagedDescription:
+        return None
+    return held if held is not None and OSM in held.layers else None
 
 
 def write_record(destination: Destination, record: ExtractRecord) -> None:

@@ -13,11 +13,14 @@ from osmium.osm import Box, Location
 from osmium.osm.mutable import Node, Relation, Way
 
 from tasks.labels.osm.ingest import Ingested, ingest_extract
-from tasks.labels.osm.layer import scheme_of
+from tasks.labels.osm.layer import OsmLayer, scheme_of
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
 from tasks.places.patches import Patches, patches_around, to_degrees
+from tasks.shards.description import LayerDescription, describe
 from tasks.shards.destinations import open_destination
+from tasks.shards.layout import CORPUS
+from tasks.shards.stored_spec import platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
 EAST, NORTH = 500_000, 5_300_000
@@ -107,6 +110,21 @@ def middle() -> Patches:
     """The patch in the middle: 320 m, from -160 to 160 east and north."""
     lon, lat = degrees(0, 0)
     return patches_around(np.array([lon]), np.array([lat]), 32)
+
+
+def begin_corpus(spec: CorpusSpec, layer: OsmLayer) -> None:
+    """Write what a first build does: the description of a corpus that is labelled so."""
+    places = places_of(spec)
+    description = describe(
+        spec,
+        places=places.digest,
+        shards=places.shards(spec.size),
+        capacity=places.capacity,
+        bands=dict.fromkeys(platform_names(stored_spec(spec, places=places.digest)), ()),
+        layers={layer.name: LayerDescription(arrays=layer.arrays, facts=layer.describe())},
+    )
+    for location in spec.destinations:
+        open_destination(location).put(CORPUS, description.to_bytes())
 
 
 def ingest(spec: CorpusSpec, *paths: Path, shards: Sequence[int] | None = None) -> list[Ingested]:
