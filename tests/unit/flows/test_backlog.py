@@ -19,7 +19,8 @@ def begun(attempt: int = 1) -> RunRecord:
 
 
 def backlog(shards: int = 10, records: dict[int, RunRecord] | None = None, **changes: Any) -> Backlog:
-    return Backlog.of(range(shards), records or {}, **{"batch": 4, "most": 3} | changes)
+    options: dict[str, Any] = {"batch": 4, "most": 3} | changes
+    return Backlog.of(range(shards), records or {}, **options)
 
 
 def taken(found: Backlog) -> list[tuple[int, ...]]:
