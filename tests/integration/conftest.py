@@ -81,7 +81,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "PYTHONPATH": str(ROOT),
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
@@ -150,6 +150,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     def run(*arguments: str | Path, where: Path = tmp_path) -> Ended:
         monkeypatch.chdir(where)
         monkeypatch.setattr(sys, "argv", ["deepsentinel", *map(str, arguments)])
+        for name, value in _PREFECT_DEFAULTS.items():
+            # The command sets them for its process, which here is that of other tests too.
+            monkeypatch.setenv(name, os.environ.get(name, value))
         capfd.readouterr()
         close_builders()  # a command begins with nothing read
         with pytest.raises(SystemExit) as ended:

@@ -41,7 +41,7 @@ class Prefect:
         url = self._database.get_uri().replace("postgresql://", "postgresql+asyncpg://")
         self.api = f"http://127.0.0.1:{self._port}/api"
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
             "PYTHONPATH": str(ROOT),
             "PREFECT_HOME": str(folder / "home"),
             "PREFECT_API_URL": self.api,
