@@ -112,6 +112,27 @@ def test_deleting_removes_an_object_for_readers_at_once(place: Destination) -> N
     assert place.names("commits") == ["a"]
 
 
+def test_an_object_that_others_remove_meanwhile_is_put_all_the_same(
+    request: pytest.FixtureRequest, place: Destination
+) -> None:
+    # As two builds do that make the same release: each removes its record before it puts the files.
+    if not place.location.startswith("/"):
+        request.getfixturevalue("clouds").of(place.location).latency = 0.02
+
+    def remove() -> None:
+        for _ in range(10):
+            place.delete("release/files.json")
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as other:
+        removing = other.submit(remove)
+        while not removing.done():
+            assert place.put("release/files.json", CONTENT).size == len(CONTENT)
+        removing.result()
+    place.put("release/files.json", CONTENT)
+    assert place.get("release/files.json") == CONTENT
+
+
 def test_preparing_leaves_nothing(place: Destination) -> None:
     place.prepare()
     place.prepare()

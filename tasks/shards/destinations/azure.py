@@ -90,6 +90,10 @@ class _FileSystem(AzureBlobFileSystem):
         self.service_client = BlobServiceClient(url, credential=login, **options)
 
 
+class _RemovedMeanwhile(Exception):
+    """Somebody has removed an object between its being put and being looked at."""
+
+
 class AzureContainer:
     """A container."""
 
@@ -110,7 +114,11 @@ class AzureContainer:
 
     def put(self, key: str, content: bytes) -> Stored:
         self._upload(key, content, overwrite=True)
-        return self.stat(key)
+        try:
+            return self.stat(key)
+        except FileNotFoundError:
+            # Another build that makes the same release has removed it meanwhile, to put it anew.
+            raise _RemovedMeanwhile(f"{key} was removed right after it was written") from None
 
     def create(self, key: str, content: bytes) -> None:
         self._upload(key, content, overwrite=False)
@@ -137,7 +145,7 @@ class AzureContainer:
         """What an error of azure-core means."""
         if isinstance(error, ServiceRequestError | ServiceResponseError | TimeoutError | ConnectionError):
             return Trouble.UNREACHABLE
-        if isinstance(error, DecodeError):
+        if isinstance(error, DecodeError | _RemovedMeanwhile):
             return Trouble.TRANSIENT
         code, status = str(getattr(error, "error_code", "") or ""), int(getattr(error, "status_code", 0) or 0)
         if code in _LOGIN or status == 401 or (isinstance(error, ClientAuthenticationError) and not code):

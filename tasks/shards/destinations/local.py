@@ -77,11 +77,11 @@ class LocalFolder:
 
     def put(self, path: str, content: bytes) -> Stored:
         """Write an object, replacing what is there; says what reading it back gives. Raises DestinationError."""
-        with self._explained(f"{path} cannot be written"):
-            with self._written(content) as partial:
-                target = self._target(path)
-                partial.replace(target)
-            return self._told(target)
+        with self._explained(f"{path} cannot be written"), self._written(content) as partial:
+            # Before it has its name, under which another build may remove it at any moment.
+            stored = self._told(partial)
+            partial.replace(self._target(path))
+            return stored
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one; says whether it was written. Raises DestinationError."""

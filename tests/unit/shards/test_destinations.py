@@ -43,11 +43,11 @@ def test_what_was_put_is_got(folder: LocalFolder) -> None:
 def test_putting_says_what_reading_back_gives(folder: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder.put("a", b"123456789") == Stored(size=9, crc32c="4waSgw==", md5=None)
 
-    def worn_out(_: Path, target: Path) -> None:
-        target.write_bytes(b"123456780")
+    def worn_out(file: int) -> None:
+        os.pwrite(file, b"0", 8)
 
     # What the disk gives back, not what was asked to be written.
-    monkeypatch.setattr(Path, "replace", worn_out)
+    monkeypatch.setattr(os, "fsync", worn_out)
     assert StoredObject.of("a", b"123456789").differs(folder.put("a", b"123456789"))
 
 
