@@ -25,7 +25,16 @@ _SLOW = (
     "unit/places/test_world",
     "unit/places/test_splits.py::test_the_cells_of_the_land",
     "unit/scenes/test_antimeridian",
+    # Wait for servers, or read and write whole stores.
+    "unit/imagery/stac/test_search",
+    "unit/imagery/stac/test_transport",
+    "unit/imagery/stac/test_pixels_http",
+    "unit/labels/osm/test_layer",
+    "unit/labels/osm/test_store",
+    "unit/planning/test_plan.py",
+    "test_what_may_pass_is_tried_again",
     # Compare with plain loops, or many times over.
+    "test_land_is_land",
     "test_pairs_are_those_of_the_rule_in_plain_loops",
     "test_the_smallest_gap_is_the_smallest_limit",
     "test_every_pair_keeps_every_limit",

@@ -70,7 +70,7 @@ def files(tmp_path: Path) -> Iterator[Files]:
         file.write(values, 1)
     server = Files(("127.0.0.1", 0), _Handler)
     server.content, server.failures = (tmp_path / "a.tif").read_bytes(), []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
