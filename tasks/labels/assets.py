@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tasks.errors import LabelsError, SpecError
 from tasks.imagery.assets import Asset, AssetBand, Overlay
 from tasks.imagery.registry import platform_settings, room_of
-from tasks.labels.classes import ClassLayer, Covers, column_part
+from tasks.labels.classes import ClassLayer, column_part
+from tasks.labels.laid import Covers
 from tasks.labels.layer import Layer
 from tasks.labels.legends import LabelClass
 from tasks.labels.licences import told_of
@@ -187,8 +188,6 @@ def _features(name: str, source: LabelSource, asset: Asset, key: str, facts: dic
             "Correct `values`."
         )
     texts = [str(value) for value in source.values] or ["1"]
-    if len({column_part(text) for text in texts}) < len(texts):
-        raise SpecError(f"labels: {name}: values: two of them would be one column's name: {', '.join(texts)}.")
     names = texts if source.values else [name]
     classes = tuple(
         LabelClass(index=at, code=text, name=called)

@@ -1,7 +1,7 @@
 """A label of classes: its arrays, and the shares of the classes as columns."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,21 +9,13 @@ from numpy.typing import NDArray
 
 from tasks.errors import SpecError
 from tasks.imagery.assets import Overlay
+from tasks.labels.laid import SHARE, Covers, Draw, LaidLayer
 from tasks.labels.legends import LabelClass
-from tasks.places.patches import Patch, Patches
+from tasks.places.patches import Patches
 from tasks.shards.array_kinds import ArrayKind
 
-SHARE = "Float64"
-"""The type of columns of shares, null where a place has no pixels."""
 
-Draw = Callable[[Patch], NDArray[Any]]
-"""What is on a patch: (scheme, height, width)."""
-
-Covers = Callable[[Patches], NDArray[np.bool_]]
-"""Whether a source reaches over all of each patch, (n,)."""
-
-
-class ClassLayer:
+class ClassLayer(LaidLayer):
     """Classes from 1 on, 0 = nodata: one array (y, x), or (scheme, y, x) where the source has several schemes.
 
     Its columns are `<name>_<code>`, or `<name>_<scheme>_<code>`: the share that the class has of all pixels of the
@@ -44,30 +36,26 @@ class ClassLayer:
     ) -> None:
         """`schemes` are the classes by scheme, whose name is of no account if it is alone; `draw` is None where
         a platform sends the classes, `overlay`, with its images."""
-        self.name, self.overlay, self._facts, self._draw, self._covers = name, overlay, facts, draw, covers
-        self._alone = len(schemes) == 1
-        self._schemes = schemes
+        self.name, self._alone, self._schemes = name, len(schemes) == 1, schemes
         legends = [[one.to_json() for one in classes] for classes in schemes.values()]
         most = max((one.index for classes in schemes.values() for one in classes), default=1)
         shape = (pixels, pixels)
         axis = (
             f"{name}_scheme"  # not `scheme`: the labels of a corpus open as one data set, where a name has one length
         )
-        self.arrays = (
-            ArrayKind(
-                path=f"labels/{name}",
-                dimensions=("y", "x") if self._alone else (axis, "y", "x"),
-                shape=shape if self._alone else (len(schemes), *shape),
-                dtype="uint8" if most < 256 else "uint16",
-                fill=0,
-                codec="zstd",
-                names={} if self._alone else {axis: tuple(schemes)},
-                attributes={
-                    "long_name": long_name or name,
-                    "nodata": 0,
-                    "legend": legends[0] if self._alone else dict(zip(schemes, legends, strict=True)),
-                },
-            ),
+        kind = ArrayKind(
+            path=f"labels/{name}",
+            dimensions=("y", "x") if self._alone else (axis, "y", "x"),
+            shape=shape if self._alone else (len(schemes), *shape),
+            dtype="uint8" if most < 256 else "uint16",
+            fill=0,
+            codec="zstd",
+            names={} if self._alone else {axis: tuple(schemes)},
+            attributes={
+                "long_name": long_name or name,
+                "nodata": 0,
+                "legend": legends[0] if self._alone else dict(zip(schemes, legends, strict=True)),
+            },
         )
         columns = [column for scheme, classes in schemes.items() for column in self._columns_of(scheme, classes)]
         if twice := [column for column, count in Counter(columns).items() if count > 1]:
@@ -75,25 +63,15 @@ class ClassLayer:
                 f"labels: two classes of {name} would write the column {twice[0]}, which is named after letters and "
                 "digits in lower case, with `nodata` for pixels without a class. Rename one in the source."
             )
-        self.columns: Mapping[str, str] = dict.fromkeys(columns, SHARE)
-
-    def describe(self) -> dict[str, Any]:
-        """Source, licence, attribution; the classes are in the array's attributes."""
-        return dict(self._facts)
-
-    def covers(self, patches: Patches) -> NDArray[np.bool_]:
-        """Whether the source reaches over all of each patch."""
-        return self._covers(patches)
-
-    def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
-        """The classes on n patches. Raises LabelsError."""
-        (kind,) = self.arrays
-        if self._draw is None:
-            raise TypeError(f"{self.name}: comes with the images of a platform, and is not drawn")
-        pixels = np.zeros((len(patches), *kind.shape), kind.dtype)
-        for index in range(len(patches)):
-            pixels[index] = self._draw(patches[index]).reshape(kind.shape)
-        return {kind.path: pixels}
+        super().__init__(
+            name,
+            kind,
+            columns=dict.fromkeys(columns, SHARE),
+            facts=facts,
+            draw=draw,
+            covers=covers,
+            overlay=overlay,
+        )
 
     def facts(self, patches: Patches, shard: int, pixels: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
         """The shares of the classes on n patches, (n,) each."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from tasks.errors import LabelsError, SpecError
 from tasks.imagery.assets import Overlay
 from tasks.labels.assets import OfPlatforms, bands_of, look_up, overlay_of, within
-from tasks.labels.classes import ClassLayer, Covers, Draw
+from tasks.labels.classes import ClassLayer
+from tasks.labels.laid import Covers, Draw
 from tasks.labels.legends import CORINE
 from tasks.labels.pins import pin, source_name
 from tasks.labels.rasters import RasterSource, WrongValue, first_where

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import LabelsError
 from tasks.imagery.assets import Overlay
-from tasks.labels.classes import SHARE, Covers, Draw
+from tasks.labels.laid import SHARE, Covers, Draw, LaidLayer
 from tasks.labels.rasters import RasterSource
 from tasks.places.patches import Patches
 from tasks.shards.array_kinds import ArrayKind
@@ -16,7 +16,7 @@ from tasks.shards.array_kinds import ArrayKind
 NODATA = -32768
 
 
-class ValueLayer:
+class ValueLayer(LaidLayer):
     """Values in whole steps: one array (y, x), or (scheme, y, x) of several bands.
 
     Its column is `<name>_nodata`, the share of pixels that lack a value in some band.
@@ -33,27 +33,8 @@ class ValueLayer:
         overlay: Overlay | None = None,
     ) -> None:
         """`kind` is of `value_array`; `draw` gives steps, and is None where a platform sends them, `overlay`."""
-        self.name, self.overlay, self._facts, self._draw, self._covers = name, overlay, facts, draw, covers
-        self.arrays = (kind,)
-        self.columns: Mapping[str, str] = {f"{name}_nodata": SHARE}
-
-    def describe(self) -> dict[str, Any]:
-        """Source, licence, attribution."""
-        return dict(self._facts)
-
-    def covers(self, patches: Patches) -> NDArray[np.bool_]:
-        """Whether the source reaches over all of each patch."""
-        return self._covers(patches)
-
-    def render(self, patches: Patches, shard: int) -> Mapping[str, NDArray[Any]]:
-        """The steps on n patches. Raises LabelsError: unreadable, or beyond what the steps hold."""
-        (kind,) = self.arrays
-        if self._draw is None:
-            raise TypeError(f"{self.name}: comes with the images of a platform, and is not drawn")
-        pixels = kind.empty(len(patches))
-        for index in range(len(patches)):
-            pixels[index] = self._draw(patches[index]).reshape(kind.shape)
-        return {kind.path: pixels}
+        columns = {f"{name}_nodata": SHARE}
+        super().__init__(name, kind, columns=columns, facts=facts, draw=draw, covers=covers, overlay=overlay)
 
     def facts(self, patches: Patches, shard: int, pixels: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
         """The share of pixels without a value on n patches."""

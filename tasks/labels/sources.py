@@ -99,8 +99,6 @@ def _vector_classes(name: str, source: LabelSource, location: str, key: str, pix
     texts = [str(value) for value in source.values]
     vectors = VectorSource(location, key, {text: at for at, text in enumerate(texts, 1)}, column=source.column)
     classes = tuple(LabelClass(index=at, code=text, name=text) for at, text in enumerate(texts or [name], 1))
-    if len({column_part(text) for text in texts}) < len(texts):
-        raise SpecError(f"labels: {name}: values: two of them would be one column's name: {', '.join(texts)}.")
     if not texts:
         classes = (LabelClass(index=1, code="1", name=name),)
     return ClassLayer(

@@ -90,7 +90,7 @@ def render(
             try:
                 answer = _post(raster, asked, grid, scene)
                 received, left = raster.finish()
-            except BaseException:
+            except BaseException:  # an interrupt too: the rest of this body would be read as the next answer
                 raster.drop()
                 raise
             gate.traffic.add(bytes=received)

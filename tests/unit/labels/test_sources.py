@@ -178,9 +178,10 @@ def test_features_without_area_are_refused(tmp_path: Path) -> None:
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     square = shapely.box(PATCH.xmin, PATCH.ymin, PATCH.xmax, PATCH.ymax)
-    path = polygons(tmp_path / "areas.gpkg", [(square, {"kind": kind}) for kind in ("NoData", "forest")])
-    with pytest.raises(SpecError, match=r"would write the column mine_nodata.*Rename one"):
-        opened(tmp_path, vectors=path, column="kind", values=["NoData"])
+    path = polygons(tmp_path / "areas.gpkg", [(square, {"kind": kind}) for kind in ("NoData", "a-b", "a b")])
+    for values, column in ((["NoData"], "mine_nodata"), (["a-b", "a b"], "mine_a_b")):
+        with pytest.raises(SpecError, match=f"would write the column {column}.*Rename one"):
+            opened(tmp_path, vectors=path, column="kind", values=values)
     raster = source(tmp_path, some(1, 2))
     labels = [{"foo": {"raster": bands(tmp_path, some(1), some(1)), "bands": ["LC_Type1", "LC_Type2"], "values": [1]}},
               {"foo_lc_type1": {"raster": raster}}]  # fmt: skip
