@@ -100,7 +100,8 @@ def _train(destination: Destination, config: TrainingConfig, digest: str | None)
 
 
 def released_digest(destination: Destination) -> str:
-    """The digest of the corpus that is released. Raises CorpusError: it is not released, or has grown since."""
+    """The digest of the corpus that is released. Raises CorpusError: no corpus, not released, or grown since."""
+    need_description(destination)
     record = parse_release(destination.get(RELEASE_RECORD) or b"")
     where = destination.location
     if isinstance(record, str):

@@ -35,6 +35,7 @@ _SLOW = (
     "test_what_may_pass_is_tried_again",
     # Import PyTorch.
     "unit/training/test_reader",
+    "unit/training/test_job",
     # Compare with plain loops, or many times over.
     "test_land_is_land",
     "test_pairs_are_those_of_the_rule_in_plain_loops",

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ DEPLOYMENT = "train-model/train"
 
 _RUNS = "prefect.flow_runs"
 """Prefect's logger of what runs write."""
+
+_BETWEEN_TROUBLES = 60.0
+"""Seconds after which a call that meets no server is another trouble than the one before."""
 
 _LINES = 200
 """Lines of a log that the API gives at once."""
@@ -58,7 +61,8 @@ def train_with_log(corpus: str, config: Path, *, dispatch: bool) -> None:
 
 def _dispatch(corpus: str, path: Path, config: TrainingConfig, digest: str) -> None:
     """Have a worker do it, and follow its run to the end. Raises CorpusError: it failed."""
-    scheduler, settings = Scheduler(give_up), load_settings()
+    settings = load_settings()
+    scheduler = Scheduler(_patient(settings.server_patience))
     variables = {name: value for name, value in {"image": config.image, "gpus": config.gpus or None}.items() if value}
 
     def submit(client: Any) -> tuple[FlowRun, str]:
@@ -83,6 +87,21 @@ def _dispatch(corpus: str, path: Path, config: TrainingConfig, digest: str) -> N
     if ended.state_type != StateType.COMPLETED:
         raise CorpusError(f"{ended.name}: {ended.state_name}: {message}{_remedy(ended, config)}")
     print(message)
+
+
+def _patient(seconds: float) -> Callable[[Exception], None]:
+    """Waits for a server that is gone or busy, which a job elsewhere does not mind, and gives up in the end."""
+    first = last = float("-inf")
+
+    def wait(error: Exception) -> None:
+        nonlocal first, last
+        now = time.monotonic()
+        first, last = (now if now - last > _BETWEEN_TROUBLES else first), now
+        if now - first > seconds:
+            give_up(error)
+        time.sleep(1)
+
+    return wait
 
 
 def _follow(scheduler: Scheduler, run: UUID, pool: str, poll: float, grace: float) -> FlowRun:

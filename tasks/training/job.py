@@ -104,6 +104,10 @@ class Training:
         partial.replace(self.checkpoint)
         self._saved = time.monotonic()
 
+    def end(self, *_: object) -> None:
+        """Have it end after the batch that it is at; a handler of signals."""
+        self.asked_to_end = True
+
     def run(self) -> None:
         """Train until the epochs or the minutes are over, or until it is asked to end."""
         deadline = time.monotonic() + 60 * self.options.minutes
@@ -226,15 +230,15 @@ def main(arguments: list[str]) -> int:
         )
         training = Training(dataset, options, folder)
 
-        def end(*_: object) -> None:
-            training.asked_to_end = True
-
-        signal.signal(signal.SIGTERM, end)
         name = torch.cuda.get_device_name() if training.device.type == "cuda" else "CPU"
         print(f"{len(dataset)} samples of {dataset.digest[:16]}, on {name}", flush=True)
         if training.resume():
             print(f"goes on after epoch {training.position.epoch}, batch {training.position.step}", flush=True)
-        training.run()
+        before = signal.signal(signal.SIGTERM, training.end)
+        try:
+            training.run()
+        finally:
+            signal.signal(signal.SIGTERM, before)
     except DeepSentinelError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
