@@ -2,20 +2,17 @@
 
 import io
 import json
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import corpus_digest
 from tasks.shards.description import Description
 from tasks.shards.destinations import LocalFolder
@@ -25,7 +22,7 @@ from tasks.shards.release_files import put_release
 from tasks.shards.writing import write_shard
 from tests.unit.shards.made import L2A, LAYER, commit_of, small
 
-PIXELS, SHARD_SIZE = 16, 5
+SHARD_SIZE = 5
 
 SPLITS = ("train", "train", "validation", "train", "test")
 """Of the rows of every shard."""
@@ -42,6 +39,9 @@ class Made:
     description: Description
     pixels: dict[str, NDArray[Any]] = field(default_factory=dict)
     """As stored, by path of the array: (sample, ...)."""
+    shard_size: ClassVar[int] = SHARD_SIZE
+    splits: ClassVar[tuple[str, ...]] = SPLITS
+    missing: ClassVar[int] = MISSING
 
     @property
     def destination(self) -> LocalFolder:
@@ -54,16 +54,14 @@ class Made:
     def samples(self, split: str = "train") -> list[int]:
         """Where in the arrays the samples of a split are."""
         every = range(len(next(iter(self.pixels.values()))))
-        return [sample for sample in every if SPLITS[sample % SHARD_SIZE] == split and sample != MISSING]
+        return [n for n in every if self.splits[n % self.shard_size] == split and n != self.missing]
 
     def add(self, shard: int, seed: int = 0) -> None:
-        """Build a shard: noise, in which some pixels are nodata."""
+        """Build a shard."""
         random = np.random.default_rng([seed, shard])
-        contents: dict[str, bytes] = {samples_object(shard): _rows(shard)}
+        contents: dict[str, bytes] = {samples_object(shard): self._rows(shard)}
         for kind in self.description.arrays:
-            least, most = (-3000, 0) if kind.name == "s1" else (1, 10_000) if kind.name == "s2" else (0, 40)
-            values = random.integers(least, most, (SHARD_SIZE, *kind.shape)).astype(kind.dtype)
-            values[random.random(values.shape) < 0.1] = kind.fill
+            values = self.noise(kind, random)
             for band, name in enumerate(kind.names.get("band", ())):
                 if name in kind.attributes.get("absent_bands", ()):
                     values[:, band] = 0
@@ -72,10 +70,17 @@ class Made:
             self.pixels[kind.path] = np.concatenate([self.pixels.get(kind.path, values[:0]), values])
         write_shard(self.destination, commit_of(contents, shard), contents)
 
+    def noise(self, kind: ArrayKind, random: np.random.Generator) -> NDArray[Any]:
+        """What is in an array of a shard; some pixels are nodata."""
+        least, most = (-3000, 0) if kind.name == "s1" else (1, 10_000) if kind.name == "s2" else (0, 40)
+        values = random.integers(least, most, (self.shard_size, *kind.shape)).astype(kind.dtype)
+        values[random.random(values.shape) < 0.1] = kind.fill
+        return values
+
     def release(self, **changes: Any) -> None:
         """Put rows and statistics as a release does; `changes` are of the statistics."""
-        shards = len(next(iter(self.pixels.values()))) // SHARD_SIZE
-        tables = [pq.read_table(io.BytesIO(_rows(shard))) for shard in range(shards)]
+        shards = len(next(iter(self.pixels.values()))) // self.shard_size
+        tables = [pq.read_table(io.BytesIO(self._rows(shard))) for shard in range(shards)]
         file = io.BytesIO()
         pq.write_table(pa.concat_tables(tables, promote_options="default"), file)
         arrays = {
@@ -97,6 +102,24 @@ class Made:
             found[name] = {"valid": len(values), "nodata": 0, **known}
         return found
 
+    def _rows(self, shard: int) -> bytes:
+        rows = [
+            {
+                "sample": self.shard_size * shard + row,
+                "crs": f"EPSG:{32632 + row % 2}",
+                "xmin": 500_000 + 1000 * row,
+                "ymin": 5_000_000 + 1000 * shard,
+                "xmax": 500_160 + 1000 * row,
+                "ymax": 5_000_160 + 1000 * shard,
+                "split": self.splits[row],
+                "missing": "no_scene" if self.shard_size * shard + row == self.missing else None,
+            }
+            for row in range(self.shard_size)
+        ]
+        file = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), file)
+        return file.getvalue()
+
 
 def made(folder: Path, *, shards: int = 3, built: int | None = None, released: bool = True) -> Made:
     """Shards of five samples of 16 pixels a side: Sentinel-2 without B10, Sentinel-1, classes and heights."""
@@ -108,74 +131,3 @@ def made(folder: Path, *, shards: int = 3, built: int | None = None, released: b
     if released:
         corpus.release()
     return corpus
-
-
-def _rows(shard: int) -> bytes:
-    rows = [
-        {
-            "sample": SHARD_SIZE * shard + row,
-            "crs": f"EPSG:{32632 + row % 2}",
-            "xmin": 500_000 + 1000 * row,
-            "ymin": 5_000_000 + 1000 * shard,
-            "xmax": 500_160 + 1000 * row,
-            "ymax": 5_000_160 + 1000 * shard,
-            "split": SPLITS[row],
-            "missing": "no_scene" if SHARD_SIZE * shard + row == MISSING else None,
-        }
-        for row in range(SHARD_SIZE)
-    ]
-    file = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), file)
-    return file.getvalue()
-
-
-@dataclass
-class Web:
-    """A web server over a folder: what was asked of it."""
-
-    url: str
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    """Paths, and the range of each."""
-
-
-@contextmanager
-def web(folder: Path, latency: float = 0.0) -> Iterator[Web]:
-    """Serve a folder on loopback, with ranges; every answer is late by `latency` seconds."""
-    seen = Web("")
-
-    class Handler(SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
-            seen.asked.append((self.path.lstrip("/"), wanted))
-            if latency:
-                threading.Event().wait(latency)
-            path = Path(self.translate_path(self.path))
-            if not path.is_file():
-                self.send_error(404)
-                return
-            first, last = map(int, wanted.removeprefix("bytes=").split("-")) if wanted else (0, path.stat().st_size)
-            with path.open("rb") as file:
-                file.seek(first)
-                content = file.read(last - first + 1)
-            self.send_response(206 if wanted else 200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    server.daemon_threads = True
-    seen.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

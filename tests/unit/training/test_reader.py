@@ -14,8 +14,9 @@ import pytest
 from tasks.errors import CorpusError, DeepSentinelError, DestinationError, SpecError
 from tasks.shards.layout import shard_object
 from tasks.training.sampling import ShardSampler
+from tests.servers.web import web
 from tests.unit.shards.made import L2A
-from tests.unit.training.made import Made, made, web
+from tests.unit.training.made import Made, made
 
 
 @pytest.fixture(scope="module", autouse=True)
