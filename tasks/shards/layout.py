@@ -20,6 +20,15 @@ PAIRING = f"{RELEASE}/pairing.json"
 LEGEND = f"{RELEASE}/legend.json"
 """Of a corpus with labels."""
 
+SAMPLES_FILE = f"{RELEASE}/samples.parquet"
+"""All rows of all shards."""
+
+STATISTICS_FILE = f"{RELEASE}/statistics.json"
+
+CARD = f"{RELEASE}/README.md"
+
+MAP = f"{RELEASE}/map.png"
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
