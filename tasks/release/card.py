@@ -166,7 +166,7 @@ def _labels(facts: Facts) -> list[str]:
             if isinstance(legend, BitLegend):
                 lines += [f"- `{kind.path}`: {len(legend.classes)} classes, class c is bit c - 1 of a pixel"]
             elif legend is None:
-                lines += [f"- `{kind.path}` ({name}): measured values in steps of {kind.step:g}"]
+                lines += [f"- `{kind.path}` ({name}): measured values in steps of {kind.step or 1:g}"]
     if facts.osm_features is not None:
         lines += [f"- {facts.osm_features:,} features of OpenStreetMap lie on the samples"]
     return [*lines, ""] if lines[-1] else lines

@@ -119,6 +119,8 @@ def _land(view: _View, scale: float) -> Iterable[tuple[Points, list[Points]]]:
     shapes = np.asarray(world().geometry.array)
     finest = np.degrees(_FINER / scale) / 2
     for turn in (-360, 0, 360):  # beyond 180 degrees the map goes on
+        if turn - 180 >= view.east or turn + 180 <= view.west:
+            continue
         moved = shapes if not turn else shapely.transform(shapes, lambda at, turn=turn: at + np.array([turn, 0]))
         shown = shapely.clip_by_rect(moved, view.west, view.south, view.east, view.north)
         for polygon in shapely.get_parts(shapely.simplify(shown, finest)):

@@ -61,7 +61,10 @@ def missing_anywhere(destinations: tuple[Destination, ...], shards: int) -> Iter
 
 
 def need_whole(destinations: Sequence[Destination]) -> None:
-    """See that every copy of a corpus has all shards. Raises CorpusError: one lacks some or is none; DestinationError."""
+    """See that every copy of a corpus has all shards.
+
+    Raises CorpusError: one lacks some, or is no corpus; DestinationError.
+    """
     wanted = max(need_description(destination).shards for destination in destinations)
     for destination in destinations:
         done = committed_shards(destination)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from tasks.assembly.shard import make_shard
 from tasks.imagery.bands import BANDS, POLARIZATIONS
+from tasks.labels.classes import ClassLayer
 from tasks.labels.layer import Layer
+from tasks.labels.legends import LabelClass
 from tasks.places.patches import Patch
 from tasks.scenes.roles import sensor_of
 from tasks.shards.destinations import Destination
@@ -32,7 +34,9 @@ class Speckled(MadeUp):
         return made
 
 
-def speckled_corpus(folder: Path, *, layers: Sequence[Layer] = (), **changes: Any) -> Destination:
+def speckled_corpus(
+    folder: Path, *, platform: MadeUp | None = None, layers: Sequence[Layer] = (), **changes: Any
+) -> Destination:
     """A whole corpus of two shards of five samples, 16 pixels a side, unless `changes` of the spec say otherwise.
 
     The rows of a shard are in the splits by turns: the region is smaller than one block of them.
@@ -42,9 +46,36 @@ def speckled_corpus(folder: Path, *, layers: Sequence[Layer] = (), **changes: An
         names = [name for name, share in shares.shares.items() if share]
         return np.resize(np.array(names, object), len(lon))
 
-    builder = made_up_builder(folder, Speckled(), layers=tuple(layers), **changes)
+    folder.mkdir(exist_ok=True)
+    builder = made_up_builder(folder, platform or Speckled(), layers=tuple(layers), **changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.shards.rows.split_of", by_turns)
         for shard in range(described(builder).shards):
             make_shard(builder, shard)
     return builder.destinations[0]
+
+
+CLASSES = (
+    LabelClass(index=1, code="W", name="Water | ice", rgb=(0, 0, 255)),
+    LabelClass(index=2, code="L", name="Land", rgb=(0, 255, 0)),
+    LabelClass(index=3, code="S", name="Snow"),
+)
+
+
+def cover() -> Layer:
+    """A label of classes on patches of 16 pixels: water as wide as the patch's place tells, some no class, no snow."""
+
+    def draw(patch: Patch) -> NDArray[Any]:
+        pixels = np.full((1, 16, 16), 2, np.uint8)
+        pixels[:, : 1 + patch.xmin // 10 % 8] = 1
+        pixels[:, 15, :3] = 0
+        return pixels
+
+    return ClassLayer(
+        "cover",
+        schemes={"cover": CLASSES},
+        pixels=16,
+        facts={"licence": "CC BY 4.0", "attribution": "the surveyors"},
+        draw=draw,
+        covers=lambda patches: np.ones(len(patches), bool),
+    )
