@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from tasks.assembly.shard import make_shard
+from tasks.imagery.bands import BANDS
 from tasks.release.facts import read_facts
 from tasks.release.making import make_release
 from tasks.release.samples import write_samples
 from tasks.release.statistics import histograms
-from tasks.shards.array_kinds import ArrayKind
+from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.commits import Commit, StoredObject
 from tasks.shards.description import describe_everywhere, need_description
 from tasks.shards.destinations import LocalFolder
@@ -31,9 +32,8 @@ from tasks.shards.layout import commit_object, samples_object, statistics_object
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.release_files import put_release
 from tasks.shards.rows import decode_rows, encode_rows
-from tasks.shards.statistics import count_values, encode_counts
+from tasks.shards.statistics import ValueCounts, count_values, encode_counts
 from tests.unit.builders import MadeUp, described, made_up_builder
-from tests.unit.release.made import Speckled
 
 SHARDS, SAMPLES = int(os.environ.get("BENCH_SHARDS", "1000")), 250
 
@@ -64,6 +64,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> LocalFolder:
     size = {"size": SHARDS * SAMPLES, "shard_size": SAMPLES}
     describe_everywhere([corpus], replace(made, shards=SHARDS, spec=made.spec | size))
     random = np.random.default_rng(1)
+    counts = [_counts(random) for _ in range(8)]
     for shard in range(SHARDS):
         own = rows.assign(
             shard=shard,
@@ -74,7 +75,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> LocalFolder:
             lat=random.uniform(-50, 70, SAMPLES),
             split=np.resize(np.array(["train"] * 7 + ["validation"] + ["test"] * 2), SAMPLES),
         )
-        contents = {samples_object(shard): encode_rows(own), statistics_object(shard): _counts(random)}
+        contents = {samples_object(shard): encode_rows(own), statistics_object(shard): counts[shard % 8]}
         commit = Commit(
             shard=shard,
             rows=SAMPLES,
@@ -91,8 +92,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> LocalFolder:
 
 def _counts(random: np.random.Generator) -> bytes:
     """Of 15 bands and three splits, some 4,000 values each."""
-    from tasks.shards.statistics import ValueCounts
-
     bands = [("stac/s2", f"B{number:02d}") for number in range(1, 13)]
     bands += [("stac/s2", "B8A"), ("stac/s1", "VV"), ("stac/s1", "VH")]
     return encode_counts(
@@ -116,12 +115,11 @@ def test_a_release(corpus: LocalFolder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("samples", [50])
-def test_counting_a_shard(tmp_path: Path, samples: int) -> None:
+def test_counting_a_shard(samples: int) -> None:
     """CPU and bytes that the counts of a shard take, beside encoding it: 250 px, 15 bands."""
-    builder = made_up_builder(tmp_path, Speckled(), patch={"pixels": 250})
     random = np.random.default_rng(1)
     counting, encoding, size, counts = 0.0, 0.0, 0, []
-    for kind in builder.description.imagery:
+    for kind in platform_arrays("stac", ("s2", "s1"), BANDS, 250):
         pixels = _scene(kind, samples, random)
         began = time.process_time()
         counts += count_values(kind, pixels, ["train"] * samples)

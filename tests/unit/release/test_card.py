@@ -1,7 +1,7 @@
 """The data card: its numbers are those of the data, and whoever reads it can open the corpus."""
 
+import itertools
 import re
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from tests.unit.release.made import Speckled, cover, speckled_corpus
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Destination:
     """Two shards of five samples with a label, released; some candidates were replaced."""
-    asked = count()
+    asked = itertools.count()
 
     def refuse_one(_: Patch) -> None:
         if next(asked) == 2:
