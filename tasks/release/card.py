@@ -88,7 +88,7 @@ def _what(facts: Facts) -> list[str]:
 def _contents(facts: Facts) -> list[str]:
     description, spec = facts.description, facts.description.spec
     first, end = (str(instant)[:16].replace("T", " ").removesuffix(" 00:00") for instant in spec["window"])
-    rows = [("samples", f"{facts.samples:,}")]
+    rows: list[tuple[str, str]] = [("samples", f"{facts.samples:,}")]
     if facts.missing:
         rows.append(("places without pixels", f"{sum(facts.missing.values()):,}"))
     rows += [
@@ -115,7 +115,7 @@ def _contents(facts: Facts) -> list[str]:
         for kind in description.arrays
     ]
     return [
-        "## Contents", "", *table(("", ""), rows),
+        "## Contents", "", *table(("corpus", description.name), rows),
         *table(("array", "dimensions", "shape", "dtype", "nodata"), arrays, right=(4,)),
         f"`{_beside(SAMPLES_FILE)}` has a row a sample: where, when, of which scenes, in which split; its column "
         f"`sample` is the index into the arrays. `{_beside(STATISTICS_FILE)}` has the figures of all bands.",

@@ -52,7 +52,8 @@ class _View:
         (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
         across = np.cos(np.radians((south + north) / 2))
         high = max(1.15 * (north - south), 1.15 * (east - west) * across / 1.9, _LEAST)
-        middle, half = (west + east) / 2, max(1.15 * (east - west), 1.4 * high / across) / 2
+        middle, wide = (west + east) / 2, (1.4 if high > _LEAST else 2.0) * high / across
+        half = max(1.15 * (east - west), wide) / 2
         centre = np.clip((south + north) / 2, high / 2 - 89, 89 - high / 2)
         return cls(middle - half, centre - high / 2, middle + half, centre + high / 2)
 
