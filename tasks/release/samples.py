@@ -46,7 +46,8 @@ def _tables(destination: Destination) -> Iterator[pa.Table]:
         item = listed(commit, path)
         if item is None:
             raise CorpusError(f"{destination.location}: the record of shard {commit.shard} does not list {path}.")
-        return pq.read_table(io.BytesIO(read_sound(destination, item)))
+        # In this thread alone: of those there are enough.
+        return pq.ParquetFile(io.BytesIO(read_sound(destination, item))).read(use_threads=False)
 
     return each_shard(destination, "gathering the rows", read)
 
@@ -68,19 +69,19 @@ class _Writing:
     def add(self, table: pa.Table) -> None:
         """Take the rows of a shard. Raises CorpusError: a column is of a type that does not go with that of others."""
         own = table.schema
-        if self.schema is None:
-            self.schema = own
-        if not own.equals(self.schema):
+        schema = self.schema or own
+        if not own.equals(schema):
             try:
-                self.schema = pa.unify_schemas([self.schema, own], promote_options="permissive")
+                schema = pa.unify_schemas([schema, own], promote_options="permissive")
             except pa.ArrowException as error:
                 raise CorpusError(f"the rows of shards do not go together: {error}") from None
+        self.schema = schema
         if self.writer is None:
             self.frame = own.metadata.get(_PANDAS, b"")
             # Without Arrow's own copy of the schema, which would hide from its readers what is told at the end.
-            self.writer = pq.ParquetWriter(self.file, self.schema, compression="zstd", store_schema=False)
+            self.writer = pq.ParquetWriter(self.file, schema, compression="zstd", store_schema=False)
         self.geo = _geo(json.loads(own.metadata[_GEO]), self.geo)
-        if self.schema.equals(self.writer.schema):
+        if schema.equals(self.writer.schema):
             self.waiting.append(table)
             if sum(one.num_rows for one in self.waiting) >= _ROWS:
                 self._flush()

@@ -12,7 +12,7 @@ from tasks.shards.destinations import Destination, Stored
 
 T = TypeVar("T")
 
-_AHEAD = 32
+_AHEAD = 16
 """Shards read before the first of them is used: of rows or counts some 0.5 MB each."""
 
 
