@@ -20,6 +20,11 @@ PAIRING = f"{RELEASE}/pairing.json"
 LEGEND = f"{RELEASE}/legend.json"
 """Of a corpus with labels."""
 
+ITEMS, COLLECTION = f"{RELEASE}/items.parquet", f"{RELEASE}/collection.json"
+"""The samples as STAC items, and the collection that holds them."""
+
+CROISSANT = f"{RELEASE}/croissant.json"
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
