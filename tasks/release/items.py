@@ -67,7 +67,7 @@ def item_of(description: Description, samples: SampleTable, rows: pa.RecordBatch
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": extensions_of(description, samples),
+        "stac_extensions": _extensions(description, samples, rows),
         "id": texts(rows["sample_id"]),
         "geometry": geometry,
         "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), map(pa.array, bounds), strict=True)),
@@ -86,6 +86,16 @@ def extensions_of(description: Description, samples: SampleTable) -> list[str]:
     names += ["sat/v1.2.0"] if _role_with(description, samples, "orbit") else []
     names += ["label/v1.0.1"] if description.layers else []
     return [_EXTENSION.format(name) for name in names]
+
+
+def _extensions(description: Description, samples: SampleTable, rows: pa.RecordBatch) -> list[str] | Column:
+    """Of each item: `sat` wants an orbit in the properties, so that an item without one does not have it."""
+    every = extensions_of(description, samples)
+    role = _role_with(description, samples, "orbit")
+    if role is None or not rows[f"{role}_orbit"].null_count:
+        return every
+    without = [uri for uri in every if "/sat/" not in uri]
+    return pa.array([every, without]).take(rows[f"{role}_orbit"].is_null().cast(pa.int32()))
 
 
 def array_facts(description: Description, kind: ArrayKind) -> dict[str, Any]:

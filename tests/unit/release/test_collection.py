@@ -13,6 +13,7 @@ from tasks.release.collection import collection_json, collection_of
 from tasks.release.sample_table import SampleTable
 from tasks.scenes.reasons import Reason
 from tests.unit.release.catalogued import HOUR, acquired, at, description, sample, samples_file
+from tests.unit.release.extension_fields import faults
 from tests.unit.shards.made import L2A, small
 
 
@@ -32,6 +33,7 @@ def collection(content: dict[str, Any]) -> pystac.Collection:
 def test_it_is_a_valid_collection(content: dict[str, Any]) -> None:
     # The core schema comes with pystac; those of extensions would come over the network.
     validate_dict(content, extensions=[])
+    assert faults(content) == []
 
 
 def test_its_extents_are_those_of_the_samples_with_pixels(collection: pystac.Collection) -> None:

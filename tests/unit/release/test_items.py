@@ -28,6 +28,7 @@ from tasks.scenes.reasons import Reason
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.rows import Sample
 from tests.unit.release.catalogued import acquired, across_the_antimeridian, at, description, sample, samples_file
+from tests.unit.release.extension_fields import faults
 from tests.unit.shards.made import small
 
 SHARDS = (
@@ -48,8 +49,9 @@ def items_in(path: Path) -> list[dict[str, Any]]:
 
 
 def valid(item: dict[str, Any]) -> dict[str, Any]:
-    """Checked against the core schema, which pystac brings along; those of extensions would come over the network."""
+    """Checked against the core schema, which pystac brings along, and against what those of the extensions admit."""
     validate_dict(item, extensions=[])
+    assert faults(item) == []
     return item
 
 
@@ -69,8 +71,17 @@ def test_a_sample_with_pixels_is_a_valid_item_and_a_place_without_any_is_none(it
     ]  # fmt: skip
 
 
-def test_the_file_is_what_stac_geoparquet_makes_of_the_same_items(path: Path, items: list[dict[str, Any]]) -> None:
-    theirs, ours = parse_stac_items_to_arrow(items).read_all(), pq.read_table(path)
+@pytest.mark.parametrize(
+    "shards",
+    [
+        SHARDS,
+        ([sample(0), sample(1, acquisitions=acquired(known=False)), sample(2, patch=across_the_antimeridian())],),
+    ],
+    ids=["known", "unknown"],
+)
+def test_the_file_is_what_stac_geoparquet_makes_of_the_same_items(shards: Any, tmp_path: Path) -> None:
+    ours = pq.read_table(written(tmp_path, *shards))
+    theirs = parse_stac_items_to_arrow(list(stac_table_to_items(ours))).read_all()
     assert set(ours.column_names) == set(theirs.column_names)
     for name in theirs.column_names:
         assert ours[name].type == theirs[name].type, name
@@ -147,17 +158,19 @@ def test_labels_are_rasters_with_classes(items: list[dict[str, Any]]) -> None:
     assert items[0]["assets"]["labels/height"]["raster:scale"] == 0.5
 
 
-def test_assets_lead_to_the_sample_in_the_arrays(path: Path, items: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_assets_lead_to_the_sample_in_the_arrays(items: list[dict[str, Any]], tmp_path: Path) -> None:
     corpus = LocalFolder(str(tmp_path))
     for name, content in description().objects().items():
         corpus.put(name, content)
-    root = zarr.open_group(str(tmp_path), mode="a")
-    root["zulu/s2"][7, 3] = 4321  # pyright: ignore[reportIndexIssue]
-    item = next(item for item in items if item["properties"]["deepsentinel:sample"] == 5)
-    assert (item["properties"]["deepsentinel:shard"], item["properties"]["deepsentinel:row"]) == (1, 0)
-    for name, asset in item["assets"].items():
-        array = zarr.open_array(str((tmp_path / "release" / asset["href"]).resolve()), mode="r")
-        assert (name, array.shape[0], array.dtype) == (f"{array.path or name}", 10, asset["data_type"])
+    for kind in description().arrays:
+        zarr.open_array(str(tmp_path / kind.path))[5] = 77
+    item = next(item for item in items if item["id"] == "tiny-00001-0000")
+    told = item["properties"]
+    assert (told["deepsentinel:sample"], told["deepsentinel:shard"], told["deepsentinel:row"]) == (5, 1, 0)
+    for asset in item["assets"].values():
+        array: Any = zarr.open_array(str((tmp_path / "release" / asset["href"]).resolve()), mode="r")
+        assert (array.dtype, array.fill_value) == (asset["data_type"], asset["nodata"])
+        assert (array[told["deepsentinel:sample"]] == 77).all()
 
 
 def test_bands_that_one_sample_lacks_are_told(items: list[dict[str, Any]]) -> None:
@@ -171,6 +184,8 @@ def test_what_no_sample_knows_is_left_out_and_what_some_do_not_is_null(tmp_path:
     assert not [name for name in valid(item)["properties"] if name.startswith(("eo:", "sat:", "deepsentinel:place"))]
     assert not [name for name in item["stac_extensions"] if "/sat/" in name]
     first, second = items_in(written(tmp_path, [sample(0), sample(1, acquisitions=unknown)]))
+    without = [uri for uri in valid(first)["stac_extensions"] if "/sat/" not in uri]
+    assert valid(second)["stac_extensions"] == without != first["stac_extensions"]
     assert (first["properties"]["eo:cloud_cover"], second["properties"]["eo:cloud_cover"]) == (12.5, None)
 
 
