@@ -29,6 +29,11 @@ CARD = f"{RELEASE}/README.md"
 
 MAP = f"{RELEASE}/map.png"
 
+ITEMS, COLLECTION = f"{RELEASE}/items.parquet", f"{RELEASE}/collection.json"
+"""The samples as STAC items, and the collection that holds them."""
+
+CROISSANT = f"{RELEASE}/croissant.json"
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
