@@ -31,7 +31,9 @@ def base() -> list[dict[str, Any]]:
 
 def pods(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Pod templates by the name of what makes them."""
-    return {item["metadata"]["name"]: item["spec"]["template"] for item in objects if "template" in item.get("spec", {})}
+    return {
+        item["metadata"]["name"]: item["spec"]["template"] for item in objects if "template" in item.get("spec", {})
+    }
 
 
 def template(pool: str) -> dict[str, Any]:
@@ -73,7 +75,9 @@ def dockerfile() -> list[tuple[str, str]]:
     """Instructions of the Dockerfile with their arguments, in order; lines that go on are joined."""
     text = (INFRA / "image" / "Dockerfile").read_text(encoding="utf-8")
     text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
-    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in text.splitlines() if line.strip())]
+    return [
+        (name, rest.strip()) for name, _, rest in (line.partition(" ") for line in text.splitlines() if line.strip())
+    ]
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:
@@ -95,7 +99,10 @@ def environments() -> Iterator[tuple[str, str, Any]]:
         for secret in service.get("secrets", ()):
             if isinstance(secret, dict):
                 yield f"compose {name}", secret["target"], None
-    for where, pod in {**pods(base()), **{pool: job(pool)["spec"]["template"] for pool in ("kubernetes", "gpu")}}.items():
+    for where, pod in {
+        **pods(base()),
+        **{pool: job(pool)["spec"]["template"] for pool in ("kubernetes", "gpu")},
+    }.items():
         for container in pod["spec"]["containers"]:
             for entry in container.get("env", ()):
                 yield where, entry["name"], entry.get("value")

@@ -106,7 +106,10 @@ def test_secrets_are_made_once_and_for_nobody_else(tmp_path: Path) -> None:
     script.write_text((INFRA / "local" / "secrets.sh").read_text())
     told = subprocess.run(["sh", str(script)], check=True, capture_output=True, text=True).stdout
     folder = tmp_path / "infra" / "secrets"
-    assert {path.name for path in folder.iterdir()} == {"logins", *(Path(s["file"]).name for s in COMPOSE["secrets"].values())}
+    assert {path.name for path in folder.iterdir()} == {
+        "logins",
+        *(Path(s["file"]).name for s in COMPOSE["secrets"].values()),
+    }
     first = (folder / "auth-string").read_text()
     assert re.fullmatch(r"deepsentinel:[0-9a-f]{48}", first), "a name and what it proves, as Prefect takes it"
     assert re.fullmatch(r"[0-9a-f]{48}", (folder / "database-password").read_text())

@@ -53,7 +53,9 @@ def test_an_overlay_names_what_is_there(folder: Path) -> None:
     (overlay,) = documents(folder / "kustomization.yaml")
     assert "../../base" in overlay["resources"]
     named = [*overlay["resources"], *(patch["path"] for patch in overlay["patches"])]
-    assert {name for name in named if "/" not in name} == {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
+    assert {name for name in named if "/" not in name} == {path.name for path in folder.iterdir()} - {
+        "kustomization.yaml"
+    }
     known = {(item["kind"], item["metadata"]["name"]) for item in OBJECTS}
     for patch in overlay["patches"]:
         for item in documents(folder / patch["path"]):
@@ -79,7 +81,9 @@ def test_an_overlay_renders_to_what_kubernetes_knows(folder: Path, tmp_path: Pat
     for pod in pods(items).values():
         assert {container["image"] for container in pod["spec"]["containers"]} == {images["IMAGE"]}
     identities = {
-        item["metadata"]["name"] for item in items if item["kind"] == "ServiceAccount" and "annotations" in item["metadata"]
+        item["metadata"]["name"]
+        for item in items
+        if item["kind"] == "ServiceAccount" and "annotations" in item["metadata"]
     }
     assert identities == {"deepsentinel", "deepsentinel-train"}, "who builds and who trains, nobody else"
 
@@ -155,7 +159,9 @@ def test_workers_hand_on_a_reference_to_the_login_and_watch_their_namespace_alon
 
 def test_no_secret_is_written_down_here() -> None:
     assert not of("Secret")
-    assert not any(item["kind"] == "Secret" for folder in OVERLAYS for path in folder.iterdir() for item in documents(path))
+    assert not any(
+        item["kind"] == "Secret" for folder in OVERLAYS for path in folder.iterdir() for item in documents(path)
+    )
 
 
 def test_what_no_policy_allows_is_refused() -> None:
@@ -207,8 +213,8 @@ def test_jobs_and_the_coordinator_get_their_settings_and_logins_from_the_same_pl
     (coordinator,) = PODS["coordinator"]["spec"]["containers"]
     for pool in JOBS:
         known, (container,) = defaults(pool), PODS[pool]["spec"]["containers"]
-        named = [list(entry.values())[0]["name"] for entry in container["envFrom"]]
-        assert named == [list(entry.values())[0]["name"] for entry in coordinator["envFrom"]]
+        named = [next(iter(entry.values()))["name"] for entry in container["envFrom"]]
+        assert named == [next(iter(entry.values()))["name"] for entry in coordinator["envFrom"]]
         assert named == [known["settings"], known["secret"]]
         volumes = {volume["name"]: volume for volume in PODS[pool]["spec"]["volumes"]}
         assert volumes["logins"] in PODS["coordinator"]["spec"]["volumes"]
