@@ -146,7 +146,7 @@ def test_an_account_of_azure_is_for_those_with_a_role_alone() -> None:
 
 
 def test_who_writes_may_do_what_a_destination_asks_and_who_reads_may_only_read() -> None:
-    """`tasks/shards/destinations/`: put (which replaces), create, get, stat, names, delete; nothing of a bucket itself."""
+    """`tasks/shards/destinations/`: put (which replaces), create, get, stat, names, delete; nothing of a bucket."""
     roles = resources(GCP, "google_project_iam_custom_role")
     assert set(roles["writer"]["permissions"]) == {
         f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list")
