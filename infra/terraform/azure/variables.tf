@@ -108,7 +108,7 @@ variable "namespace" {
 }
 
 variable "issuers" {
-  description = "OIDC issuers of the clusters whose pods get the identities, by a short name, such as {aks = \"https://...\"}; GKE's, too."
+  description = "OIDC issuers of the clusters whose pods get the identities, by a short name, such as {aks-eu = \"https://...\"}; GKE's, too."
   type        = map(string)
   default     = {}
   validation {

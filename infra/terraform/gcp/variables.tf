@@ -69,7 +69,7 @@ variable "gke_project" {
 }
 
 variable "issuers" {
-  description = "OIDC issuers of other clusters whose pods get the identities, by a short name, such as {aks = \"https://...\"}."
+  description = "OIDC issuers of other clusters whose pods get the identities, by a short name, such as {aks-eu = \"https://...\"}."
   type        = map(string)
   default     = {}
   validation {

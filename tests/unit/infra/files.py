@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[3]
 INFRA = ROOT / "infra"
 BASE = INFRA / "kubernetes" / "base"
-OVERLAYS = sorted((INFRA / "kubernetes" / "overlays").iterdir())
+OVERLAYS = [INFRA / "kubernetes" / "overlays" / name for name in ("aks", "gke")]
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text(encoding="utf-8"))
 
 SECRET = re.compile(r"PASSWORD|AUTH_STRING|TOKEN|SECRET|_KEY$|SAS|CONNECTION_STRING|CONNECTION_URL")
