@@ -18,7 +18,7 @@ OURS = [name for name, service in SERVICES.items() if "DEEPSENTINEL_IMAGE" in se
 
 def test_it_is_a_compose_file() -> None:
     schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
-    jsonschema.Draft7Validator(schema).validate(COMPOSE)
+    jsonschema.Draft202012Validator(schema).validate(COMPOSE)
 
 
 def test_it_has_a_database_a_server_workers_and_what_registers_them() -> None:
