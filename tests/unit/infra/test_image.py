@@ -64,7 +64,13 @@ def test_it_runs_as_a_user_by_number_who_may_not_change_the_code() -> None:
     assert users == ["10001:10001"]
     assert not any(instruction == "USER" for name in ("train", "worker") for instruction, _ in STAGES[name])
     (changed,) = [rest for instruction, rest in runtime if instruction == "RUN" and "chown" in rest]
-    assert changed.split("chown 10001:10001 ")[1].split() == ["corpora", "demo", "/scratch", "/var/lib/prefect"]
+    assert changed.split("chown 10001:10001 ")[1].split() == [
+        "corpora",
+        "demo",
+        "training",
+        "/scratch",
+        "/var/lib/prefect",
+    ]
     assert not any("--chown" in rest for _, rest in runtime)
 
 
