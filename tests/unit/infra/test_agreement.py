@@ -64,19 +64,11 @@ def test_images_have_their_code_where_deployments_run_it() -> None:
 
 def test_what_is_mounted_lies_where_the_code_looks() -> None:
     mounts = [mount.split(":")[1] for service in COMPOSE["services"].values() for mount in service.get("volumes", ())]
-    mounts += [
-        mount["mountPath"]
-        for pod in PODS.values()
-        for container in pod["spec"]["containers"]
-        for mount in container["volumeMounts"]
-    ]
-    ours = {mount for mount in mounts if mount.startswith("/opt/")}
-    assert {PurePosixPath(mount).relative_to(HOME).parts[0] for mount in ours} == {
-        "corpora",
-        "demo",
-        "deployments",
-        "specs",
-    }
+    containers = [container for pod in PODS.values() for container in pod["spec"]["containers"]]
+    containers += job("gpu")["spec"]["template"]["spec"]["containers"]
+    mounts += [mount["mountPath"] for container in containers for mount in container["volumeMounts"]]
+    ours = {PurePosixPath(mount).relative_to(HOME).parts[0] for mount in mounts if mount.startswith("/opt/")}
+    assert ours == {"corpora", "demo", "deployments", "specs", "training"}
     enter = (INFRA / "image" / "enter.sh").read_text()
     assert all(f"{folder}/*" in enter for folder in ("/run/secrets", "/run/logins"))
 

@@ -99,7 +99,8 @@ def test_a_pod_is_let_into_a_namespace_that_is_restricted(name: str) -> None:
     assert context["runAsNonRoot"] and f"{context['runAsUser']}:{context['runAsGroup']}" == user
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-    assert all({"emptyDir", "projected", "configMap"} & set(volume) for volume in pod.get("volumes", ()))
+    kinds = {"emptyDir", "projected", "configMap", "persistentVolumeClaim"}
+    assert all(kinds & set(volume) for volume in pod.get("volumes", ())), "nothing of the node"
     for container in pod["containers"]:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -206,6 +207,9 @@ def test_a_job_with_a_gpu_asks_for_one_and_has_memory_to_share() -> None:
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert {"name": "shared-memory", "mountPath": "/dev/shm"} in container["volumeMounts"]
+    claims = [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "output"]
+    assert set(claims) == set(of("PersistentVolumeClaim")), "what it makes outlives it"
+    assert {"name": "output", "mountPath": "/opt/deepsentinel/training"} in container["volumeMounts"]
     assert "nvidia.com/gpu" not in PODS["kubernetes"]["spec"]["containers"][0]["resources"]["limits"]
 
 
