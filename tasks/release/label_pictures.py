@@ -76,11 +76,13 @@ def _bits(arrays: Sequence[tuple[ArrayKind, BitLegend]], pixels: Pixels) -> Labe
     # Points, lines, polygons: as a map is drawn, from the last to the first.
     for kind, legend in reversed(arrays):
         seen: set[int] = set()
+        occurring = int(np.bitwise_or.reduce(pixels[kind.path], axis=None))
         for one in legend.drawn:
+            if not occurring & 1 << (one.index - 1):
+                continue
             there = (pixels[kind.path] & np.uint32(1 << (one.index - 1))) != 0
-            if there.any():
-                pictures[there] = _colour_of(one)
-                seen.add(one.index)
+            pictures[there] = _colour_of(one)
+            seen.add(one.index)
         entries = tuple(_entry(one) for one in legend.classes if one.index in seen)
         if entries:
             keys.append(Key(title=_title(kind), entries=entries))

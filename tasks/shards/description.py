@@ -18,7 +18,19 @@ from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
-from tasks.shards.layout import COMMITS, CORPUS, LABELS, OSM, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
+from tasks.shards.layout import (
+    COMMITS,
+    CORPUS,
+    LABELS,
+    OSM,
+    QUICKLOOKS,
+    RELEASE,
+    ROOT_METADATA,
+    RUNS,
+    SAMPLES,
+    SCHEMA,
+    to_json,
+)
 from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
@@ -28,7 +40,7 @@ _COPY = "deepsentinel"
 _SHOWN = 3
 """Names of others' objects that a message tells."""
 
-_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas")
+_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas", "pillow")
 """Packages on which the stored bytes depend."""
 
 
@@ -261,7 +273,7 @@ def foreign(destination: Destination, wanted: Description) -> str:
     # By the spec too: who only looks at it knows no arrays.
     groups = {kind.path.partition("/")[0] for kind in wanted.arrays} | {*platform_names(wanted.spec)}
     groups |= {LABELS} if wanted.spec["labels"] else set()
-    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, OSM, *groups}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, QUICKLOOKS, RELEASE, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
     if not others:

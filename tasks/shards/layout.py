@@ -23,7 +23,7 @@ LEGEND = f"{RELEASE}/legend.json"
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
-COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
+COMMITS, SAMPLES, RUNS, QUICKLOOKS = "commits", "samples", "runs", "quicklooks"
 """Folders with an object a shard."""
 
 LABELS = "labels"
@@ -41,6 +41,11 @@ def shard_object(array: str, shard: int, rank: int) -> str:
 def samples_object(shard: int) -> str:
     """Where the sample rows of a shard lie."""
     return f"{SAMPLES}/shard-{shard:05d}.parquet"
+
+
+def quicklooks_object(shard: int) -> str:
+    """Where the pictures of a shard's samples lie; shards built by early versions have none."""
+    return f"{QUICKLOOKS}/shard-{shard:05d}.jpg"
 
 
 def commit_object(shard: int) -> str:

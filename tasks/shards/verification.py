@@ -8,7 +8,7 @@ from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_c
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.extracts import extract_faults
-from tasks.shards.layout import commit_object, samples_object, shard_object
+from tasks.shards.layout import commit_object, quicklooks_object, samples_object, shard_object
 from tasks.shards.release_files import verify_release
 from tasks.shards.survey import missing_shards, some_of
 from tasks.shards.writing import look
@@ -36,6 +36,17 @@ def shard_objects(description: Description, shard: int) -> set[str]:
     return {*arrays, samples_object(shard)}
 
 
+def unfitting_objects(description: Description, commit: Commit) -> set[str]:
+    """Paths that a commit record lists and that are no part of a shard, and those that it should list and does not.
+
+    What shards have recorded only since a later version may be listed or not.
+    """
+    listed = {item.path for item in commit.objects}
+    return listed.symmetric_difference(shard_objects(description, commit.shard)) - listed.intersection(
+        {quicklooks_object(commit.shard)}
+    )
+
+
 def verify_shard(destination: Destination, description: Description, shard: int, *, deep: bool = False) -> list[Fault]:
     """Compare sizes and checksums of a shard's objects with its record, and the record with the layout.
 
@@ -50,7 +61,7 @@ def verify_shard(destination: Destination, description: Description, shard: int,
         return [Fault(shard=shard, path=path, problem=commit)]
     faults: list[Fault] = []
     listed = {item.path for item in commit.objects}
-    for name in sorted(listed ^ shard_objects(description, shard)):
+    for name in sorted(unfitting_objects(description, commit)):
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
         faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:

@@ -9,8 +9,9 @@ import pytest
 from tasks.shards.commits import StoredObject, parse_commit
 from tasks.shards.description import need_description
 from tasks.shards.destinations import LocalFolder
-from tasks.shards.layout import CORPUS, ROOT_METADATA, commit_object, samples_object
+from tasks.shards.layout import CORPUS, ROOT_METADATA, commit_object, quicklooks_object, samples_object
 from tasks.shards.verification import Fault, shard_objects, verify_corpus, verify_shard
+from tasks.shards.writing import write_shard
 from tests.unit.shards.made import LAYER, commit_of, contents_of, corpus, small, vast
 
 HERE = small()
@@ -115,6 +116,16 @@ def test_a_record_that_lists_fewer_objects_than_the_layout_names_is_a_fault(writ
 def test_a_record_that_lists_other_objects_is_a_fault(written: LocalFolder) -> None:
     written.put("stac/s2/c/3/0/0/0", b"of nobody")
     more = StoredObject.of("stac/s2/c/3/0/0/0", b"of nobody")
+    assert relisted(written, lambda objects: (*objects, more)) == [f"lists {more.path}, which is no part of a shard"]
+
+
+def test_a_record_may_list_the_quicklooks_or_not_as_those_of_early_versions_do(written: LocalFolder) -> None:
+    contents = contents_of(HERE, 2) | {quicklooks_object(2): b"picture"}
+    write_shard(written, commit_of(contents, 2), contents)
+    assert verify_shard(written, HERE, 2) == verify_shard(written, HERE, 3) == []
+    written.put(quicklooks_object(2), b"pictures")
+    assert [fault.path for fault in verify_shard(written, HERE, 2)] == [quicklooks_object(2)]
+    more = StoredObject.of(quicklooks_object(2), b"pictures")
     assert relisted(written, lambda objects: (*objects, more)) == [f"lists {more.path}, which is no part of a shard"]
 
 
