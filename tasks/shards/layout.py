@@ -23,7 +23,7 @@ LEGEND = f"{RELEASE}/legend.json"
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
-COMMITS, SAMPLES, RUNS, QUICKLOOKS = "commits", "samples", "runs", "quicklooks"
+COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS = "commits", "samples", "statistics", "quicklooks", "runs"
 """Folders with an object a shard."""
 
 LABELS = "labels"
@@ -43,8 +43,13 @@ def samples_object(shard: int) -> str:
     return f"{SAMPLES}/shard-{shard:05d}.parquet"
 
 
+def statistics_object(shard: int) -> str:
+    """Where the counts of a shard's pixels lie; shards built before there were any have none."""
+    return f"{STATISTICS}/shard-{shard:05d}.parquet"
+
+
 def quicklooks_object(shard: int) -> str:
-    """Where the pictures of a shard's samples lie; shards built by early versions have none."""
+    """Where the pictures of a shard's samples lie; shards built before there were any have none."""
     return f"{QUICKLOOKS}/shard-{shard:05d}.jpg"
 
 
