@@ -20,6 +20,11 @@ PAIRING = f"{RELEASE}/pairing.json"
 LEGEND = f"{RELEASE}/legend.json"
 """Of a corpus with labels."""
 
+PAGE = f"{RELEASE}/index.html"
+
+PAGE_DATA = f"{RELEASE}/page"
+"""Folder of what the page loads."""
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
