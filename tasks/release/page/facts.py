@@ -100,20 +100,30 @@ class Scheme:
         """Whose time is the sample's: the first one."""
         return self.description.roles[0]
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns of rows that are looked at."""
+        optical, radar = self.of_sensor("sentinel2"), self.of_sensor("sentinel1")
+        roles = [f"{self.role}_time", f"{optical}_cloud_cover", f"{radar}_time", f"{radar}_direction"]
+        shares = [column for one in self.classes for column in one.columns]
+        own = ["sample", "lon", "lat", "crs", "gap_hours", "split", "place_id", "missing"]
+        return list(dict.fromkeys([*own, *roles, *shares]))
+
     def of_sensor(self, sensor: str) -> str | None:
         """The first role of a sensor."""
         return next((role for role in self.description.roles if sensor_of(role) == sensor), None)
 
 
-def read_rows(destination: Destination, shards: Iterable[int]) -> Iterator[pa.Table]:
-    """The rows of shards in order, read in parallel a bounded number ahead. Raises DestinationError."""
-    wanted = list(shards)
+def read_rows(destination: Destination, shards: Iterable[int], scheme: Scheme) -> Iterator[pa.Table]:
+    """The columns looked at of shards in order, read in parallel a bounded number ahead. Raises DestinationError."""
+    wanted, names = list(shards), scheme.columns
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="rows") as threads:
         for start in range(0, len(wanted), _PORTION):
             some = wanted[start : start + _PORTION]
             for content in threads.map(lambda shard: destination.get(samples_object(shard)), some):
                 if content is not None:
-                    yield pq.read_table(io.BytesIO(content))
+                    file = pq.ParquetFile(io.BytesIO(content))
+                    yield file.read([name for name in names if name in file.schema_arrow.names])
 
 
 def collect(tables: Iterable[pa.Table], scheme: Scheme) -> Facts:

@@ -56,7 +56,7 @@ def write_page(
         for shard, commit in commits.items()
         if any(item.path == quicklooks_object(shard) for item in commit.objects)
     }
-    facts = collect(read_rows(destination, commits) if tables is None else tables, scheme)
+    facts = collect(read_rows(destination, commits, scheme) if tables is None else tables, scheme)
     frame = frame_of(facts.columns["lon"], facts.columns["lat"])
     told = card(
         scheme,

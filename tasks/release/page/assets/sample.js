@@ -4,6 +4,8 @@ const moment = (minutes) => (minutes ? new Date(minutes * MINUTE).toISOString().
 const nameOf = (sample) => `${CARD.name}-${String(shardOf(sample)).padStart(5, '0')}-${String(sample % CARD.shard_size).padStart(4, '0')}`;
 const degrees = (value, names) => `${Math.abs(value / DEGREE).toFixed(4)}\u00b0 ${names[value < 0 ? 1 : 0]}`;
 const countryOf = (samples, at) => CARD.kinds.country[samples.country[at]]?.[1] ?? 'at sea';
+// Above pictures that are small.
+const SHORT = { 'Sentinel-2 true colour': 'Sentinel-2', 'Sentinel-1 VV / VH / ratio': 'Sentinel-1' };
 const titleOf = (panel) => CARD.layers.find((layer) => layer.name === panel)?.arrays[0].title.split(/[:,]/)[0] ?? panel;
 
 // All pictures of a sample beside each other; says whether there are any.
@@ -49,7 +51,7 @@ function select(found) {
   tell('Classes', ...classes);
   tell('In the arrays', `index ${sample}`);
   const picture = make('canvas', { role: 'img', 'aria-label': `Quicklooks of ${nameOf(sample)}: ${CARD.quicklooks.panels.map(titleOf).join(', ')}` });
-  const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', {}, titleOf(panel))));
+  const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', { title: titleOf(panel) }, SHORT[panel] ?? titleOf(panel))));
   const none = make('p', { class: 'faint', hidden: '' }, why ? 'This place is listed, and has no pixels.'
     : 'No quicklook: its shard was built before they were recorded.');
   const panel = byId('sample');
@@ -65,7 +67,16 @@ function select(found) {
   const without = () => { picture.hidden = heads.hidden = true; none.hidden = false; };
   if (why) without();
   else drawLook(picture, sample).then((there) => there || without());
-  draw();
+  showSelected();
+}
+
+// Moves the map where the sample would lie outside it, or under what is told of it.
+function showSelected() {
+  const { samples, at } = selected, panel = byId('sample');
+  const free = size.width - (getComputedStyle(panel).position === 'absolute' ? panel.offsetWidth + 20 : 0);
+  const x = toX(samples.lon[at] / DEGREE), y = toY(samples.lat[at] / DEGREE), edge = 24;
+  if (x < edge || x > free - edge || y < edge || y > size.height - edge) move(free / 2 - x, size.height / 2 - y);
+  else draw();
 }
 function closeSample() {
   byId('sample').hidden = true;
