@@ -117,13 +117,18 @@ class Scheme:
 def read_rows(destination: Destination, shards: Iterable[int], scheme: Scheme) -> Iterator[pa.Table]:
     """The columns looked at of shards in order, read in parallel a bounded number ahead. Raises DestinationError."""
     wanted, names = list(shards), scheme.columns
+
+    def read(shard: int) -> pa.Table | None:
+        content = destination.get(samples_object(shard))
+        if content is None:
+            return None
+        file = pq.ParquetFile(io.BytesIO(content))
+        return file.read([name for name in names if name in file.schema_arrow.names], use_threads=False)
+
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="rows") as threads:
         for start in range(0, len(wanted), _PORTION):
             some = wanted[start : start + _PORTION]
-            for content in threads.map(lambda shard: destination.get(samples_object(shard)), some):
-                if content is not None:
-                    file = pq.ParquetFile(io.BytesIO(content))
-                    yield file.read([name for name in names if name in file.schema_arrow.names])
+            yield from (table for table in threads.map(read, some) if table is not None)
 
 
 def collect(tables: Iterable[pa.Table], scheme: Scheme) -> Facts:
@@ -229,7 +234,7 @@ def _minutes(table: pa.Table, name: str) -> NDArray[np.int64]:
     """A column of times as minutes since 1970."""
     if name not in table.column_names or not pa.types.is_timestamp(table.schema.field(name).type):
         return np.full(len(table), NO_TIME, np.int64)
-    since = pc.cast(table[name], pa.timestamp("us", "UTC")).cast(pa.int64())
+    since = pc.cast(table[name], pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
     return np.asarray(pc.fill_null(since, NO_TIME).to_numpy(), np.int64) // 60_000_000
 
 

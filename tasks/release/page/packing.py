@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LEVEL = 9
+_LEVEL = 6
 
 Columns = Mapping[str, NDArray[Any]]
 

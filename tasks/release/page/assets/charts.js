@@ -36,7 +36,7 @@ function tellHistograms() {
     const bars = told('gap').map(([code, count, inside]) => [`${edges(code)} to ${edges(code) + gap.step} h`, count, inside]);
     const every = Math.max(1, Math.round(gap.bins / 3)), marks = [];
     for (let at = -gap.bins; at <= gap.bins; at++) if (at % every === 0) marks.push([at + gap.bins, `${number(at * gap.step)} h`]);
-    found.push(figure('Time between the acquisitions', 'Sentinel-1 after Sentinel-2', barChart(bars, marks, { label: 'Histogram of the time between the acquisitions' })));
+    found.push(figure('Time apart', 'Sentinel-1 after Sentinel-2', barChart(bars, marks, { label: 'Histogram of the time between the acquisitions' })));
   }
   if (told('cloud').some(([, count]) => count)) {
     const bars = told('cloud').map(([code, count, inside]) => [`${10 * (code - 1)} to ${10 * code} %`, count, inside]);

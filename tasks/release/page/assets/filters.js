@@ -132,5 +132,5 @@ function tellFilters() {
   const left = make('b', {}, number(result.total));
   byId('count').replaceChildren(left, `of ${number(CARD.rows)} ${CARD.rows > CARD.samples ? 'places' : 'samples'}`);
   byId('count').dataset.total = result.total;
-  byId('reset').disabled = KINDS.every((kind) => chosen[kind] === null);
+  byId('clear').disabled = KINDS.every((kind) => chosen[kind] === null);
 }

@@ -25,7 +25,8 @@ function readStyle() {
   const all = getComputedStyle(document.documentElement);
   for (const name of ['sea', 'land', 'border', 'accent', 'ink', 'faint', 'mark', 'card']) style[name] = all.getPropertyValue(`--${name}`).trim();
   style.dark = matchMedia('(prefers-color-scheme: dark)').matches;
-  style.ramp = style.dark ? [[24, 74, 72], [65, 152, 138], [176, 236, 208]] : [[178, 219, 209], [52, 146, 133], [6, 62, 66]];
+  style.over = style.dark ? 'rgb(10 20 22 / .55)' : 'rgb(255 255 255 / .62)';
+  style.ramp = style.dark ? [[28, 72, 71], [52, 128, 117], [142, 219, 192]] : [[196, 226, 218], [94, 175, 161], [14, 101, 94]];
   style.splits = style.dark ? ['#5cc7b4', '#f0b35a', '#d98be0', '#7fb2ff'] : ['#14806f', '#d1821a', '#9b3fb0', '#2c68c9'];
 }
 function ramp(share) {
@@ -134,7 +135,11 @@ function drawAllLand() {
     context.fillRect(left, top, (tile.east - tile.west) * view.scale * squeeze() + 1, toY(tile.south) - top + 1);
   }
   for (const [tile, shift] of finer) lines.push(drawLand(tile, shift, false));
-  context.strokeStyle = style.border;
+  return lines;
+}
+// Coasts and borders: below samples, above cells, which would hide them.
+function drawLines(lines, above) {
+  context.strokeStyle = above ? style.over : style.border;
   context.lineWidth = 0.8;
   for (const line of lines) context.stroke(line);
 }
@@ -212,7 +217,7 @@ function drawPicture(sample, x, y, side) {
 
 function drawCells() {
   const across = Math.round(360 / CARD.cell), cellPixels = CARD.cell * view.scale;
-  const merged = 2 ** Math.max(0, Math.ceil(Math.log2(3.2 / cellPixels))), shown = new Map();
+  const merged = 2 ** Math.max(0, Math.ceil(Math.log2(4.4 / cellPixels))), shown = new Map();
   let most = 1;
   for (let at = 0; at < summary.cells.length; at++) {
     const count = result.cells[at];
@@ -223,16 +228,16 @@ function drawCells() {
     if (sum > most) most = sum;
   }
   const side = CARD.cell * merged, high = side * view.scale, wide = high * squeeze(), cells = [];
-  const scale = Math.log(most + 1), gap = high > 7 ? 1 : 0;
+  const gap = high > 7 ? 1 : 0;
   for (const [key, count] of shown) {
     const lon = key % across * side - 180 + side / 2, lat = Math.floor(key / across) * side - 90 + side / 2;
     const x = toX(lon) - wide / 2, y = toY(lat) - high / 2;
     if (x > size.width || y > size.height || x + wide < 0 || y + high < 0) continue;
-    context.fillStyle = ramp(Math.log(count + 1) / scale);
+    context.fillStyle = ramp(Math.sqrt(count / most));
     context.fillRect(x, y, wide - gap + 0.4, high - gap + 0.4);
     cells.push({ x, y, wide, high, lon, lat, count });
   }
-  return { cells, most };
+  return { cells, most, side };
 }
 
 function paint() {
@@ -246,11 +251,14 @@ function paint() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.fillStyle = style.sea;
   context.fillRect(0, 0, size.width, size.height);
-  drawAllLand();
-  const all = samplesInView();
+  const lines = drawAllLand(), all = samplesInView();
   drawn = { cells: [], samples: null };
+  drawLines(lines, false);
   if (all) drawn.samples = drawSamples(all);
-  else if (result) Object.assign(drawn, drawCells());
+  else if (result) {
+    Object.assign(drawn, drawCells());
+    drawLines(lines, true);
+  }
   if (selected) {
     const x = toX(selected.samples.lon[selected.at] / DEGREE), y = toY(selected.samples.lat[selected.at] / DEGREE);
     const half = Math.max(9, patchDegrees * view.scale / 2 + 3);
@@ -265,6 +273,7 @@ function paint() {
   }
   tellMap();
   canvas.dataset.drawn = drawn.samples ? 'samples' : result ? 'cells' : '';
+  canvas.dataset.view = JSON.stringify(view);
 }
 function draw() {
   if (!waitingFrame) waitingFrame = requestAnimationFrame(paint);
@@ -273,7 +282,7 @@ function draw() {
 function tellMap() {
   const failed = areas.some((area) => area.failed);
   const note = drawn.samples ? `${number(drawn.samples.length)} samples in view`
-    : result ? `samples in cells of ${CARD.cell}\u00b0; zoom in to see each` : 'loading';
+    : result ? `samples in cells of ${Number(drawn.side.toPrecision(3))}\u00b0; zoom in to see each` : 'loading';
   if (!failed) byId('note').textContent = note;
   canvas.setAttribute('aria-label', `Map of the samples, ${note}`);
   const keys = [];
@@ -284,7 +293,7 @@ function tellMap() {
     for (const { samples, at } of drawn.samples) if (samples.label[at]) seen.set(samples.label[at], (seen.get(samples.label[at]) ?? 0) + 1);
     for (const [label] of [...seen].sort((one, two) => two[1] - one[1]).slice(0, 5)) key(CARD.kinds.label.classes[label - 1][2], CARD.kinds.label.classes[label - 1][1]);
   } else if (drawn.cells.length) {
-    for (const share of [0, 0.5, 1]) key(ramp(Math.max(share, Math.log(2) / Math.log(drawn.most + 1))), number(Math.max(1, Math.round(Math.exp(share * Math.log(drawn.most + 1)) - 1))));
+    for (const count of new Set([1, Math.ceil(drawn.most / 4), drawn.most])) key(ramp(Math.sqrt(count / drawn.most)), number(count));
   }
   byId('legend').replaceChildren(...keys);
 }
