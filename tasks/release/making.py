@@ -8,6 +8,7 @@ from tasks.release.croissant import croissant
 from tasks.release.facts import read_facts
 from tasks.release.items import write_items
 from tasks.release.legends import legend_report
+from tasks.release.page.page import write_page
 from tasks.release.pairing_report import pairing_report
 from tasks.release.preview import preview
 from tasks.release.sample_map import sample_map
@@ -64,4 +65,5 @@ def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
         PREVIEW: preview(destination),
         LEGEND: legend_report(description),
     }
+    made |= {path: folder / path for path in write_page(destination, folder, figures, digest=facts.digest)}
     return {path: content for path, content in made.items() if content is not None}
