@@ -92,7 +92,9 @@ def test_a_page_of_a_million(corpus: Path) -> None:
     land = [size for path, size in sizes.items() if "/land-" in path]
     print(f"\nmade in {spent:.1f} s of CPU, {(most - before) / 1e3:.0f} MB above the {before / 1e3:.0f} MB before")
     print(f"{sum(sizes.values()) / 1e6:.1f} MB in {len(sizes)} files; page {sizes['release/index.html'] / 1e3:.0f} kB,")
-    print(f"summary {sizes['release/page/summary.js'] / 1e6:.2f} MB, world {sizes['release/page/world.js'] / 1e3:.0f} kB")
+    print(
+        f"summary {sizes['release/page/summary.js'] / 1e6:.2f} MB, world {sizes['release/page/world.js'] / 1e3:.0f} kB"
+    )
     print(f"{len(areas)} areas, {max(areas) / 1e3:.0f} kB at most; {len(land)} tiles of land, {sum(land) / 1e6:.2f} MB")
     with browsing() as browser, watched(browser) as (page, complaints):
         start = time.perf_counter()

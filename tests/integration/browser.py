@@ -43,9 +43,9 @@ def watched(browser: Browser, allowed: str = "file://", **options: Any) -> Itera
     page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
     page.on(
         "request",
-        lambda request: complaints.append(f"asked for {request.url}")
-        if not request.url.startswith((allowed, "data:"))
-        else None,
+        lambda request: (
+            complaints.append(f"asked for {request.url}") if not request.url.startswith((allowed, "data:")) else None
+        ),
     )
     try:
         yield page, complaints

@@ -57,9 +57,7 @@ def card(
                 "name": name,
                 "bands": list(bands),
                 "absent": [band for band in BANDS if band not in bands],
-                "arrays": [
-                    {"path": array_path(name, role), "sensor": sensor_of(role)} for role in description.roles
-                ],
+                "arrays": [{"path": array_path(name, role), "sensor": sensor_of(role)} for role in description.roles],
             }
             for name, bands in description.bands.items()
         ],

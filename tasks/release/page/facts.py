@@ -242,12 +242,14 @@ def _index(table: pa.Table, name: str, values: Iterable[str]) -> NDArray[np.uint
     """A column of texts as their place among `values`, from 1 on; 0 = null, or none of them."""
     if name not in table.column_names:
         return np.zeros(len(table), np.uint8)
-    found = pc.index_in(table[name].cast(pa.string()), value_set=pa.array([str(value) for value in values], pa.string()))
-    return (np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64) + 1).astype(np.uint8)
+    known = {str(value): number for number, value in enumerate(values, start=1)}
+    texts = table[name].cast(pa.string()).combine_chunks().dictionary_encode()
+    numbers = np.array([*(known.get(text, 0) for text in texts.dictionary.to_pylist()), 0], np.uint8)
+    return numbers[np.asarray(pc.fill_null(texts.indices, -1).to_numpy(zero_copy_only=False), np.int64)]
 
 
 def _epsg(table: pa.Table) -> NDArray[np.uint16]:
-    text = pc.replace_substring(table["crs"].cast(pa.string()), "EPSG:", "")
-    return np.asarray(text.cast(pa.int32()).to_numpy(), np.int64).astype(np.uint16)
-
-
+    """The zones' codes."""
+    texts = table["crs"].cast(pa.string()).combine_chunks().dictionary_encode()
+    codes = np.array([int(str(text).removeprefix("EPSG:")) for text in texts.dictionary.to_pylist()], np.uint16)
+    return codes[texts.indices.to_numpy(zero_copy_only=False)]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tasks.errors import CorpusError
 from tasks.release.page import land
 from tasks.release.page.areas import areas
 from tasks.release.page.card import card
@@ -47,10 +48,12 @@ def write_page(
 
     `statistics` is the content of `release/statistics.json`, `digest` that of the corpus if it is known, and `tables`
     the rows of all shards in order if somebody has them at hand. A function of the corpus: no clock, no host.
-    Raises CorpusError: there is no corpus, or a commit record is damaged; DestinationError.
+    Raises CorpusError: there is no corpus, it has no shards, or a commit record is damaged; DestinationError.
     """
     scheme = Scheme(description=need_description(destination))
     commits = {commit.shard: commit for commit in read_commits(destination)}
+    if not commits:
+        raise CorpusError(f"{destination.location}: has no shards yet, so there is nothing to show. Build it first.")
     with_sheet = {
         shard
         for shard, commit in commits.items()
