@@ -20,6 +20,20 @@ PAIRING = f"{RELEASE}/pairing.json"
 LEGEND = f"{RELEASE}/legend.json"
 """Of a corpus with labels."""
 
+SAMPLES_FILE = f"{RELEASE}/samples.parquet"
+"""All rows of all shards."""
+
+STATISTICS_FILE = f"{RELEASE}/statistics.json"
+
+CARD = f"{RELEASE}/README.md"
+
+MAP = f"{RELEASE}/map.png"
+
+ITEMS, COLLECTION = f"{RELEASE}/items.parquet", f"{RELEASE}/collection.json"
+"""The samples as STAC items, and the collection that holds them."""
+
+CROISSANT = f"{RELEASE}/croissant.json"
+
 PAGE = f"{RELEASE}/index.html"
 
 PAGE_DATA = f"{RELEASE}/page"

@@ -6,6 +6,7 @@ Exact, because what is stored are 16-bit integers; `release/statistics.json` is 
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,27 +103,32 @@ def encode_counts(found: Iterable[ValueCounts]) -> bytes:
 def decode_counts(content: bytes) -> list[ValueCounts]:
     """Counts from their bytes. Raises ValueError: they are none."""
     try:
-        table = pq.read_table(io.BytesIO(content), read_dictionary=list(_GROUP))
-        table = table.cast(_SCHEMA).combine_chunks()
+        # In this thread alone: what reads many shards has threads of its own.
+        file = pq.ParquetFile(io.BytesIO(content), read_dictionary=list(_GROUP))
+        table = file.read(use_threads=False).combine_chunks()
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{type(error).__name__}: no counts of values") from None
+    if not table.schema.equals(_SCHEMA):
+        raise ValueError(f"no counts of values: columns {', '.join(table.schema.names)}")
     if not table.num_rows:
         return []
     groups = [table.column(name).chunk(0) for name in _GROUP]
-    codes = np.stack([group.indices.to_numpy() for group in groups])
-    starts = np.flatnonzero(np.r_[True, (np.diff(codes) != 0).any(axis=0)])
-    values, counts = (table.column(name).to_numpy() for name in ("value", "count"))
+    key = np.zeros(table.num_rows, np.int64)
+    for group in groups:
+        key = key * len(group.dictionary) + group.indices.to_numpy()
+    starts = [0, *(np.flatnonzero(key[1:] != key[:-1]) + 1).tolist(), len(key)]
+    values, counts = (table.column(name).chunk(0).to_numpy() for name in ("value", "count"))
     return [
         ValueCounts(
-            **{name: groups[at].dictionary[codes[at, first]].as_py() for at, name in enumerate(_GROUP)},
+            **{name: group[first].as_py() for name, group in zip(_GROUP, groups, strict=True)},
             values=values[first:end],
             counts=counts[first:end],
         )
-        for first, end in zip(starts, [*starts[1:], len(values)], strict=True)
+        for first, end in pairwise(starts)
     ]
 
 
-def counts_of_pixels(destination: Destination, description: Description, shard: int) -> list[ValueCounts]:
+def counts_of_pixels(destination: Destination, description: Description, shard: int) -> Iterator[ValueCounts]:
     """The counts of a shard that recorded none, by reading its pixels: those of one band may come in several parts.
 
     Raises CorpusError: its rows are gone; DestinationError.
@@ -136,13 +142,11 @@ def counts_of_pixels(destination: Destination, description: Description, shard: 
         )
     splits = splits_of(decode_rows(content))
     first = shard * description.shard_size
-    found: list[ValueCounts] = []
     for kind in description.imagery:
         array: Any = zarr.open_array(destination.store(), mode="r", path=kind.path)
         for start in range(0, len(splits), _AT_ONCE):
             some = splits[start : start + _AT_ONCE]
-            found += count_values(kind, np.asarray(array[first + start : first + start + len(some)]), some)
-    return found
+            yield from count_values(kind, np.asarray(array[first + start : first + start + len(some)]), some)
 
 
 def splits_of(rows: Any) -> list[str | None]:
