@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,9 @@ _TOP = 3
 
 _AT_ONCE, _PORTION = 16, 64
 """Objects read at once, and asked for before the first of them is used."""
+
+_ROWS = 1 << 15
+"""Read at once from a file."""
 
 NO_TIME = 0
 """Minutes since 1970 where there is no acquisition."""
@@ -129,6 +133,14 @@ def read_rows(destination: Destination, shards: Iterable[int], scheme: Scheme) -
         for start in range(0, len(wanted), _PORTION):
             some = wanted[start : start + _PORTION]
             yield from (table for table in threads.map(read, some) if table is not None)
+
+
+def read_file(file: Path, scheme: Scheme) -> Iterator[pa.Table]:
+    """The same of a file with the rows of all shards, such as `release/samples.parquet`."""
+    with pq.ParquetFile(file) as opened:
+        names = [name for name in scheme.columns if name in opened.schema_arrow.names]
+        for batch in opened.iter_batches(_ROWS, columns=names, use_threads=False):
+            yield pa.Table.from_batches([batch])
 
 
 def collect(tables: Iterable[pa.Table], scheme: Scheme) -> Facts:

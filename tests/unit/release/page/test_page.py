@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import shapely
 
@@ -19,7 +20,7 @@ from tasks.release.page.page import write_page
 from tasks.shards.commits import StoredObject
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.release_files import Release, parse_release
-from tests.unit.release.page.made import HOSTILE, corpus_of, rows_of
+from tests.unit.release.page.made import HOSTILE, corpus_of, rows_of, table_of
 from tests.unit.shards.made import small
 
 ROWS = rows_of(60)
@@ -63,6 +64,13 @@ def test_the_same_corpus_gives_the_same_bytes_wherever_it_lies(corpus: LocalFold
     for path in one:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
         assert str(tmp_path).encode() not in (tmp_path / "one" / path).read_bytes()
+
+
+def test_a_file_of_all_rows_gives_the_same_page(corpus: LocalFolder, tmp_path: Path) -> None:
+    pq.write_table(table_of(ROWS), tmp_path / "samples.parquet", row_group_size=7)
+    one = write_page(corpus, tmp_path / "one")
+    assert write_page(corpus, tmp_path / "two", samples=tmp_path / "samples.parquet") == one
+    assert all((tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes() for path in one)
 
 
 def test_what_users_wrote_ends_no_script(corpus: LocalFolder, tmp_path: Path) -> None:
