@@ -65,5 +65,6 @@ def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
         PREVIEW: preview(destination),
         LEGEND: legend_report(description),
     }
-    made |= {path: folder / path for path in write_page(destination, folder, figures, digest=facts.digest)}
+    pages = write_page(destination, folder, figures, digest=facts.digest, samples=samples)
+    made |= {path: folder / path for path in pages}
     return {path: content for path, content in made.items() if content is not None}

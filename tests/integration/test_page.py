@@ -11,8 +11,9 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tasks.places.world import world
 from tasks.release.page.page import write_page
@@ -82,10 +83,15 @@ def total(page: Page) -> int:
     return int(page.get_attribute("#count", "data-total") or -1)
 
 
+def view_of(page: Page) -> dict[str, float]:
+    """The map's middle in degrees, and the pixels of a degree."""
+    return json.loads(page.get_attribute("#canvas", "data-view") or "")
+
+
 def at_of(page: Page, row: Any) -> dict[str, float]:
     """Where a row lies on the canvas, reckoned here from the map's middle and scale."""
-    page.wait_for_function("document.getElementById('canvas').dataset.drawn === 'samples'")
-    view = json.loads(page.get_attribute("#canvas", "data-view") or "")
+    page.wait_for_selector("#canvas[data-drawn=samples]")
+    view = view_of(page)
     box = page.locator("#canvas").bounding_box()
     assert box
     across = (row["lon"] - view["lon"]) * view["scale"] * math.cos(math.radians(view["lat"]))
@@ -113,7 +119,7 @@ def test_without_its_data_it_still_tells_what_the_corpus_is(browser: Browser, co
     alone.write_bytes((corpus / "release/index.html").read_bytes())
     with watched(browser, tmp_path.as_uri()) as (page, _):
         page.goto(alone.as_uri())
-        page.wait_for_function("document.getElementById('note').textContent.includes('cannot be loaded')")
+        expect(page.locator("#note")).to_contain_text("cannot be loaded")
         assert "60 listed places" in page.inner_text("#facts")
         assert "tasks.training.reader" in page.inner_text("#snippets")
 
@@ -181,7 +187,7 @@ def test_filters_hold_together_and_on_the_map_too(page: Page, one: str, two: str
     for name in (one, two):
         choose(page, *FILTERS[name][:2])
     assert total(page) == wanted.sum()
-    page.wait_for_function(f"document.getElementById('note').textContent === '{wanted.sum()} samples in view'")
+    expect(page.locator("#note")).to_have_text(f"{wanted.sum()} samples in view")
 
 
 def test_countries_are_those_in_which_the_centres_lie(page: Page) -> None:
@@ -239,13 +245,13 @@ def test_places_without_pixels_are_told_with_the_reason(page: Page) -> None:
 
 
 def test_the_keyboard_does_what_the_mouse_does(page: Page) -> None:
-    scale = json.loads(page.get_attribute("#canvas", "data-view") or "")["scale"]
+    page.wait_for_selector("#canvas[data-drawn=samples]")
     page.focus("#canvas")
-    for key in ("+", "ArrowLeft", "ArrowUp", "-", "0"):
+    for key, changes in (("+", "scale"), ("ArrowLeft", "lon"), ("ArrowUp", "lat"), ("-", "scale"), ("0", "lon")):
+        before = page.get_attribute("#canvas", "data-view")
         page.keyboard.press(key)
-    page.wait_for_function(
-        f"Math.abs(JSON.parse(document.getElementById('canvas').dataset.view).scale - {scale}) < 1e-6"
-    )
+        expect(page.locator("#canvas")).not_to_have_attribute("data-view", before or "")
+        assert view_of(page)[changes] != json.loads(before or "")[changes]
     page.keyboard.press("n")
     assert page.get_attribute("#sample", "data-sample") == "0"
     page.keyboard.press("n")
@@ -267,8 +273,11 @@ def test_bands_and_labels_have_the_figures_of_the_release(page: Page) -> None:
     assert page.locator("#bands rect").count() == 64
 
 
-def test_the_code_names_the_place_from_which_the_page_came(page: Page, server: str) -> None:
+def test_the_code_names_the_place_from_which_the_page_came(page: Page, server: str, corpus: Path) -> None:
     assert f'xr.open_datatree("{server}", engine="zarr"' in page.inner_text("#snippets")
+    opened: dict[str, Any] = {}
+    exec(page.inner_text("#snippets code >> nth=0").replace(server, str(corpus)), opened)
+    assert opened["red"].shape == (32, 32)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("#snippets button >> nth=0")
     page.wait_for_selector("#snippets button:has-text('Copied')")
@@ -292,7 +301,8 @@ def test_it_suits_narrow_and_wide_screens(browser: Browser, corpus: Path, width:
 def test_many_samples_are_cells_and_become_samples_where_one_looks_closer(browser: Browser, tmp_path: Path) -> None:
     rows = rows_of(40_000, missing=False, labels=False)
     destination = corpus_of(tmp_path, rows.iloc[:250], shard_size=250, sheets=False, labels=False)
-    write_page(destination, tmp_path, tables=[table_of(rows)])
+    pq.write_table(table_of(rows), tmp_path / "samples.parquet")
+    write_page(destination, tmp_path, samples=tmp_path / "samples.parquet")
     with watched(browser, tmp_path.as_uri()) as (page, complaints):
         page.goto((tmp_path / "release/index.html").as_uri())
         page.wait_for_selector("#canvas[data-drawn=cells]")
@@ -302,7 +312,7 @@ def test_many_samples_are_cells_and_become_samples_where_one_looks_closer(browse
         for _ in range(4):
             page.click("#closer")
         page.wait_for_selector("#canvas[data-drawn=samples]")
-        view = json.loads(page.get_attribute("#canvas", "data-view") or "")
+        view = view_of(page)
         box = page.locator("#canvas").bounding_box()
         assert box
         # Up to 60 pixels beyond the edge are drawn.

@@ -1,6 +1,5 @@
 """What the page tells of the corpus as a whole."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,18 +10,15 @@ from tasks.labels.legends import LabelClass
 from tasks.places.world import world
 from tasks.release.label_pictures import colour_of
 from tasks.release.legends import BitLegend, legends_of
-from tasks.release.page.facts import CLOUD_BINS, Facts, Scheme
+from tasks.release.page.facts import CLOUD_BINS, NO_TIME, Facts, Scheme
 from tasks.release.page.summary import Frame
 from tasks.release.sheets import sheet_layout
+from tasks.release.terms import terms_of
 from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import sensor_of
 from tasks.shards.description import LayerDescription
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-_SENTINEL = "free, full and open access (Commission Delegated Regulation (EU) 1159/2013)"
-"""Licence of the imagery: Copernicus Sentinel data terms,
-https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice."""
 
 
 def card(
@@ -67,7 +63,7 @@ def card(
         "cell": frame.cell,
         "quicklooks": {"side": layout.side, "columns": layout.columns, "panels": list(layout.panels)},
         "software": description.software,
-        "terms": _terms(scheme),
+        "terms": _terms(scheme, facts),
         "statistics": statistics,
     }
 
@@ -131,19 +127,16 @@ def _class(one: LabelClass) -> list[str]:
     return [one.code, one.name, "#" + bytes(colour_of(one)).hex()]
 
 
-def _terms(scheme: Scheme) -> list[list[str]]:
+def _terms(scheme: Scheme, facts: Facts) -> list[list[str]]:
     """What is in the corpus, on which terms, and whose it is."""
-    description = scheme.description
-    begin, end = (dt.datetime.fromisoformat(str(instant)) for instant in description.spec["window"])
-    first, last = begin.year, (end - dt.timedelta(microseconds=1)).year
-    years = str(first) if first == last else f"{first}-{last}"
-    sensors = sorted({sensor_of(role) for role in description.roles}, reverse=True)
-    named = " and ".join("Sentinel-2" if sensor == "sentinel2" else "Sentinel-1" for sensor in sensors)
     return [
-        [f"{named} imagery", _SENTINEL, f"Contains modified Copernicus Sentinel data {years}"],
-        *(
-            [name, str(layer.facts.get("licence") or "not stated"), str(layer.facts.get("attribution") or "")]
-            for name, layer in description.layers.items()
-        ),
-        ["Coastlines and borders of the map", "public domain", "Natural Earth"],
+        *([one.part, one.licence, one.attribution] for one in terms_of(scheme.description, _years(facts))),
+        ["coastlines and borders of the map", "public domain", "Natural Earth"],
     ]
+
+
+def _years(facts: Facts) -> str:
+    """The first and the last year of the acquisitions."""
+    times = np.concatenate([facts.columns[name] for name in ("time", "other_time")])
+    times = times[times != NO_TIME].astype("datetime64[m]").astype("datetime64[Y]")
+    return "-".join(map(str, np.unique([times.min(), times.max()]))) if len(times) else ""

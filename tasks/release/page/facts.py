@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,9 @@ _TOP = 3
 
 _AT_ONCE, _PORTION = 16, 64
 """Objects read at once, and asked for before the first of them is used."""
+
+_ROWS = 1 << 15
+"""Read at once from a file."""
 
 NO_TIME = 0
 """Minutes since 1970 where there is no acquisition."""
@@ -129,6 +133,14 @@ def read_rows(destination: Destination, shards: Iterable[int], scheme: Scheme) -
         for start in range(0, len(wanted), _PORTION):
             some = wanted[start : start + _PORTION]
             yield from (table for table in threads.map(read, some) if table is not None)
+
+
+def read_file(file: Path, scheme: Scheme) -> Iterator[pa.Table]:
+    """The same of a file with the rows of all shards, such as `release/samples.parquet`."""
+    with pq.ParquetFile(file) as opened:
+        names = [name for name in scheme.columns if name in opened.schema_arrow.names]
+        for batch in opened.iter_batches(_ROWS, columns=names, use_threads=False):
+            yield pa.Table.from_batches([batch])
 
 
 def collect(tables: Iterable[pa.Table], scheme: Scheme) -> Facts:
@@ -242,12 +254,14 @@ def _index(table: pa.Table, name: str, values: Iterable[str]) -> NDArray[np.uint
     """A column of texts as their place among `values`, from 1 on; 0 = null, or none of them."""
     if name not in table.column_names:
         return np.zeros(len(table), np.uint8)
-    found = pc.index_in(
-        table[name].cast(pa.string()), value_set=pa.array([str(value) for value in values], pa.string())
-    )
-    return (np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64) + 1).astype(np.uint8)
+    known = {str(value): number for number, value in enumerate(values, start=1)}
+    texts = table[name].cast(pa.string()).combine_chunks().dictionary_encode()
+    numbers = np.array([*(known.get(text, 0) for text in texts.dictionary.to_pylist()), 0], np.uint8)
+    return numbers[np.asarray(pc.fill_null(texts.indices, -1).to_numpy(zero_copy_only=False), np.int64)]
 
 
 def _epsg(table: pa.Table) -> NDArray[np.uint16]:
-    text = pc.replace_substring(table["crs"].cast(pa.string()), "EPSG:", "")
-    return np.asarray(text.cast(pa.int32()).to_numpy(), np.int64).astype(np.uint16)
+    """The zones' codes."""
+    texts = table["crs"].cast(pa.string()).combine_chunks().dictionary_encode()
+    codes = np.array([int(str(text).removeprefix("EPSG:")) for text in texts.dictionary.to_pylist()], np.uint16)
+    return codes[texts.indices.to_numpy(zero_copy_only=False)]

@@ -4,18 +4,18 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from tasks.errors import CorpusError
 from tasks.release.page import land
 from tasks.release.page.areas import areas
 from tasks.release.page.card import card
-from tasks.release.page.facts import Facts, Scheme, collect, read_rows
+from tasks.release.page.facts import Facts, Scheme, collect, read_file, read_rows
 from tasks.release.page.packing import packed, script, to_literal
 from tasks.release.page.summary import frame_of, summary
 from tasks.shards.commits import corpus_digest, read_commits
@@ -41,22 +41,25 @@ def write_page(
     statistics: Mapping[str, Any] | None = None,
     *,
     digest: str | None = None,
-    tables: Iterable[pa.Table] | None = None,
+    samples: Path | None = None,
 ) -> list[str]:
     """Write the page of a corpus below `folder`, and say which files: paths as they are in the corpus, sorted.
 
-    `statistics` is the content of `release/statistics.json`, `digest` that of the corpus if it is known, and `tables`
-    the rows of all shards in order if somebody has them at hand. A function of the corpus: no clock, no host.
-    Raises CorpusError: there is no corpus, or a commit record is damaged; DestinationError.
+    `statistics` is the content of `release/statistics.json`, `digest` that of the corpus if it is known, and `samples`
+    a file with the rows of all shards in order if there is one, which spares reading them one by one. A function of
+    the corpus: no clock, no host.
+    Raises CorpusError: there is no corpus, it has no shards, or a commit record is damaged; DestinationError.
     """
     scheme = Scheme(description=need_description(destination))
     commits = {commit.shard: commit for commit in read_commits(destination)}
+    if not commits:
+        raise CorpusError(f"{destination.location}: has no shards yet, so there is nothing to show. Build it first.")
     with_sheet = {
         shard
         for shard, commit in commits.items()
         if any(item.path == quicklooks_object(shard) for item in commit.objects)
     }
-    facts = collect(read_rows(destination, commits, scheme) if tables is None else tables, scheme)
+    facts = collect(read_rows(destination, commits, scheme) if samples is None else read_file(samples, scheme), scheme)
     frame = frame_of(facts.columns["lon"], facts.columns["lat"])
     told = card(
         scheme,

@@ -44,19 +44,19 @@ function corpusLocation() {
 function snippets() {
   const at = JSON.stringify(corpusLocation()), [platform] = CARD.platforms, name = platform.name;
   const arrays = Object.fromEntries(platform.arrays.map((array) => [array.sensor, array.path.split('/')[1]]));
-  const first = platform.arrays[0].path.split('/')[1];
-  const labels = CARD.layers.map((layer) => layer.name);
-  const tree = [`import xarray as xr`, ``, `corpus = xr.open_datatree(${at}, engine="zarr", chunks={})`,
+  const labels = CARD.layers.flatMap((layer) => layer.arrays.map((array) => array.path.split('/')[1]));
+  const split = CARD.kinds.split.includes('train') ? '"train"' : 'None';
+  const tree = [`import xarray as xr`, ``, `corpus = xr.open_datatree(${at}, engine="zarr")`,
     `sample = corpus["${name}"].ds.isel(sample=0)`,
     arrays.sentinel2 ? `red = sample["${arrays.sentinel2}"].sel(band="B04")  # reflectance x 10,000, 0 = nodata` : null,
     arrays.sentinel1 ? `vv = sample["${arrays.sentinel1}"].sel(polarization="VV")  # dB, NaN = nodata` : null,
     labels.length ? `labels = corpus["labels"].ds.isel(sample=0)  # legend: release/legend.json` : null];
   const table = [`import geopandas as gpd`, ``, `samples = gpd.read_parquet(${at} + "/release/samples.parquet")`,
     `train = samples[samples["split"] == "train"]  # the column "sample" is the index into the arrays`];
-  const torch = [`from torch.utils.data import DataLoader`, ``, `from tasks.training.reader import CorpusDataset  # pip install 'deepsentinel[train]'`, ``,
-    `data = CorpusDataset(`, `    ${at},`, `    split="train",`, labels.length ? `    labels=${JSON.stringify(labels.slice(0, 1))},` : null,
-    `    digest="${CARD.digest}",`, `)`, `for batch in DataLoader(data, batch_size=32, num_workers=4):`, `    batch["image"]${labels.length ? ', batch["mask"]' : ''}`];
-  return [['xarray', tree], ['geopandas', table], ['PyTorch', torch]].map(([title, lines]) => [title, lines.filter((line) => line !== null).join('\n'), first]);
+  const torch = [`from torch.utils.data import DataLoader`, ``, `from tasks.training.reader import CorpusDataset  # pip install 'deepsentinel[train]'`,
+    `from tasks.training.sampling import ShardSampler`, ``, `data = CorpusDataset(`, `    ${at},`, `    split=${split},`, labels.length ? `    labels=${JSON.stringify(labels.slice(0, 1))},` : null,
+    `    digest="${CARD.digest}",`, `)`, `for batch in DataLoader(data, batch_size=32, sampler=ShardSampler(data.shards, seed=1), num_workers=2):`, `    batch["image"]${labels.length ? ', batch["mask"]' : ''}`];
+  return [['xarray', tree], ['geopandas', table], ['PyTorch', torch]].map(([title, lines]) => [title, lines.filter((line) => line !== null).join('\n')]);
 }
 async function copy(text, code) {
   try {

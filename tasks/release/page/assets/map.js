@@ -71,8 +71,8 @@ function goTo(lon, lat, scale) {
 
 // Land: paths in degrees from the west and south of their tile, drawn by matrices.
 function readLand(content) {
-  const fill = new Path2D(), line = new Path2D(), [west, south, east, north] = content.bounds, { steps } = content;
-  const edge = (x0, y0, x1, y1) => (x0 === x1 && (x0 === 0 || x0 === steps)) || (y0 === y1 && (y0 === 0 || y0 === steps));
+  const fill = new Path2D(), line = new Path2D(), [west, south, east, north] = content.bounds, [across, up] = content.steps;
+  const edge = (x0, y0, x1, y1) => (x0 === x1 && (x0 === 0 || x0 === across)) || (y0 === y1 && (y0 === 0 || y0 === up));
   let x = 0, y = 0, begun = false;
   for (let at = 0; at < content.rows; at++) {
     const fromX = x, fromY = y;
@@ -89,7 +89,7 @@ function readLand(content) {
     begun = !content.last[at];
     if (!begun) fill.closePath();
   }
-  return { fill, line, west, south, east, north, x: (east - west) / steps, y: (north - south) / steps };
+  return { fill, line, west, south, east, north, x: (east - west) / across, y: (north - south) / up };
 }
 function drawLand(part, shift, whole) {
   const across = view.scale * squeeze();
