@@ -299,14 +299,14 @@ def test_it_suits_narrow_and_wide_screens(browser: Browser, corpus: Path, width:
 
 
 def test_many_samples_are_cells_and_become_samples_where_one_looks_closer(browser: Browser, tmp_path: Path) -> None:
-    rows = rows_of(40_000, missing=False, labels=False)
+    rows = rows_of(20_000, missing=False, labels=False)
     destination = corpus_of(tmp_path, rows.iloc[:250], shard_size=250, sheets=False, labels=False)
     pq.write_table(table_of(rows), tmp_path / "samples.parquet")
     write_page(destination, tmp_path, samples=tmp_path / "samples.parquet")
     with watched(browser, tmp_path.as_uri()) as (page, complaints):
         page.goto((tmp_path / "release/index.html").as_uri())
         page.wait_for_selector("#canvas[data-drawn=cells]")
-        assert total(page) == 40_000
+        assert total(page) == 20_000
         choose(page, "gap", "1")
         assert total(page) == (rows["gap_hours"].abs() < 6).sum()
         for _ in range(4):

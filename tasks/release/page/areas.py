@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tasks.release.page.facts import DEGREE
 
-MOST = 4_000
-"""Samples of an area."""
+MOST = 2_000
+"""Samples of an area: some 50 kB."""
 
 _DEPTH = 16
 """Times that the square of 360 degrees is halved: to 600 m."""

@@ -3,7 +3,7 @@ function tellLead() {
   const of = CARD.platforms.map((platform) => platform.name).join(' and ');
   const labels = CARD.layers.length ? `, labelled with ${CARD.layers.map((layer) => layer.name).join(', ')}` : '';
   const sensors = [...new Set(CARD.platforms[0].arrays.map((array) => (array.sensor === 'sentinel2' ? 'Sentinel-2' : 'Sentinel-1')))].join(' and ');
-  byId('lead').textContent = `${number(CARD.samples)} samples of ${sensors} from ${of}${labels}, ${CARD.pixels} \u00d7 ${CARD.pixels} pixels of 10 m, ${CARD.window[0]} to ${CARD.window[1]}`;
+  byId('lead').textContent = `${counted(CARD.samples)} of ${sensors} from ${of}${labels}, ${CARD.pixels} \u00d7 ${CARD.pixels} pixels of 10 m, ${CARD.window[0]} to ${CARD.window[1]}`;
 }
 const bytesOf = (bytes) => {
   const power = Math.min(4, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
@@ -13,13 +13,13 @@ const bytesOf = (bytes) => {
 function tellFacts() {
   const rows = [];
   const tell = (head, ...value) => rows.push(make('dt', {}, head), make('dd', {}, ...value));
-  tell('Samples', number(CARD.samples), CARD.rows > CARD.samples ? ` of ${number(CARD.rows)} listed places` : '');
+  tell('Samples', number(CARD.samples), CARD.rows > CARD.samples ? ` of ${counted(CARD.rows, 'listed place')}` : '');
   if (CARD.rows > CARD.samples) {
     CARD.kinds.missing.forEach(([, words, count]) => {
       if (count) tell('Without pixels', `${number(count)}: ${words}`);
     });
   }
-  tell('Size', `${bytesOf(CARD.bytes)} in ${number(CARD.shards[0])} shards${CARD.shards[0] < CARD.shards[1] ? ` of ${number(CARD.shards[1])}` : ''} of ${number(CARD.shard_size)}`);
+  tell('Size', `${bytesOf(CARD.bytes)} in ${counted(CARD.shards[0], 'shard')}${CARD.shards[0] < CARD.shards[1] ? ` of ${number(CARD.shards[1])}` : ''} of ${number(CARD.shard_size)}`);
   tell('Patches', `${CARD.pixels} \u00d7 ${CARD.pixels} pixels of 10 m in the UTM zone of each`);
   tell('Window', `${CARD.window[0]} to before ${CARD.window[1]}, UTC`);
   const { max_gap_days: days, max_cloud_cover: cloud } = CARD.pairing;
@@ -30,7 +30,7 @@ function tellFacts() {
   }
   if (CARD.places) tell('Places', { random: 'drawn at random', cover: 'cover given polygons', points: 'given points' }[CARD.places] ?? CARD.places, CARD.places === 'random' ? `, seed ${CARD.seed}` : '');
   const gone = CARD.quicklooks.lacking.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-  if (gone) tell('Quicklooks', `${number(gone)} shards were built before they were recorded, and have none`);
+  if (gone) tell('Quicklooks', `none of ${counted(gone, 'shard')}, built before they were recorded`);
   tell('Made with', Object.entries(CARD.software).map(([name, version]) => `${name} ${version}`).join(', '));
   tell('Digest', make('code', {}, CARD.digest));
   byId('facts').replaceChildren(...rows);

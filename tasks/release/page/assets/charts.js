@@ -101,6 +101,6 @@ function tellBands() {
     charts.push(make('h3', {}, make('code', {}, path), ` ${array.unit ?? ''}`), make('div', { class: 'band-charts' }, ...bands));
   }
   byId('bands').replaceChildren(make('h2', {}, 'Bands'),
-    make('p', { class: 'faint' }, `Valid pixels of ${number(statistics.samples)} samples of the split ${statistics.split}; mean \u00b1 standard deviation.`), ...charts);
+    make('p', { class: 'faint' }, `Valid pixels of ${counted(statistics.samples)}${statistics.split === 'all' ? '' : ` of the split ${statistics.split}`}; mean \u00b1 standard deviation.`), ...charts);
   byId('bands').hidden = false;
 }

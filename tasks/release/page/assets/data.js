@@ -80,6 +80,7 @@ function make(tag, attributes = {}, ...children) {
 }
 const byId = (id) => document.getElementById(id);
 const number = (value) => Number(value).toLocaleString('en');
+const counted = (count, one = 'sample') => `${number(count)} ${one}${Number(count) === 1 ? '' : 's'}`;
 function swatch(colour) {
   const square = make('span', { class: 'swatch' });
   square.style.background = colour;

@@ -130,7 +130,7 @@ function tellFilters() {
     }
   }
   const left = make('b', {}, number(result.total));
-  byId('count').replaceChildren(left, `of ${number(CARD.rows)} ${CARD.rows > CARD.samples ? 'places' : 'samples'}`);
+  byId('count').replaceChildren(left, `of ${counted(CARD.rows, CARD.rows > CARD.samples ? 'place' : 'sample')}`);
   byId('count').dataset.total = result.total;
   byId('clear').disabled = KINDS.every((kind) => chosen[kind] === null);
 }

@@ -1,7 +1,8 @@
 // The map: land, then counts by cell or, where few enough are in view, the samples themselves.
 const canvas = byId('canvas'), context = canvas.getContext('2d');
 const view = { lon: 0, lat: 0, scale: 1 }; // middle in degrees; pixels of a degree of latitude
-const MOST_SHOWN = 16000; // samples drawn one by one
+const MOST_SHOWN = 8000; // samples drawn one by one
+const MOST_AREAS = 24; // loaded for one view
 const DETAIL = 9; // pixels of a degree from which the finer land is drawn
 const NEAREST = 40000; // pixels of a degree: 3 m each
 const PICTURED = 20; // pixels of a patch from which its picture is drawn
@@ -144,14 +145,26 @@ function drawLines(lines, above) {
   for (const line of lines) context.stroke(line);
 }
 
-// Areas in view; their samples once all are there, if they are few enough.
-function areasInView() {
-  return areas.filter((area) => shiftsOf(area.west, area.west + area.side).length
-    && toY(area.south) > -20 && toY(area.south + area.side) < size.height + 20);
+// The share of an area that is in view, by which one reckons how many of its samples are.
+function shareInView(area) {
+  const halfWide = size.width / 2 / (view.scale * squeeze()), halfHigh = size.height / 2 / view.scale, reach = 20 / view.scale;
+  const high = Math.min(area.south + area.side, view.lat + halfHigh + reach) - Math.max(area.south, view.lat - halfHigh - reach);
+  const wide = [-360, 0, 360].reduce((sum, shift) => sum + Math.max(0, Math.min(area.west + shift + area.side, view.lon + halfWide + reach)
+    - Math.max(area.west + shift, view.lon - halfWide - reach)), 0);
+  return Math.max(0, high) * Math.min(wide, area.side) / area.side ** 2;
 }
+
+// The samples of all areas in view once they are there, if they are few enough.
 function samplesInView() {
-  const there = areasInView();
-  if (there.reduce((sum, area) => sum + area.count, 0) > MOST_SHOWN) return null;
+  const there = [];
+  let expected = 0;
+  for (const area of areas) {
+    const share = shareInView(area);
+    if (share) there.push(area);
+    expected += share * area.count;
+  }
+  const all = areas.reduce((sum, area) => sum + area.count, 0) <= MOST_SHOWN;
+  if (!all && (expected > MOST_SHOWN || there.length > MOST_AREAS)) return null;
   for (const area of there) {
     if (area.samples || area.asked) continue;
     area.asked = true;
@@ -185,7 +198,7 @@ function drawSamples(all) {
     context.beginPath();
     if (side > 2.6 * radius) {
       if (!samples.missing[at] && shards.size && shards.size <= KEPT / 2) drawPicture(samples.sample[at], x - side / 2, y - side / 2, side);
-      else {
+      else if (!samples.missing[at]) {
         context.globalAlpha = 0.3;
         context.fillRect(x - side / 2, y - side / 2, side, side);
         context.globalAlpha = 1;
@@ -240,6 +253,54 @@ function drawCells() {
   return { cells, most, side };
 }
 
+// How large what one sees is, and where on Earth.
+const KILOMETRES = 111.32; // of a degree of latitude
+function drawScale() {
+  const most = 110 / view.scale * KILOMETRES, ten = 10 ** Math.floor(Math.log10(most));
+  const length = ten * [5, 2, 1].find((times) => times * ten <= most), wide = length / KILOMETRES * view.scale;
+  const left = 14, bottom = size.height - 14;
+  context.strokeStyle = context.fillStyle = style.ink;
+  context.lineWidth = 1.2;
+  context.beginPath();
+  context.moveTo(left, bottom - 5);
+  context.lineTo(left, bottom);
+  context.lineTo(left + wide, bottom);
+  context.lineTo(left + wide, bottom - 5);
+  context.stroke();
+  context.font = '11px system-ui, sans-serif';
+  context.lineWidth = 3;
+  context.strokeStyle = style.land;
+  const words = length < 1 ? `${number(Math.round(1000 * length))} m` : `${number(length)} km`;
+  context.strokeText(words, left + 5, bottom - 5);
+  context.fillText(words, left + 5, bottom - 5);
+}
+function drawInset() {
+  const across = size.width / (view.scale * squeeze());
+  if (!land.world || across > 50 || size.width < 300) return;
+  const wide = Math.min(150, size.width / 3.4), scale = wide / 360, high = 150 * scale;
+  const left = size.width - wide - 10, top = size.height - high - 10;
+  context.save();
+  context.beginPath();
+  context.rect(left, top, wide, high);
+  context.fillStyle = style.card;
+  context.fill();
+  context.clip();
+  const path = new Path2D();
+  // From 65 degrees south to 85 north.
+  path.addPath(land.world.fill, new DOMMatrix([land.world.x * scale, 0, 0, -land.world.y * scale, left, top + 175 * scale]));
+  context.fillStyle = style.border;
+  context.fill(path, 'evenodd');
+  const x = left + (view.lon + 180) * scale, y = top + (85 - view.lat) * scale;
+  const half = Math.max(3, across * scale / 2), tall = Math.max(3, size.height / view.scale * scale / 2);
+  context.strokeStyle = style.mark;
+  context.lineWidth = 1.5;
+  context.strokeRect(x - half, y - tall, 2 * half, 2 * tall);
+  context.restore();
+  context.strokeStyle = style.border;
+  context.lineWidth = 1;
+  context.strokeRect(left, top, wide, high);
+}
+
 function paint() {
   waitingFrame = 0;
   const ratio = Math.min(2, devicePixelRatio || 1);
@@ -266,6 +327,8 @@ function paint() {
     context.lineWidth = 2.5;
     context.strokeRect(x - half, y - half, 2 * half, 2 * half);
   }
+  drawScale();
+  drawInset();
   if (document.activeElement === canvas && canvas.matches(':focus-visible')) {
     context.strokeStyle = style.ink;
     context.lineWidth = 1;
@@ -281,7 +344,7 @@ function draw() {
 
 function tellMap() {
   const failed = areas.some((area) => area.failed);
-  const note = drawn.samples ? `${number(drawn.samples.length)} samples in view`
+  const note = drawn.samples ? `${counted(drawn.samples.length)} in view`
     : result ? `samples in cells of ${Number(drawn.side.toPrecision(3))}\u00b0; zoom in to see each` : 'loading';
   if (!failed) byId('note').textContent = note;
   canvas.setAttribute('aria-label', `Map of the samples, ${note}`);
