@@ -23,11 +23,13 @@ from tasks.shards.layout import (
     CORPUS,
     LABELS,
     OSM,
+    QUICKLOOKS,
     RELEASE,
     ROOT_METADATA,
     RUNS,
     SAMPLES,
     SCHEMA,
+    STATISTICS,
     TRAINING,
     to_json,
 )
@@ -40,7 +42,7 @@ _COPY = "deepsentinel"
 _SHOWN = 3
 """Names of others' objects that a message tells."""
 
-_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas")
+_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas", "pillow")
 """Packages on which the stored bytes depend."""
 
 
@@ -95,12 +97,16 @@ class Description:
         return "random" not in self.spec["places"]
 
     @property
-    def arrays(self) -> list[ArrayKind]:
-        """The arrays of the corpus: those of platforms, then those of layers."""
-        of_platforms = [
+    def imagery(self) -> list[ArrayKind]:
+        """The arrays of platforms."""
+        return [
             kind for name, bands in self.bands.items() for kind in platform_arrays(name, self.roles, bands, self.pixels)
         ]
-        return [*of_platforms, *(kind for layer in self.layers.values() for kind in layer.arrays)]
+
+    @property
+    def arrays(self) -> list[ArrayKind]:
+        """The arrays of the corpus: those of platforms, then those of layers."""
+        return [*self.imagery, *(kind for layer in self.layers.values() for kind in layer.arrays)]
 
     def metadata(self) -> dict[str, bytes]:
         """All Zarr metadata objects by path; the root's has the second copy of the description."""
@@ -273,7 +279,7 @@ def foreign(destination: Destination, wanted: Description) -> str:
     # By the spec too: who only looks at it knows no arrays.
     groups = {kind.path.partition("/")[0] for kind in wanted.arrays} | {*platform_names(wanted.spec)}
     groups |= {LABELS} if wanted.spec["labels"] else set()
-    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, TRAINING, OSM, *groups}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS, RELEASE, TRAINING, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
     if not others:

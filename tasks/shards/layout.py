@@ -20,13 +20,32 @@ PAIRING = f"{RELEASE}/pairing.json"
 LEGEND = f"{RELEASE}/legend.json"
 """Of a corpus with labels."""
 
+SAMPLES_FILE = f"{RELEASE}/samples.parquet"
+"""All rows of all shards."""
+
+STATISTICS_FILE = f"{RELEASE}/statistics.json"
+
+CARD = f"{RELEASE}/README.md"
+
+MAP = f"{RELEASE}/map.png"
+
+ITEMS, COLLECTION = f"{RELEASE}/items.parquet", f"{RELEASE}/collection.json"
+"""The samples as STAC items, and the collection that holds them."""
+
+CROISSANT = f"{RELEASE}/croissant.json"
+
+PAGE = f"{RELEASE}/index.html"
+
+PAGE_DATA = f"{RELEASE}/page"
+"""Folder of what the page loads."""
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
 TRAINING = "training"
 """Folder of the records of what was trained from the corpus: no part of its content."""
 
-COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
+COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS = "commits", "samples", "statistics", "quicklooks", "runs"
 """Folders with an object a shard."""
 
 LABELS = "labels"
@@ -44,6 +63,16 @@ def shard_object(array: str, shard: int, rank: int) -> str:
 def samples_object(shard: int) -> str:
     """Where the sample rows of a shard lie."""
     return f"{SAMPLES}/shard-{shard:05d}.parquet"
+
+
+def statistics_object(shard: int) -> str:
+    """Where the counts of a shard's pixels lie; shards built before there were any have none."""
+    return f"{STATISTICS}/shard-{shard:05d}.parquet"
+
+
+def quicklooks_object(shard: int) -> str:
+    """Where the pictures of a shard's samples lie; shards built before there were any have none."""
+    return f"{QUICKLOOKS}/shard-{shard:05d}.jpg"
 
 
 def commit_object(shard: int) -> str:

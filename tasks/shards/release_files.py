@@ -1,21 +1,26 @@
 """The files of a release, and the record by which they are verified: `release/files.json`, written last."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 
 from tasks.errors import CorpusError
 from tasks.shards.commits import ObjectRecord, StoredObject, corpus_digest, record_bytes
-from tasks.shards.destinations import Destination, Stored
+from tasks.shards.destinations import Content, Destination, Stored
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import RELEASE, RELEASE_RECORD, SCHEMA, to_json
 from tasks.shards.writing import look, put_checked, whole_copy
 
+T = TypeVar("T")
+
 _AT_ONCE = 8
-"""Files put or looked at at once; those that are put are in memory anyway."""
+"""Files looked at, put or copied at once: a page has some thousand small ones, and few are large."""
+
+_DEEP_AT_ONCE = 2
+"""Files read at once; each is held in memory, up to some 400 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +58,10 @@ def parse_release(content: bytes) -> Release | str:
     return Release(corpus=record.corpus, files=tuple(item.object() for item in record.files))
 
 
-def put_release(destinations: Sequence[Destination], contents: Mapping[str, bytes]) -> None:
+def put_release(destinations: Sequence[Destination], contents: Mapping[str, Content]) -> None:
     """Put the files of a release, by path, wherever they differ, and their record last.
+
+    What is given as a file on disk is read part by part.
 
     While files are replaced there is no record, so that none stands above the files of two releases.
     Raises DestinationError; CorpusError: the destinations hold different corpora, or what was put came back different.
@@ -64,16 +71,15 @@ def put_release(destinations: Sequence[Destination], contents: Mapping[str, byte
 
     def put(destination: Destination) -> None:
         held = destination.get(RELEASE_RECORD)
-        wanting = [item for item in files if item.difference(look(destination, item.path))]
+        problems = _each(lambda item: item.difference(look(destination, item.path)), files)
+        wanting = [item for item, problem in zip(files, problems, strict=True) if problem]
         if held == record and not wanting:
             return
         destination.delete(RELEASE_RECORD)
         before = parse_release(held or b"")
-        for item in () if isinstance(before, str) else before.files:
-            if item.path not in contents:
-                destination.delete(item.path)
-        for item in wanting:
-            put_checked(destination, item, contents[item.path])
+        old = () if isinstance(before, str) else before.files
+        _each(lambda item: destination.delete(item.path), [item for item in old if item.path not in contents])
+        _each(lambda item: put_checked(destination, item, contents[item.path]), wanting)
         destination.put(RELEASE_RECORD, record)
 
     with ThreadPoolExecutor(len(destinations), thread_name_prefix="release") as threads:
@@ -125,15 +131,34 @@ def _restored(target: Destination, record: bytes, copies: Sequence[Destination])
     release = parse_release(record)
     if isinstance(release, str):
         return False
-    contents = {item: whole_copy(copies, item) for item in release.files}
-    if None in contents.values():
+    # Looked at before anything is written: what is read is held in memory.
+    if not all(_each(lambda item: any(not item.difference(look(one, item.path)) for one in copies), release.files)):
         return False
-    for item, content in contents.items():
-        if content is not None and item.difference(look(target, item.path)):
-            target.delete(RELEASE_RECORD)
+
+    def restore(item: StoredObject) -> bool:
+        if not item.difference(look(target, item.path)):
+            return True
+        target.delete(RELEASE_RECORD)
+        content = whole_copy(copies, item)
+        if content is not None:  # else damaged since
             put_checked(target, item, content)
+        return content is not None
+
+    if not all(_each(restore, release.files)):
+        return False
     target.put(RELEASE_RECORD, record)
     return True
+
+
+def _each(act: Callable[[StoredObject], T], items: Sequence[StoredObject]) -> list[T]:
+    """What comes of each of many files, some at once; after the first that fails no others are begun."""
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="release") as threads:
+        doing = [threads.submit(act, item) for item in items]
+        try:
+            return [one.result() for one in doing]
+        finally:
+            for one in doing:
+                one.cancel()
 
 
 def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[tuple[str, str]]:
@@ -155,7 +180,7 @@ def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[
         content = destination.get(item.path) if deep else None
         return item.difference(Stored.of(content) if content is not None else look(destination, item.path))
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="release") as threads:
+    with ThreadPoolExecutor(_DEEP_AT_ONCE if deep else _AT_ONCE, thread_name_prefix="release") as threads:
         for item, problem in zip(release.files, threads.map(examine, release.files), strict=True):
             if problem:
                 yield item.path, problem

@@ -1,12 +1,13 @@
 """The files of a release: put everywhere, verified by their record, restored from another copy or made again."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, DestinationUnreachable
 from tasks.shards.copying import copy_corpus
-from tasks.shards.destinations import LocalFolder
+from tasks.shards.destinations import Content, LocalFolder, Stored
 from tasks.shards.layout import RELEASE_RECORD
 from tasks.shards.release_files import Release, parse_release, put_release
 from tasks.shards.repair import Repair, repair
@@ -57,6 +58,27 @@ def test_releasing_again_changes_what_differs_and_drops_what_is_gone(copies: tup
     assert faults_of(first) == []
 
 
+def test_files_on_disk_are_released_like_bytes(tmp_path: Path) -> None:
+    first, second = (corpus(tmp_path / name, HERE, 0, 1, 2, 3) for name in "ab")
+    rows = tmp_path / "rows"
+    rows.write_bytes(CONTENTS["release/items/part-0.parquet"])
+    put_release([first], CONTENTS)
+    put_release([second], CONTENTS | {"release/items/part-0.parquet": rows})
+    assert files(first) == files(second)
+
+
+def test_a_large_file_is_never_held_whole(tmp_path: Path) -> None:
+    large, folder = tmp_path / "large", corpus(tmp_path / "a", HERE, 0)
+    large.write_bytes(bytes(20 << 20))
+    tracemalloc.start()
+    try:
+        put_release([folder], {"release/samples.parquet": large})
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert "release/samples.parquet" not in dict(faults_of(folder))
+
+
 def test_while_files_are_replaced_there_is_no_record(tmp_path: Path) -> None:
     held: list[bool] = []
 
@@ -70,6 +92,21 @@ def test_while_files_are_replaced_there_is_no_record(tmp_path: Path) -> None:
     put_release([folder], dict.fromkeys(CONTENTS, b"old"))
     put_release([Watching(str(tmp_path))], CONTENTS)
     assert held == [False, False]
+
+
+def test_when_a_store_is_gone_no_more_files_are_put(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Gone(LocalFolder):
+        def put(self, path: str, content: Content) -> Stored:
+            asked.append(path)
+            raise DestinationUnreachable("gone", self.location)
+
+    corpus(tmp_path, HERE, 0, 1, 2, 3)
+    with pytest.raises(DestinationUnreachable):
+        put_release([Gone(str(tmp_path))], {f"release/page/{number}.json": b"x" for number in range(200)})
+    assert len(asked) < 50
+    assert LocalFolder(str(tmp_path)).get(RELEASE_RECORD) is None
 
 
 def test_copies_that_hold_different_shards_are_not_released(tmp_path: Path) -> None:
