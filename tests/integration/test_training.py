@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.events.worker import EventsWorker
-from prefect.states import Cancelled, Cancelling
+from prefect.states import Cancelling, Crashed
 
 from flows.batches import UNFINISHED
 from flows.released import Released, emit
@@ -294,7 +294,7 @@ def test_more_accelerators_than_there_are_are_refused(
     assert "gpus: 2 wanted, 1 here" in ended.output
 
 
-def test_that_nobody_polls_the_pool_is_said(
+def test_that_nobody_polls_the_pool_or_that_an_image_does_not_start_is_said(
     trainer: Trainer, here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEEPSENTINEL_WORKER_GRACE", "1")
@@ -317,7 +317,7 @@ def test_that_nobody_polls_the_pool_is_said(
             wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[made_anew]))
             with get_client(sync_client=True) as client:
                 (run,) = client.read_flow_runs(flow_run_filter=wanted)
-                client.set_flow_run_state(run.id, Cancelled(message="enough"), force=True)
+                client.set_flow_run_state(run.id, Crashed(message="ImagePullBackOff"), force=True)
         return True
 
     notices.addFilter(listen)
@@ -327,4 +327,5 @@ def test_that_nobody_polls_the_pool_is_said(
         notices.removeFilter(listen)
     assert ended.code == 1
     assert "nobody polls the work pool unpolled: `prefect worker start --pool unpolled` starts a worker" in ended.output
-    assert ": Cancelled: enough" in ended.output
+    assert ": Crashed: ImagePullBackOff" in ended.output
+    assert "see that example/image:1 can be pulled there, or correct `image`" in ended.output
