@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from tasks.errors import PixelsError
-from tasks.imagery.stac.pixels import read_onto
 from tasks.places.patches import Patch
 from tests.archive import EPSG, LEFT, TOP, write_raster
+from tests.unit.imagery.stac.opening import read_onto
 
 COUNT = 120
 """Pixels of 10 m across."""

@@ -13,10 +13,10 @@ import rasterio
 from rasterio.transform import Affine
 
 from tasks.errors import PixelsError
-from tasks.imagery.stac.pixels import read_onto
 from tasks.imagery.stac.refusals import NoAnswer, ServerFailed
 from tasks.places.patches import Patch
 from tests.servers.stac_api import serving
+from tests.unit.imagery.stac.opening import read_onto
 
 PATCH = Patch(epsg=32632, xmin=500_000, ymax=5_200_000, pixels=32)
 
