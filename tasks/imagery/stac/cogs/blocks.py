@@ -102,23 +102,24 @@ def _unpredicted(raw: NDArray[np.uint8], shape: tuple[int, int, int], layout: La
     return values
 
 
-def _deflate(content: memoryview, size: int) -> NDArray[np.uint8]:
+def _deflate(content: Any, size: int) -> NDArray[np.uint8]:
     # libdeflate compares the checksum at the end of the stream.
-    return np.asarray(imagecodecs.deflate_decode(content, out=np.empty(size, np.uint8)))
+    out: Any = np.empty(size, np.uint8)
+    return np.asarray(imagecodecs.deflate_decode(content, out=out))
 
 
-def _lzw(content: memoryview, size: int) -> NDArray[np.uint8]:
+def _lzw(content: Any, size: int) -> NDArray[np.uint8]:
     return np.frombuffer(imagecodecs.lzw_decode(content, out=size), np.uint8)
 
 
-def _zstd(content: memoryview, size: int) -> NDArray[np.uint8]:
+def _zstd(content: Any, size: int) -> NDArray[np.uint8]:
     return np.frombuffer(pa.Codec("zstd").decompress(content, decompressed_size=size), np.uint8)
 
 
-def _plain(content: memoryview, size: int) -> NDArray[np.uint8]:
+def _plain(content: Any, size: int) -> NDArray[np.uint8]:
     return np.frombuffer(content[:size], np.uint8)
 
 
-_DECODERS: dict[int, Callable[[memoryview, int], NDArray[np.uint8]]] = {
+_DECODERS: dict[int, Callable[[Any, int], NDArray[np.uint8]]] = {
     NONE: _plain, LZW: _lzw, DEFLATE: _deflate, OLD_DEFLATE: _deflate, ZSTD: _zstd,
 }  # fmt: skip

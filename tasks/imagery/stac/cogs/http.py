@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.certs import where
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 
 from tasks.errors import PixelsError
@@ -89,7 +90,7 @@ class Http:
         proxy = _proxy_of(*urlsplit(address)[:2])
         with self._lock:
             if proxy not in self._managers:
-                most, trusted = self._connections, requests.certs.where()
+                most, trusted = self._connections, where()
                 self._managers[proxy] = (
                     urllib3.ProxyManager(proxy, maxsize=most, ca_certs=trusted)
                     if proxy

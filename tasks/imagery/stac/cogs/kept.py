@@ -1,7 +1,7 @@
 """What was fetched once and may be wanted again: bounded, and made by one thread for all that want it."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
@@ -19,17 +19,19 @@ class Kept(Generic[T]):
         self._lock = Lock()
         self._held: OrderedDict[Hashable, tuple[Future[T], int]] = OrderedDict()
 
-    def claim(self, keys: Sequence[Hashable]) -> tuple[dict[Hashable, Future[T]], list[Hashable]]:
-        """All of `keys` with where their values are or will be, and those that the caller has to `give` or `drop`."""
+    def claim(self, keys: Iterable[Hashable]) -> tuple[dict[Hashable, Future[T]], dict[Hashable, Future[T]]]:
+        """All of `keys` with where their values are or will be; and of these, what the caller has to `give`."""
         found: dict[Hashable, Future[T]] = {}
-        mine: list[Hashable] = []
+        mine: dict[Hashable, Future[T]] = {}
         with self._lock:
             for key in keys:
+                if key in found:
+                    continue
                 if key in self._held:
                     self._held.move_to_end(key)
-                elif key not in found:
+                else:
                     self._held[key] = (Future(), 0)
-                    mine.append(key)
+                    mine[key] = self._held[key][0]
                 found[key] = self._held[key][0]
         return found, mine
 
@@ -39,20 +41,22 @@ class Kept(Generic[T]):
             future = self._held[key][0]
             self._held[key] = (future, weight)
             self._weight += weight
-            for old in list(self._held) if self._weight > self._most else ():
-                if self._weight <= self._most:
-                    break
-                if self._held[old][0].done():
+            future.set_result(value)
+            if self._weight > self._most:
+                for old in [old for old, (found, _) in self._held.items() if found.done()]:
                     self._weight -= self._held.pop(old)[1]
-        future.set_result(value)
+                    if self._weight <= self._most:
+                        break
 
-    def drop(self, key: Hashable) -> None:
-        """Give up what was claimed, or forget what is kept: whoever waits for it has to claim it."""
+    def drop_undone(self, claimed: Mapping[Hashable, Future[T]]) -> None:
+        """Give up what was claimed and not given: whoever waits for it has to claim it."""
         with self._lock:
-            future, weight = self._held.pop(key, (None, 0))
-            self._weight -= weight
-        if future is not None and not future.done():
-            future.set_exception(Dropped())
+            # What was given may have gone since, and be claimed by another.
+            undone = [key for key, future in claimed.items() if not future.done()]
+            for key in undone:
+                del self._held[key]
+        for key in undone:
+            claimed[key].set_exception(Dropped())
 
     def clear(self) -> None:
         """Forget what is kept."""

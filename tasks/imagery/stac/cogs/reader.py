@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +93,17 @@ class Reader:
         keys = [self._key(file) for file in files]
         found, mine = self._headers.claim(keys)
         of_key = dict(zip(keys, files, strict=True))
-        self._run([(of_key[key], partial(self._keep_header, key, of_key[key], traffic)) for key in mine])
+        try:
+            self._run([(of_key[key], partial(self._keep_header, key, of_key[key], traffic)) for key in mine])
+        except SceneUnavailable:
+            if len(files) > 1:
+                # Others may look for some of the files just now, and a commit tells the first that is not there.
+                self._headers.drop_undone(mine)
+                for file in files:
+                    self.open([file], traffic)
+            raise
+        finally:
+            self._headers.drop_undone(mine)
         opened: list[Raster] = []
         for key, file in zip(keys, files, strict=True):
             try:
@@ -132,9 +142,7 @@ class Reader:
         try:
             self._run(jobs)
         finally:
-            for key in mine:
-                if not found[key].done():
-                    self._blocks.drop(key)
+            self._blocks.drop_undone(mine)
         for i, layout in plain.items():
             try:
                 blocks = {block: found[key].result() for block, key in needed[i].items()}
@@ -183,19 +191,17 @@ class Reader:
             for file, job in jobs:
                 if local_path(file.href) is not None:
                     job()
-            _results(pending)
+            wait(pending, return_when="FIRST_EXCEPTION")
         finally:
             for future in pending:
                 future.cancel()
             wait(pending)
+        for future in pending:
+            # Those that were cancelled come after one that failed: they are begun in order.
+            future.result()
 
     def _keep_header(self, key: Hashable, file: File, traffic: Traffic) -> None:
-        try:
-            header = self._header(file, traffic)
-        except BaseException:
-            self._headers.drop(key)
-            raise
-        self._headers.give(key, header, 1)
+        self._headers.give(key, self._header(file, traffic), 1)
 
     def _header(self, file: File, traffic: Traffic) -> tuple[Facts, Layout | None]:
         try:
@@ -291,13 +297,6 @@ class Reader:
                 f"{self._name}: the archive refuses to give {file.name} of {file.scene}. Check that its files may be "
                 "read, or that their signed addresses have not expired; then run the same command."
             ) from None
-
-
-def _results(pending: Iterable[Future[None]]) -> None:
-    """Wait for all, or for the first that fails. Raises what it raised."""
-    done, _ = wait(pending, return_when="FIRST_EXCEPTION")
-    for future in done:
-        future.result()
 
 
 def _of_disk(path: Path, start: int, length: int) -> bytes:
