@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.bench_cogs [--samples 24] [--scenes 6] [--side 5490] [--latency 0.03] [--archive DIR]
 
-On a disk: CPU a sample of a whole shard (blocks read, encoded, checksums, committed) against GDAL decoding only the blocks
-that it touches. Over HTTP with a latency a request, from a server in a process of its own: samples a second with default
-settings. Peers that are not installed are left out. Prints; asserts nothing about time.
+On a disk: CPU a sample of a whole shard (blocks read, encoded, checksums, committed) against GDAL decoding only the
+blocks that it touches. Over HTTP with a latency a request, from a server in a process of its own: samples a second with
+default settings. Peers that are not installed are left out. Prints; asserts nothing about time.
 """
 
 import argparse

@@ -326,7 +326,7 @@ def test_a_raster_is_read_in_ranges(archive: Archive, served: tuple[Files, str])
 
 
 def test_a_file_that_a_server_does_not_have_is_just_not_there(served: tuple[Files, str]) -> None:
-    with pytest.raises(SceneUnavailable, match="the archive has no file none.tif"):
+    with pytest.raises(SceneUnavailable, match=r"the archive has no file none\.tif"):
         read_onto(f"{served[1]}/sentinel-2-l2a/none.tif", PATCH, fill=0, dtype=np.uint16)
 
 
