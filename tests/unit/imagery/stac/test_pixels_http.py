@@ -191,7 +191,7 @@ def test_of_several_files_that_are_gone_the_first_is_told(cogs: Cogs) -> None:
     with serving(cogs) as url:
         reader = Reader()
         for _ in range(5):
-            with pytest.raises(SceneUnavailable, match="no file x1.tif"):
+            with pytest.raises(SceneUnavailable, match=r"no file x1\.tif"):
                 pixels.read_onto(reader, PATCH, wanted(url, "a.tif", "x1.tif", "b.tif", "x2.tif"), Traffic())
         (found,) = pixels.read_onto(reader, PATCH, wanted(url, "a.tif"), Traffic())
         reader.close()
