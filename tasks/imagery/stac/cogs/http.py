@@ -1,16 +1,17 @@
 """Parts of files from servers: one GET with a range each, and what its answer means."""
 
+import os
 import re
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 from http import HTTPStatus
 from threading import Lock
 from urllib.parse import urlsplit
 
+import certifi
 import requests
 import urllib3
-from requests.certs import where
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 
 from tasks.errors import PixelsError
@@ -36,7 +37,7 @@ class Http:
     def __init__(self, *, connections: int, deadline: float) -> None:
         """`connections` are kept to a host; `deadline` is for how many seconds an answer may bring nothing."""
         self._connections, self._deadline = connections, deadline
-        self._managers: dict[str, urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._lock = Lock()
 
     def fetch(
@@ -87,16 +88,18 @@ class Http:
 
     def _manager(self, address: str) -> urllib3.PoolManager:
         """The pool of connections for an address: one for each proxy that the environment names."""
-        proxy = _proxy_of(*urlsplit(address)[:2])
+        server = urlsplit(address)[:2]
         with self._lock:
-            if proxy not in self._managers:
-                most, trusted = self._connections, where()
-                self._managers[proxy] = (
-                    urllib3.ProxyManager(proxy, maxsize=most, ca_certs=trusted)
-                    if proxy
-                    else urllib3.PoolManager(maxsize=most, ca_certs=trusted)
-                )
-            return self._managers[proxy]
+            if server not in self._managers:
+                self._managers[server] = self._opened(_proxy_of(*server))
+            return self._managers[server]
+
+    def _opened(self, proxy: str) -> urllib3.PoolManager:
+        most, trusted = self._connections, os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
+        if not proxy:
+            return urllib3.PoolManager(maxsize=most, ca_certs=trusted)
+        login = HTTPAdapter().proxy_headers(proxy)
+        return urllib3.ProxyManager(proxy, maxsize=most, ca_certs=trusted, proxy_headers=login)
 
     def _judge(self, answer: urllib3.BaseHTTPResponse, shown: str, start: int, length: int) -> None:
         """See that an answer holds the range. Raises what `fetch` says."""
@@ -149,7 +152,6 @@ class Http:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-@lru_cache(maxsize=256)
 def _proxy_of(scheme: str, host: str) -> str:
     """The proxy that the environment names for a host, as requests understands it; "": none."""
     address = f"{scheme}://{host}"
