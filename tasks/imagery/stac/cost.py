@@ -7,6 +7,13 @@ from tasks.scenes.roles import roles_of, sensor_of
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import is_url
 
+_METRES = dict.fromkeys(BANDS, 20) | dict.fromkeys(("B02", "B03", "B04", "B08"), 10)
+_METRES |= dict.fromkeys(("B01", "B09", "B10"), 60)
+"""Size of a band's pixels in products of Sentinel-2."""
+
+_PACKED = 0.65
+"""What deflate leaves of the pixels of land, with or without a predictor."""
+
 _LOCAL, _REMOTE = 0.006, 0.2
 """Seconds a file: measured, decoding included; an answer of 30 ms and a line of some 100 Mbit/s."""
 
@@ -20,8 +27,19 @@ def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
         requests_a_shard=0,
         in_flight=settings.stac_requests if remote else settings.samples_at_once(remote=False),
         seconds_a_request=_REMOTE if remote else _LOCAL,
+        bytes_a_sample=_bytes(spec) if remote else None,
         origin="a block of 1.3 MB over a network" if remote else "a local disk",
     )
+
+
+def _bytes(spec: CorpusSpec) -> float:
+    """Compressed bytes of the blocks that a patch touches on average: of 1024 pixels of 16 bits in Sentinel-2's files,
+    of 512 of 32 bits in Sentinel-1's.
+    """
+    side = spec.patch.pixels
+    bands = sum(2 * (1024 + side * 10 / metres) ** 2 for metres in _METRES.values())
+    of_sensor = {"sentinel2": bands, "sentinel1": len(POLARIZATIONS) * 4 * (512 + side) ** 2}
+    return _PACKED * sum(of_sensor[sensor_of(role)] for role in roles_of(spec))
 
 
 def limits(settings: StacSettings) -> str:
