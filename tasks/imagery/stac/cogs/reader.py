@@ -61,7 +61,7 @@ class Reader:
         requests: int = 32,
         deadline: float = 60.0,
         patience: float = 300.0,
-        kept: int = 256 * 2**20,
+        kept: int = 128 * 2**20,
         sign: Signer = unsigned,
     ) -> None:
         """`requests` in flight to a host; `deadline` and `patience` in seconds, of an answer and of a request with all
