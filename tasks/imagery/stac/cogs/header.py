@@ -171,6 +171,8 @@ def _values(tags: _Tags, tag: int) -> NDArray[Any] | None:
     raw, kind = held
     if isinstance(raw, tuple):
         head, start, size = raw
+        if size > _LARGEST:
+            raise NotPlain("the size of its header")
         raw = head.part(start, size)
         if len(raw) < size:
             raise NotPlain("cut short")

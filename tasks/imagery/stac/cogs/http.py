@@ -1,5 +1,6 @@
 """Parts of files from servers: one GET with a range each, and what its answer means."""
 
+import logging
 import os
 import re
 import time
@@ -12,7 +13,7 @@ import certifi
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
+from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, ProtocolError
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.refusals import Damaged, NoAnswer, Refused, ServerFailed, reason_of, seconds_of, without_query
@@ -29,6 +30,9 @@ _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 _EXPIRED = re.compile(r"expired|ExpiredToken|not valid in the specified time|RequestTimeTooSkewed", re.IGNORECASE)
 """What Amazon, Azure and Google say of signatures whose time is over, in answers with 400, 401 or 403."""
+
+# Its debug lines show addresses with their queries, which may be signatures.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class Http:
@@ -62,6 +66,8 @@ class Http:
                 # Tried again by the caller alone.
                 retries=urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=_REDIRECTS, total=None),
             )
+        except LocationValueError:
+            raise PixelsError(f"{shown}: is no address. Correct the catalogue.") from None
         except (HTTPError, OSError) as error:
             raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         complete = False

@@ -180,6 +180,11 @@ def test_an_address_that_no_server_is_known_for_is_refused_in_words() -> None:
         read_onto("ftp://a/b.tif?sig=SECRET", PATCH, fill=0, dtype=np.uint16)
 
 
+def test_what_is_no_address_is_refused_in_words() -> None:
+    with pytest.raises(PixelsError, match=r"http://a:b:c/a\.tif: is no address"):
+        read("http://a:b:c")
+
+
 # Refusals
 
 
@@ -230,6 +235,12 @@ def test_a_signature_that_has_expired_is_told_as_such(cogs: Cogs) -> None:
         with pytest.raises(CredentialsError, match=r"the signed address of a\.tif of scene has expired") as refused:
             read(url, "a.tif?sig=4")
     assert "sig" not in str(refused.value).replace("signed", "").replace("sign its", "")
+
+
+def test_no_signature_is_logged(cogs: Cogs, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"), serving(cogs) as url:
+        read(url, "a.tif?sig=SECRET")
+    assert "SECRET" not in caplog.text
 
 
 def test_addresses_are_signed_just_before_they_are_read_and_again_once_they_are_refused(cogs: Cogs) -> None:
