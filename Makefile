@@ -6,6 +6,9 @@ RUN := .venv/bin
 EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure
 # Where `make up` has Prefect listen.
 PORT ?= 4200
+# What work pools of containers run, where that is not an image of this machine: REGISTRY/deepsentinel:VERSION.
+IMAGE ?=
+TRAIN_IMAGE ?=
 # A file at a time, whose tests share what is set up once; more workers than cores, since many wait for a server. In the
 # order of the folders: the files that take long are begun first.
 SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
@@ -28,8 +31,8 @@ up: .venv/ready ## Start Prefect here: server with UI, a worker, all deployments
 down: ## End what `make up` has started
 	$(RUN)/python -m infra.local.up down
 
-deploy: .venv/ready ## Register work pools, limits and deployments at PREFECT_API_URL
-	$(RUN)/python -m flows.deploying
+deploy: .venv/ready ## Register work pools, limits and deployments at PREFECT_API_URL; IMAGE=, TRAIN_IMAGE=
+	$(RUN)/python -m flows.deploying $(if $(IMAGE),--image $(IMAGE)) $(if $(TRAIN_IMAGE),--train-image $(TRAIN_IMAGE))
 	$(RUN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
 
 test: .venv/compiled ## Run all tests

@@ -3,16 +3,34 @@
 from pathlib import Path
 
 from tasks.release.card import data_card
+from tasks.release.collection import collection_json, collection_of
+from tasks.release.croissant import croissant
 from tasks.release.facts import read_facts
+from tasks.release.items import write_items
 from tasks.release.legends import legend_report
+from tasks.release.page.page import write_page
 from tasks.release.pairing_report import pairing_report
 from tasks.release.preview import preview
 from tasks.release.sample_map import sample_map
+from tasks.release.sample_table import SampleTable
 from tasks.release.samples import write_samples
 from tasks.release.statistics import histograms, statistics
 from tasks.shards.description import need_description
 from tasks.shards.destinations import Content, Destination
-from tasks.shards.layout import CARD, LEGEND, MAP, PAIRING, PREVIEW, SAMPLES_FILE, STATISTICS_FILE, to_json
+from tasks.shards.layout import (
+    CARD,
+    COLLECTION,
+    CROISSANT,
+    ITEMS,
+    LEGEND,
+    MAP,
+    PAIRING,
+    PREVIEW,
+    ROOT_METADATA,
+    SAMPLES_FILE,
+    STATISTICS_FILE,
+    to_json,
+)
 
 
 def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
@@ -25,8 +43,21 @@ def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
     facts = read_facts(destination, samples)
     figures = statistics(description, histograms(destination, description), facts.digest)
     days = "" if facts.first is None else f", acquired {facts.first:%Y-%m-%d} to {facts.last:%Y-%m-%d}"
+    table = SampleTable.open(samples)
+    collection = collection_of(description, table)
+    items = write_items(description, table, folder, collection)
+    (folder / "collection.json").write_bytes(collection_json(collection))
     made: dict[str, Content | None] = {
         SAMPLES_FILE: samples,
+        ITEMS: items,
+        COLLECTION: folder / "collection.json",
+        CROISSANT: croissant(
+            description,
+            table,
+            digest=facts.digest,
+            metadata=destination.get(ROOT_METADATA) or b"",
+            files=[items, folder / "collection.json"],
+        ),
         STATISTICS_FILE: to_json(figures),
         CARD: data_card(facts, figures),
         MAP: sample_map(description.name, f"{facts.samples:,} samples{days}", facts.places),
@@ -34,4 +65,6 @@ def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
         PREVIEW: preview(destination),
         LEGEND: legend_report(description),
     }
+    pages = write_page(destination, folder, figures, digest=facts.digest, samples=samples)
+    made |= {path: folder / path for path in pages}
     return {path: content for path, content in made.items() if content is not None}

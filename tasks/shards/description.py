@@ -23,6 +23,7 @@ from tasks.shards.layout import (
     CORPUS,
     LABELS,
     OSM,
+    QUICKLOOKS,
     RELEASE,
     ROOT_METADATA,
     RUNS,
@@ -40,7 +41,7 @@ _COPY = "deepsentinel"
 _SHOWN = 3
 """Names of others' objects that a message tells."""
 
-_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas")
+_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas", "pillow")
 """Packages on which the stored bytes depend."""
 
 
@@ -277,7 +278,7 @@ def foreign(destination: Destination, wanted: Description) -> str:
     # By the spec too: who only looks at it knows no arrays.
     groups = {kind.path.partition("/")[0] for kind in wanted.arrays} | {*platform_names(wanted.spec)}
     groups |= {LABELS} if wanted.spec["labels"] else set()
-    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, STATISTICS, RUNS, RELEASE, OSM, *groups}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS, RELEASE, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
     if not others:

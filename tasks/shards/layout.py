@@ -29,10 +29,20 @@ CARD = f"{RELEASE}/README.md"
 
 MAP = f"{RELEASE}/map.png"
 
+ITEMS, COLLECTION = f"{RELEASE}/items.parquet", f"{RELEASE}/collection.json"
+"""The samples as STAC items, and the collection that holds them."""
+
+CROISSANT = f"{RELEASE}/croissant.json"
+
+PAGE = f"{RELEASE}/index.html"
+
+PAGE_DATA = f"{RELEASE}/page"
+"""Folder of what the page loads."""
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
-COMMITS, SAMPLES, STATISTICS, RUNS = "commits", "samples", "statistics", "runs"
+COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS = "commits", "samples", "statistics", "quicklooks", "runs"
 """Folders with an object a shard."""
 
 LABELS = "labels"
@@ -55,6 +65,11 @@ def samples_object(shard: int) -> str:
 def statistics_object(shard: int) -> str:
     """Where the counts of a shard's pixels lie; shards built before there were any have none."""
     return f"{STATISTICS}/shard-{shard:05d}.parquet"
+
+
+def quicklooks_object(shard: int) -> str:
+    """Where the pictures of a shard's samples lie; shards built before there were any have none."""
+    return f"{QUICKLOOKS}/shard-{shard:05d}.jpg"
 
 
 def commit_object(shard: int) -> str:

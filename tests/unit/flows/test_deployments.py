@@ -13,7 +13,7 @@ import yaml
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.utilities.importtools import import_object
 
-from flows.deploying import FOLDER, POOLS, limit_platforms
+from flows.deploying import FOLDER, POOLS, limit_platforms, template_of
 from tasks.spec import load_spec
 from tasks.spec.platforms import NAMED_PLATFORMS
 
@@ -89,10 +89,21 @@ def test_a_work_pool_has_a_template_that_its_workers_can_fill(name: str) -> None
     assert template["variables"].get("required", []) == known["variables"].get("required", [])
 
 
+@pytest.mark.parametrize("name", POOLS)
+def test_a_pool_of_containers_runs_the_image_that_is_named_at_deployment(name: str) -> None:
+    images = [template_of(name, image)["variables"]["properties"].get("image", {}) for image in (None, "hub/house:1")]
+    expected = {"local": None, "gpu": "deepsentinel-train:latest"}.get(name, "deepsentinel:latest")
+    assert images[0].get("default") == expected
+    assert images[1].get("default") == (None if name == "local" else "hub/house:1")
+
+
 @pytest.mark.parametrize("name", ["kubernetes", "gpu"])
 def test_a_pod_gets_its_logins_from_a_secret_and_runs_once(name: str) -> None:
     job = json.loads((FOLDER / f"{name}.json").read_text())["job_configuration"]["job_manifest"]
     pod = job["spec"]["template"]["spec"]
     assert (job["kind"], job["spec"]["backoffLimit"], pod["restartPolicy"]) == ("Job", 0, "Never")
-    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "{{ secret }}", "optional": True}}]
+    assert pod["containers"][0]["envFrom"] == [
+        {"configMapRef": {"name": "{{ settings }}", "optional": True}},
+        {"secretRef": {"name": "{{ secret }}", "optional": True}},
+    ]
     assert ("nvidia.com/gpu" in pod["containers"][0]["resources"]["limits"]) == (name == "gpu")
