@@ -15,7 +15,7 @@ from tasks.errors import CorpusError, DeepSentinelError, DestinationError, SpecE
 from tasks.shards.layout import shard_object
 from tasks.training.sampling import ShardSampler
 from tests.servers.web import web
-from tests.unit.shards.made import L2A
+from tests.unit.shards.made import L2A, described
 from tests.unit.training.made import Made, made
 
 ROOT = Path(__file__).parents[3]
@@ -117,6 +117,20 @@ def test_sensors_may_have_a_key_each_and_stay_as_they_are_stored(corpus: Made) -
     assert item["image_s2"].dtype == torch.uint16
     assert item["image_s2"].shape == (12, 16, 16)
     assert set(CorpusDataset(corpus.folder, stack=False)[0]) >= {"image_s1", "image_s2"}
+
+
+def test_the_sensors_of_several_platforms_are_told_apart(tmp_path: Path) -> None:
+    two = described(size=5, shard_size=5, patch={"pixels": 16})
+    corpus = Made(tmp_path / "corpus", two)
+    for path, content in two.objects().items():
+        corpus.destination.put(path, content)
+    corpus.add(0)
+    both: Any = {"platforms": ["alpha", "zulu"], "bands": {"s1": ["VV"]}, "values": "physical"}
+    stacked, apart = CorpusDataset(corpus.folder, **both), CorpusDataset(corpus.folder, **both, stack=False)[0]
+
+    assert stacked.channels == {"image": ("alpha_s1_VV", "zulu_s1_VV")}
+    assert torch.equal(stacked[0]["image"], torch.cat([apart["image_alpha_s1"], apart["image_zulu_s1"]]))
+    assert not torch.equal(apart["image_alpha_s1"], apart["image_zulu_s1"])
 
 
 def test_several_labels_have_a_mask_each_and_values_are_floats(corpus: Made) -> None:
