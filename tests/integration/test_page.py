@@ -258,8 +258,13 @@ def test_the_keyboard_does_what_the_mouse_does(page: Page) -> None:
     assert page.get_attribute("#sample", "data-sample") == "1"
     page.keyboard.press("p")
     assert page.get_attribute("#sample", "data-sample") == "0"
+    page.focus("#sample button:has-text('Next')")
+    for sample in ("1", "2"):
+        page.keyboard.press("Enter")
+        assert page.get_attribute("#sample", "data-sample") == sample, "the focus stays on the button"
     page.keyboard.press("Escape")
     assert page.locator("#sample").is_hidden()
+    assert page.evaluate("document.activeElement.id") == "canvas"
 
 
 # What else it tells
