@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three shards of twenty samples, some without pixels, one shard without quicklooks; released with statistics."""
+    """Three shards of twenty samples, some without pixels; its page, with statistics."""
     root = tmp_path_factory.mktemp("corpus")
     destination = corpus_of(root, ROWS)
     bands = {"B02": {"valid": 9, "nodata": 1, "mean": 500.0, "std": 100.0, "min": 1.0, "max": 2.0, "percentiles": {},
@@ -236,6 +236,19 @@ def test_a_click_opens_the_sample_that_lies_there_with_its_own_picture(page: Pag
     )
     assert all(abs(value - grey_of(sample)) <= 3 for value in grey)
     assert label == pytest.approx({0: (0, 90, 255), 1: (0, 160, 0)}.get(sample % 3, label), abs=4)
+
+
+def test_samples_of_shards_built_before_quicklooks_were_recorded_say_so(browser: Browser, tmp_path: Path) -> None:
+    write_page(corpus_of(tmp_path, ROWS.iloc[:20], sheets=False), tmp_path)
+    with watched(browser, tmp_path.as_uri()) as (page, complaints):
+        page.goto((tmp_path / "release/index.html").as_uri())
+        page.wait_for_selector("#canvas[data-drawn=samples]")
+        page.focus("#canvas")
+        page.keyboard.press("n")
+        assert "No quicklook: its shard was built before" in page.inner_text("#sample")
+        assert page.locator("#gallery").is_hidden()
+        assert "none of 1 shard, built before" in page.inner_text("#facts")
+        assert not complaints, "and nobody asked for the picture"
 
 
 def test_places_without_pixels_are_told_with_the_reason(page: Page) -> None:
