@@ -1,5 +1,7 @@
 """All files of a release of a whole corpus, made one after the other; what is large is written into a folder."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.release.card import data_card
@@ -33,8 +35,20 @@ from tasks.shards.layout import (
 )
 
 
-def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
-    """The files of a release by path: a function of the corpus, and of the software that makes it.
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A release before it is put anywhere."""
+
+    files: Mapping[str, Content]
+    """By path."""
+    digest: str
+    """Of the corpus."""
+    samples: int
+    """With pixels."""
+
+
+def make_release(destination: Destination, folder: Path) -> Made:
+    """The files of a release: a function of the corpus, and of the software that makes it.
 
     Raises CorpusError: no corpus, or records, rows or counts are damaged; DestinationError.
     """
@@ -67,4 +81,5 @@ def make_release(destination: Destination, folder: Path) -> dict[str, Content]:
     }
     pages = write_page(destination, folder, figures, digest=facts.digest, samples=samples)
     made |= {path: folder / path for path in pages}
-    return {path: content for path, content in made.items() if content is not None}
+    files = {path: content for path, content in made.items() if content is not None}
+    return Made(files=files, digest=facts.digest, samples=facts.samples)

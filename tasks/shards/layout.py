@@ -42,6 +42,9 @@ PAGE_DATA = f"{RELEASE}/page"
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
+TRAINING = "training"
+"""Folder of the records of what was trained from the corpus: no part of its content."""
+
 COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS = "commits", "samples", "statistics", "quicklooks", "runs"
 """Folders with an object a shard."""
 
@@ -80,6 +83,11 @@ def commit_object(shard: int) -> str:
 def run_object(shard: int) -> str:
     """Where the run record of a shard lies."""
     return f"{RUNS}/shard-{shard:05d}.json"
+
+
+def sample_id(corpus: str, shard: int, row: int) -> str:
+    """A sample's name, unique in its corpus and stable while it grows."""
+    return f"{corpus}-{shard:05d}-{row:04d}"
 
 
 def shard_of(name: str) -> int | None:
