@@ -244,7 +244,8 @@ def test_samples_of_shards_built_before_quicklooks_were_recorded_say_so(browser:
         page.goto((tmp_path / "release/index.html").as_uri())
         page.wait_for_selector("#canvas[data-drawn=samples]")
         page.focus("#canvas")
-        page.keyboard.press("n")
+        for _ in range(2):  # the first has no pixels
+            page.keyboard.press("n")
         assert "No quicklook: its shard was built before" in page.inner_text("#sample")
         assert page.locator("#gallery").is_hidden()
         assert "none of 1 shard, built before" in page.inner_text("#facts")
