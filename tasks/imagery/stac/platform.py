@@ -9,19 +9,19 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, CredentialsError, PixelsError, SceneUnavailable, SpecError
+from tasks.errors import CatalogueError, PixelsError, SceneUnavailable, SpecError
 from tasks.imagery.backscatter import power_to_db
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset, remove_offset
 from tasks.imagery.registry import Bounds, Opening
-from tasks.imagery.retries import request
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.stac.catalogue import read_collections
+from tasks.imagery.stac.cogs.facts import File
+from tasks.imagery.stac.cogs.reader import Reader
 from tasks.imagery.stac.items import Records
-from tasks.imagery.stac.pixels import read_onto
-from tasks.imagery.stac.refusals import judge
+from tasks.imagery.stac.pixels import Wanted, read_onto
 from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.stac.settings import StacSettings
 from tasks.imagery.stac.transport import Transport
@@ -35,7 +35,7 @@ from tasks.scenes.resolving import Resolver
 from tasks.scenes.roles import Rule, sensor_of
 from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, Sentinel2Scenes
 from tasks.spec import StacSource
-from tasks.spec.locations import is_url, need_file
+from tasks.spec.locations import is_url, local_path, need_file
 
 _TRIED = 3
 """Pairs of which one must have pixels in a check. A single scene may well be gone: a build replaces it."""
@@ -103,15 +103,13 @@ class StacArchive:
         PlatformUnreachable.
         """
         self.name = source.name
-        self.in_flight = settings.stac_reads
-        self._limit, self._settings, self._rule = Limit(settings.stac_reads), settings, rule
-        self._power, self._remote = source.backscatter == "power", is_url(source.catalog)
+        self._rule, self._power = rule, source.backscatter == "power"
         names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
         transport = Transport(
             platform=self.name,
             deadline=settings.stac_deadline,
             patience=settings.stac_patience,
-            limit=self._limit,
+            limit=Limit(settings.stac_requests),
         )
         records = read_collections(source.catalog, names, rule, bounds, transport)
         self._optical = _Optical.of(records[source.sentinel2])
@@ -125,6 +123,15 @@ class StacArchive:
         self._whole = records[source.sentinel2].whole
         held = keys_by_band(self._optical.asset_keys)
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
+        self._remote = is_url(source.catalog) or _is_remote(self._optical.hrefs, len(records[source.sentinel2]))
+        self.in_flight = settings.samples_at_once(remote=self._remote)
+        self._reader = Reader(
+            name=self.name,
+            requests=settings.stac_requests,
+            deadline=settings.stac_deadline,
+            patience=settings.stac_patience,
+            kept=settings.stac_kept * 2**20,
+        )
 
     @property
     def reach(self) -> Bounds | None:
@@ -157,15 +164,27 @@ class StacArchive:
         Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError; CatalogueError: no files are
         listed.
         """
+        wanted: list[Wanted] = []
+        takers: list[tuple[str, int, bool]] = []
         arrays: dict[str, NDArray[Any]] = {}
         absent: set[str] = set()
         for role, acquisition in acquisitions.items():
+            path = array_path(self.name, role)
             if sensor_of(role) == "sentinel2":
-                values, lacking = self._reflectance(patch, acquisition, traffic)
-                absent |= lacking
+                arrays[path] = np.zeros((len(BANDS), *patch.shape), np.uint16)
+                files = self._optical_files(acquisition)
+                absent |= {band for band in self.bands if band not in files}
+                takers += [(path, BANDS.index(band), offset) for band, (_, offset) in files.items()]
+                wanted += [Wanted(file=file, fill=0, dtype=np.uint16) for file, _ in files.values()]
             else:
-                values = self._backscatter(patch, acquisition, traffic)
-            arrays[array_path(self.name, role)] = values
+                arrays[path] = np.empty((len(POLARIZATIONS), *patch.shape), np.float32)
+                takers += [(path, index, False) for index in range(len(POLARIZATIONS))]
+                wanted += [Wanted(file=file, fill=np.nan, dtype=np.float32) for file in self._radar_files(acquisition)]
+        for (path, index, offset), pixels in zip(takers, read_onto(self._reader, patch, wanted, traffic), strict=True):
+            arrays[path][index] = remove_offset(pixels) if offset else pixels
+        for path, values in arrays.items():
+            if values.dtype == np.float32:
+                arrays[path] = self._decibels(values)
         return Tiles(arrays=arrays, absent_bands=tuple(band for band in BANDS if band in absent))
 
     def check(self, draws: Draws | None) -> str:
@@ -197,70 +216,47 @@ class StacArchive:
         raise PixelsError(f"no pixels of the first pairs: {reason}. See that the files are where the catalogue says.")
 
     def close(self) -> None:
-        """Nothing stays open: the catalogue is read once, and files are closed after every read."""
+        """End connections to servers of files, and forget what was read of them; the catalogue is kept."""
+        self._reader.close()
 
-    def _reflectance(
-        self, patch: Patch, acquisition: Acquisition, traffic: Traffic
-    ) -> tuple[NDArray[np.uint16], set[str]]:
-        """The pixels of a Sentinel-2 scene, (13, height, width), and the bands that it lacks."""
-        values = np.zeros((len(BANDS), *patch.shape), np.uint16)
-        hrefs = self._optical_hrefs(acquisition.scene)
-        for index, band in enumerate(BANDS):
-            if band in hrefs:
-                href, offset = hrefs[band]
-                pixels = self._read(acquisition.id, href, patch, traffic, 0, np.uint16)
-                values[index] = remove_offset(pixels) if offset else pixels
-        return values, {band for band in self.bands if band not in hrefs}
+    def _decibels(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Backscatter as archives have it, (2, height, width), in dB."""
+        # Outside a swath archives write NaN or, where they keep power, 0; in dB, 0 has become minus infinity.
+        return power_to_db(values) if self._power else np.where(np.isfinite(values), values, np.float32(np.nan))
 
-    def _backscatter(self, patch: Patch, acquisition: Acquisition, traffic: Traffic) -> NDArray[np.float32]:
-        """The pixels of a Sentinel-1 scene in dB, (2, height, width)."""
+    def _radar_files(self, acquisition: Acquisition) -> list[File]:
+        """Files of the polarizations of a Sentinel-1 scene. Raises CatalogueError: none are listed."""
         name, files = acquisition.id, self._radar_hrefs(acquisition.scene)
         keys = keys_by_polarization(files)
         if set(keys) != set(POLARIZATIONS):
             raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
-        values = np.stack([self._read(name, files[keys[p]], patch, traffic, np.nan, np.float32) for p in POLARIZATIONS])
-        # Outside a swath archives write NaN or, where they keep power, 0; in dB, 0 has become minus infinity.
-        return power_to_db(values) if self._power else np.where(np.isfinite(values), values, np.float32(np.nan))
+        return [File(href=files[keys[polarization]], scene=name) for polarization in POLARIZATIONS]
 
-    def _optical_hrefs(self, scene: int) -> dict[str, tuple[str, bool]]:
-        """File of each band of a scene and of its twin, and whether its pixels carry the offset.
+    def _optical_files(self, acquisition: Acquisition) -> dict[str, tuple[File, bool]]:
+        """File of each band of a Sentinel-2 scene and of its twin, and whether its pixels carry the offset.
 
         Raises SceneUnavailable: nothing tells whether they do. CatalogueError: no files are listed.
         """
+        scene = acquisition.scene
         sources = [(self._optical, scene)]
         twin = self._twins.get(scene)
         if self._l1c and twin is not None:
             sources.append((self._l1c, twin))
-        found: dict[str, tuple[str, bool]] = {}
+        found: dict[str, tuple[File, bool]] = {}
         for optical, index in sources:
             name, offset = str(optical.scenes.id[index]), optical.carries_offset(index)
             if offset is None:
                 raise SceneUnavailable(Reason.OFFSET_UNKNOWN, name, Reason.OFFSET_UNKNOWN.words)
             files = optical.hrefs(index)
             for band, key in keys_by_band(files).items():
-                found.setdefault(band, (files[key], offset))
+                found.setdefault(band, (File(href=files[key], scene=acquisition.id), offset))
         if not found:
-            name = self._optical.scenes.id[scene]
-            raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
+            raise CatalogueError(
+                f"{acquisition.id}: the catalogue lists no files of its bands, so only `plan` can use it."
+            )
         return found
 
-    def _read(self, scene: str, href: str, patch: Patch, traffic: Traffic, fill: float, dtype: Any) -> NDArray[Any]:
-        name = href.partition("?")[0].rpartition("/")[2]
-        try:
-            values = request(
-                lambda: read_onto(href, patch, fill=fill, dtype=dtype, deadline=self._settings.stac_deadline),
-                judge=judge,
-                limit=self._limit,
-                traffic=traffic,
-                patience=self._settings.stac_patience,
-                what=f"{self.name}: {scene}: {name}",
-            )
-        except FileNotFoundError:
-            raise SceneUnavailable(Reason.NO_FILE, scene, f"the archive has no file {name}") from None
-        except PermissionError:
-            raise CredentialsError(
-                f"{self.name}: the archive refuses to give {name} of {scene}. Check that its files may be read, "
-                "or that their signed addresses have not expired; then run the same command."
-            ) from None
-        traffic.add(bytes=values.nbytes)
-        return values
+
+def _is_remote(hrefs: Callable[[int], dict[str, str]], count: int) -> bool:
+    """Whether the files of a catalogue lie on servers, going by its first item."""
+    return bool(count) and any(local_path(href) is None for href in hrefs(0).values())

@@ -39,9 +39,23 @@ class NoAnswer(ConnectionError):
 class ServerFailed(ConnectionError):
     """A server of pixels answers that it cannot, for now."""
 
-    def __init__(self, words: str, status: int) -> None:
+    def __init__(self, words: str, status: int, *, asked: float = 0.0) -> None:
+        """`asked` is for how many seconds the server wants to be left alone."""
         super().__init__(words)
-        self.status = status
+        self.status, self.asked = status, asked
+
+
+class Damaged(Exception):
+    """Content that arrived is not what it must be."""
+
+
+class Refused(PermissionError):
+    """A server does not give a file: 401, 403."""
+
+    def __init__(self, shown: str, *, expired: bool) -> None:
+        """`expired` is whether it says that the time of a signature is over."""
+        super().__init__(shown)
+        self.expired = expired
 
 
 class CatalogueFailed(CatalogueError):
@@ -64,6 +78,8 @@ def judge(error: Exception) -> Verdict:
     """For `tasks.imagery.retries.request`."""
     if isinstance(error, NoAnswer):
         return Verdict.UNREACHABLE
+    if isinstance(error, Damaged):
+        return Verdict.TRANSIENT
     if not isinstance(error, ServerFailed | CatalogueFailed):
         return Verdict.FINAL
     if error.status == 429:
@@ -73,7 +89,7 @@ def judge(error: Exception) -> Verdict:
 
 def asked_pause(error: BaseException) -> float:
     """Seconds for which the server wants to be left alone."""
-    return error.asked if isinstance(error, CatalogueFailed) else 0.0
+    return error.asked if isinstance(error, CatalogueFailed | ServerFailed) else 0.0
 
 
 def seconds_of(retry_after: str | None) -> float:
@@ -125,9 +141,14 @@ def of_gdal(error: Exception, href: str) -> Exception:
         return ServerFailed(f"{shown}: {text}", status)
     if "CURL error" in text:
         return NoAnswer(f"{shown}: {text}")
+    return damaged(href, text)
+
+
+def damaged(href: str, why: str) -> PixelsError:
+    """A file whose pixels cannot be read."""
     return PixelsError(
-        f"{shown}: its pixels cannot be read ({text}). The file is damaged or cut short: fetch it again, then run the "
-        "same command."
+        f"{without_query(href)}: its pixels cannot be read ({why}). The file is damaged or cut short: fetch it again, "
+        "then run the same command."
     )
 
 

@@ -7,7 +7,10 @@ import numpy as np
 
 from tasks.imagery.bands import BANDS
 from tasks.imagery.platform import Tiles, Traffic
-from tasks.imagery.stac import StacSettings
+from tasks.imagery.stac import StacSettings, pixels
+from tasks.imagery.stac.cogs.facts import File
+from tasks.imagery.stac.cogs.reader import Reader
+from tasks.imagery.stac.pixels import Wanted
 from tasks.imagery.stac.platform import StacArchive
 from tasks.places.draws import Draws
 from tasks.places.patches import Patch, Patches
@@ -86,3 +89,15 @@ def expected_s2(scene: int, bands: tuple[str, ...] = L2A_BANDS, patch: Patch = P
         for index, band in enumerate(BANDS)
     ]
     return np.stack(tiles).astype(np.uint16)
+
+
+def read_onto(
+    href: str, patch: Patch, *, fill: float, dtype: Any, traffic: Traffic | None = None, **options: Any
+) -> np.ndarray:
+    """The first band of a file on a patch, read by a reader of its own that tries only once."""
+    reader = Reader(**{"patience": 0, **options})
+    try:
+        wanted = Wanted(file=File(href=href, scene="scene"), fill=fill, dtype=dtype)
+        return pixels.read_onto(reader, patch, [wanted], traffic or Traffic())[0]
+    finally:
+        reader.close()

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from tasks.errors import PixelsError
-from tasks.imagery.stac.pixels import read_onto
+from tasks.errors import PixelsError, SceneUnavailable
 from tasks.places.patches import Patch
 from tests.archive import EPSG, LEFT, TOP, write_raster
+from tests.unit.imagery.stac.opening import read_onto
 
 COUNT = 120
 """Pixels of 10 m across."""
@@ -196,9 +196,9 @@ def test_beyond_a_warped_raster_of_decibels_there_is_nan(tmp_path: Path, nodata:
 # What cannot be read
 
 
-def test_a_file_that_does_not_exist_is_just_that(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_makes_its_scene_unavailable(tmp_path: Path) -> None:
     path = str(tmp_path / "none.tif")
-    with pytest.raises(FileNotFoundError, match=r"none\.tif"):
+    with pytest.raises(SceneUnavailable, match=r"^scene: the archive has no file none\.tif"):
         read_onto(path, patch(0, 0), fill=0, dtype=np.uint16)
 
 

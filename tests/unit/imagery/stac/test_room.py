@@ -9,6 +9,7 @@ from tasks.errors import SettingsError, SpecError
 from tasks.imagery.bands import BANDS
 from tasks.imagery.registry import open_platforms, platform_settings, room_of
 from tasks.imagery.stac import StacSettings
+from tasks.imagery.stac.settings import FROM_DISK, FROM_SERVERS
 from tasks.settings import load
 from tasks.spec import CorpusSpec
 from tests.archive import Archive
@@ -82,13 +83,38 @@ def test_a_sample_costs_a_request_a_band_and_polarization() -> None:
     room = room_of("stac")
     cost = room.cost(StacSettings(stac_reads=7), spec("demo"))
     assert (cost.requests_a_sample, cost.requests_a_shard, cost.in_flight) == (15, 0, 7)
-    assert room.limits(StacSettings(stac_reads=7, stac_deadline=5, stac_patience=20)) == (
-        "7 samples read at once; of a remote archive an answer is waited for 5 s, "
-        "and a failing read tried again for 20 s"
+    assert room.limits(StacSettings(stac_reads=7, stac_requests=9, stac_deadline=5, stac_patience=20)) == (
+        "7 samples read at once from a disk, 7 from servers; of these each gets at most 9 requests at once, is waited "
+        "for 5 s for an answer, and a failing request is tried again for 20 s"
     )
 
 
-@pytest.mark.parametrize("name", ["STAC_READS", "STAC_DEADLINE", "STAC_PATIENCE", "DEMO_ARCHIVE"])
+def test_whole_blocks_of_a_remote_archive_are_moved() -> None:
+    room = room_of("stac")
+    cost = room.cost(StacSettings(), spec({"stac": {"catalog": "https://example.org/catalog.json"}}))
+    assert cost.bytes_a_sample is not None
+    assert 20e6 < cost.bytes_a_sample < 30e6, "measured: 22.5 MB of large scenes, 2.1 MB of them pixels that are wanted"
+    assert room.cost(StacSettings(), spec("demo")).bytes_a_sample is None
+
+
+def test_more_is_read_at_once_from_servers_than_from_a_disk(archive: Archive) -> None:
+    room, address = room_of("stac"), {"stac": {"catalog": "https://example.org/catalog.json"}}
+    remote = room.cost(StacSettings(), spec(address))
+    assert (remote.in_flight, remote.requests_a_sample) == (StacSettings().stac_requests, 2 * 15)
+    assert room.cost(StacSettings(), spec("demo")).in_flight == FROM_DISK < FROM_SERVERS
+    archive.sentinel2("a")
+    archive.sentinel1("r")
+    (platform,) = opened_of(spec({"stac": {"catalog": str(archive.save())}}))
+    assert platform.in_flight == FROM_DISK
+    scene = archive.collections["sentinel-2-l2a"][0]
+    scene.assets["B02"].href = "https://example.org/B02.tif"
+    (platform,) = opened_of(spec({"stac": {"catalog": str(archive.save())}}))
+    assert platform.in_flight == FROM_SERVERS, "a catalogue on a disk may name files of servers"
+
+
+@pytest.mark.parametrize(
+    "name", ["STAC_READS", "STAC_REQUESTS", "STAC_KEPT", "STAC_DEADLINE", "STAC_PATIENCE", "DEMO_ARCHIVE"]
+)
 def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"DEEPSENTINEL_{name}", "7")
     assert str(getattr(load(StacSettings), name.lower())).removesuffix(".0") == "7"

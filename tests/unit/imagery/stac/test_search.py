@@ -19,13 +19,12 @@ from tasks.imagery.platform import Traffic
 from tasks.imagery.registry import Bounds
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.items import Records
-from tasks.imagery.stac.pixels import read_onto
 from tasks.imagery.stac.scenes import sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.stac.transport import Transport
 from tasks.places.patches import Patch
 from tests.archive import EPSG, LEFT, TOP, Archive, item
 from tests.servers.stac_api import Files, StacApi, send, serving
-from tests.unit.imagery.stac.opening import expected_s2, fetched, found_pair, opened_at, rule_over, s2_of
+from tests.unit.imagery.stac.opening import expected_s2, fetched, found_pair, opened_at, read_onto, rule_over, s2_of
 
 RULE = rule_over((1_514_764_800_000_000, 1_546_300_800_000_000), search_days=30)
 """2018."""
@@ -327,7 +326,7 @@ def test_a_raster_is_read_in_ranges(archive: Archive, served: tuple[Files, str])
 
 
 def test_a_file_that_a_server_does_not_have_is_just_not_there(served: tuple[Files, str]) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SceneUnavailable, match=r"the archive has no file none\.tif"):
         read_onto(f"{served[1]}/sentinel-2-l2a/none.tif", PATCH, fill=0, dtype=np.uint16)
 
 

@@ -1,0 +1,69 @@
+"""What is wanted of a file, and what it says of its pixels."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.transform import Affine
+
+from tasks.spec.locations import local_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of a scene."""
+
+    href: str
+    """A path, or an address as the catalogue has it, unsigned or signed."""
+    scene: str
+    """Id of the scene, for messages."""
+
+    @cached_property
+    def path(self) -> Path | None:
+        """Where it lies on a disk; None: on a server."""
+        return local_path(self.href)
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.href.partition("?")[0].rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a file says of its pixels."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: np.dtype[Any]
+    crs: str
+    """EPSG:32632, or WKT of one without a code."""
+    transform: Affine
+    """From (column, row) of a pixel's upper left corner to (x, y)."""
+    nodata: float | None
+    """As pixels hold it; None: every value is one."""
+    scales: tuple[float, ...]
+    """By band: what pixels are to be multiplied with; 1 where the file says nothing. Pixels are given as stored."""
+    offsets: tuple[float, ...]
+    """By band: what is to be added after that; 0 where the file says nothing."""
+    units: tuple[str, ...]
+    """By band, as written; "" where the file says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Pixels of a file: a rectangle that lies in it, never empty."""
+
+    top: int
+    left: int
+    bottom: int
+    """Exclusive, as `right`."""
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.bottom - self.top, self.right - self.left
