@@ -1,6 +1,7 @@
 """Running a training job: its command with what it is handed, its output line by line, its end whatever happens."""
 
 import os
+import selectors
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,9 @@ TAIL = 20
 
 _LONGEST = 2000
 """Characters of a line that are told."""
+
+_LOOK = 0.2
+"""Seconds between two looks whether a job that writes nothing has ended."""
 
 _HIDDEN = "***"
 
@@ -88,8 +92,8 @@ def gpus_here() -> int:
 def run_job(config: TrainingConfig, environment: Mapping[str, str], output: Path, tell: Callable[[str], None]) -> Ended:
     """Run the command of a config to its end; `tell` is called with every line of its output.
 
-    Whatever ends this call, and be it the death of this process, ends the job and all that it has started: SIGTERM,
-    then SIGKILL after the grace of the config. Raises SettingsError: there is no such program, or no room for output.
+    Whatever ends this call, and be it the death of this process, ends the job, by SIGTERM and after the grace of the
+    config by SIGKILL, and then all that it has started. Raises SettingsError: there is no such program, or no room for output.
     """
     command = [*config.command, *config.arguments]
     if command[0] == "python":
@@ -112,9 +116,11 @@ def run_job(config: TrainingConfig, environment: Mapping[str, str], output: Path
             watch.start()
         try:
             assert process.stdout is not None
-            for line in _lines(process.stdout):
+            for line in _lines(process, process.stdout):
                 for secret in secrets:
                     line = line.replace(secret, _HIDDEN)
+                # Cut after that: of a secret that is cut, the rest would not be known.
+                line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
                 last.append(line)
                 tell(line)
             code = process.wait()
@@ -156,9 +162,29 @@ def _close(process: "subprocess.Popen[bytes]") -> None:
         process.stdin.close()
 
 
-def _lines(output: IO[bytes]) -> Generator[str]:
-    """Lines of a log; of one that is written over and over, as progress bars are, the last state."""
-    for content in output:
+def _lines(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> Generator[str]:
+    """Lines of a log, to the end of the process; of one that is written over and over, as progress bars are, the last
+    state."""
+    for content in _contents(process, output):
         line = content.decode(errors="replace").rstrip().rpartition("\r")[2]
         if line:
-            yield line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+            yield line
+
+
+def _contents(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> Generator[bytes]:
+    held = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while True:
+            # Another process, out of the leash's reach, may hold the output open: what is there by the end is read.
+            ended = process.poll() is not None
+            if selector.select(0 if ended else _LOOK):
+                read = os.read(output.fileno(), 1 << 16)
+                *lines, held = (held + read).split(b"\n")
+                yield from lines
+                if read:
+                    continue
+                break
+            if ended:
+                break
+    yield held

@@ -124,6 +124,43 @@ time.sleep(60)
     assert not alive(int(lines[0]))
 
 
+def test_what_a_job_has_started_is_there_until_it_has_ended_well(tmp_path: Path) -> None:
+    """As the processes that read for a training, without which it cannot keep its checkpoint."""
+    program = """
+import signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"],
+    stdout=subprocess.PIPE)
+child.stdout.readline()
+def end(*_):
+    time.sleep(0.3)
+    print("child has ended", child.poll(), child.pid, flush=True)
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
+time.sleep(60)
+"""
+    ended = job(tmp_path, program, hours=2 / 3600, grace=5)
+
+    assert (ended.code, ended.late) == (143, True)
+    told, child = ended.lines[-1].rsplit(" ", 1)
+    assert told == "child has ended None"
+    assert not alive(int(child))
+
+
+def test_what_a_job_leaves_behind_in_a_session_of_its_own_is_ended_and_not_waited_for(tmp_path: Path) -> None:
+    program = """
+import subprocess
+print(subprocess.Popen(["setsid", "bash", "-c", "sleep 61 & echo $!; wait"]).pid, flush=True)
+import time; time.sleep(0.5)
+"""
+    began = time.monotonic()
+    ended = job(tmp_path, program)
+
+    assert ended.code == 0
+    assert time.monotonic() - began < 20
+    assert len(ended.lines) == 2
+    assert not any(alive(int(line)) for line in ended.lines)
+
+
 def test_a_job_ends_with_who_started_it_even_if_that_is_killed(tmp_path: Path) -> None:
     starter = f"""
 import sys
