@@ -7,7 +7,7 @@ from uuid import UUID
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import CancelledRun, ObjectNotFound
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
@@ -22,25 +22,29 @@ from tasks.shards.destinations import Destination, open_destination, read_blocks
 from tasks.shards.layout import RELEASE_RECORD
 from tasks.shards.release_files import parse_release
 from tasks.training.config import TrainingConfig, load_config
-from tasks.training.records import Attempt, Beating, begin, finish, trained
+from tasks.training.records import AlreadyTrained, Attempt, Beating, begin, finish, trained
 from tasks.training.running import Ended, environment_of, gpus_here, run_job
 
 
 def _run_name() -> str:
     given = flow_run.get_parameters()
-    return f"train {str(given['corpus']).rstrip('/').rpartition('/')[2]} by {Path(str(given['config'])).stem}"
+    config = given["config"]
+    # One that was handed over has no name.
+    by = f"config {config.digest[:8]}" if isinstance(config, TrainingConfig) else Path(str(config)).stem
+    return f"train {str(given['corpus']).rstrip('/').rpartition('/')[2]} by {by}"
 
 
 @flow(name="train-model", flow_run_name=_run_name, persist_result=False)
-def train_model(corpus: str, config: Path, digest: str | None = None) -> State[None]:
+def train_model(corpus: str, config: TrainingConfig | Path, digest: str | None = None) -> State[None]:
     """Train from a released corpus, once for each digest of corpus and config. Ends `Failed` with the job's last lines.
 
-    `corpus`: folder or URL; `config`: the file that says what is run; `digest`: of the corpus that is meant, None is
-    what is released now. A run that is cancelled ends the job.
+    `corpus`: folder or URL; `config`: what is run, or the file that says so; `digest`: of the corpus that is meant, None
+    is what is released now. A run that is cancelled ends the job.
     """
     read_blocks_with(read_block)
     try:
-        return _train(open_destination(corpus), load_config(config), digest)
+        loaded = load_config(config) if isinstance(config, Path) else config
+        return _train(open_destination(corpus), loaded, digest)
     except DeepSentinelError as error:
         # Told by its words alone; what the traceback adds says nothing to whoever reads the run.
         return Failed(name=type(error).__name__, message=str(error), data=error)
@@ -56,15 +60,16 @@ def _train(destination: Destination, config: TrainingConfig, digest: str | None)
         )
     key = config.key(found)
     if (done := trained(destination, key)) is not None:
-        by = done["run"]
-        return Completed(
-            name="Skipped",
-            message=f"{name}: is trained from already with this config ({key}), by the run {by['name']!r} ({by['id']})",
-        )
+        return _skipped(name, AlreadyTrained(done))
     if (here := gpus_here()) < config.gpus:
         raise SettingsError(
             f"gpus: {config.gpus} wanted, {here} here. Have the job run by a pool whose machines have them, or ask for "
             "fewer."
+        )
+    if (held := corpus_digest(destination)) != found:
+        logger.warning(
+            f"{name}: has grown or was changed since it was released; this trains from what is released "
+            f"({found[:16]}, now {held[:16]}). Building with the corpus' spec completes and releases it."
         )
     output = Path(config.output).expanduser().absolute() / key
     environment = environment_of(
@@ -79,7 +84,10 @@ def _train(destination: Destination, config: TrainingConfig, digest: str | None)
         run={"id": str(flow_run.get_id()), "name": str(flow_run.get_name())},
         output=str(output),
     )
-    attempt = begin(destination, wanted, lease=settings.lease, ended=_has_ended)
+    try:
+        attempt = begin(destination, wanted, lease=settings.lease, ended=_has_ended)
+    except AlreadyTrained as error:
+        return _skipped(name, error)
     logger.info(f"{name}: training {key}, attempt {attempt.attempt}: {' '.join([*config.command, *config.arguments])}")
     attempt = replace(attempt, state="cancelled")  # unless it comes to its end
     try:
@@ -89,8 +97,11 @@ def _train(destination: Destination, config: TrainingConfig, digest: str | None)
         attempt = replace(
             attempt, state="completed" if good else "failed", code=ended.code, lines=() if good else ended.lines
         )
-    except DeepSentinelError as error:
-        attempt = replace(attempt, state="failed", lines=(str(error),))
+    except CancelledRun:
+        raise
+    except Exception as error:  # what ends a run from outside is none
+        words = str(error) if isinstance(error, DeepSentinelError) else f"{type(error).__name__}: {error}"
+        attempt = replace(attempt, state="failed", lines=(words,))
         raise
     finally:
         finish(destination, attempt)
@@ -100,18 +111,18 @@ def _train(destination: Destination, config: TrainingConfig, digest: str | None)
 
 
 def released_digest(destination: Destination) -> str:
-    """The digest of the corpus that is released. Raises CorpusError: no corpus, not released, or grown since."""
+    """The digest of the corpus that is released, which may have grown since. Raises CorpusError: there is none."""
     need_description(destination)
     record = parse_release(destination.get(RELEASE_RECORD) or b"")
-    where = destination.location
     if isinstance(record, str):
-        raise CorpusError(f"{where}: is not released. Building with the corpus' spec completes and releases it.")
-    if (held := corpus_digest(destination)) != record.corpus:
         raise CorpusError(
-            f"{where}: has grown or was changed since it was released ({record.corpus[:16]}, now {held[:16]}). "
-            "Building with the corpus' spec completes and releases it."
+            f"{destination.location}: is not released. Building with the corpus' spec completes and releases it."
         )
     return record.corpus
+
+
+def _skipped(name: str, why: AlreadyTrained) -> State[None]:
+    return Completed(name="Skipped", message=f"{name}: {why}")
 
 
 def _failure(name: str, config: TrainingConfig, ended: Ended) -> str:

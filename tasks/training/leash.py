@@ -1,9 +1,9 @@
 """Runs a command that ends with whoever started it: `python leash.py GRACE PROGRAM [ARGUMENT ...]`.
 
 When stdin ends, because it is closed or because who holds its other end is dead, the command gets SIGTERM, it alone:
-what it has started, as processes that read for it, it may need to end well. After GRACE seconds its session gets SIGKILL.
-Whatever it leaves behind, also in sessions of its own, gets SIGKILL. The exit code is the command's, negative signals as
-128 + number, as shells have it. Nothing of the package is imported: it starts in no time.
+what it has started, as processes that read for it, it may need to end well. After GRACE seconds its session gets
+SIGKILL. So does whatever it leaves behind, also in sessions of its own. The exit code is the command's, negative
+signals as 128 + number, as shells have it. Nothing of the package is imported: it starts in no time.
 """
 
 import ctypes

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from tasks.errors import CorpusBusy, DeepSentinelError
+from tasks.errors import CorpusBusy, CorpusError, DeepSentinelError
 from tasks.notices import logger
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import TRAINING, to_json
@@ -60,6 +60,13 @@ class Attempt:
         return to_json({"schema": SCHEMA, **asdict(self)})
 
 
+class AlreadyTrained(CorpusError):
+    """The training is done."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        super().__init__(f"is trained from already with this config ({record['key']}), by the run {_run(record)}")
+
+
 def trained(destination: Destination, key: str) -> Mapping[str, Any] | None:
     """The record of a training that is done; None: it is not."""
     return _parsed(destination.get(f"{TRAINING}/{key}.json"))
@@ -69,7 +76,8 @@ def begin(destination: Destination, wanted: Attempt, *, lease: float, ended: Cal
     """Begin the next attempt at a training.
 
     `ended`: whether a flow run is known to have ended. One that is not, and shows no sign of life for `lease` seconds,
-    is taken for dead. Raises CorpusBusy: another run trains the same; DestinationError.
+    is taken for dead. Raises CorpusBusy: another run trains the same; AlreadyTrained: one has done so, maybe while this
+    waited for it; DestinationError.
     """
     names = destination.names(f"{TRAINING}/{wanted.key}")
     last = max((_number(name) for name in names), default=0)
@@ -78,6 +86,7 @@ def begin(destination: Destination, wanted: Attempt, *, lease: float, ended: Cal
     made = replace(wanted, attempt=last + 1)
     if not destination.create(made.path, made.to_bytes()) and destination.get(made.path) != made.to_bytes():
         held = _parsed(destination.get(made.path)) or {}
+        _refuse_if_done(destination, made, held)
         raise _busy(destination, held)
     return made
 
@@ -119,6 +128,7 @@ class Beating:
 
 def _outlive(destination: Destination, last: Attempt, lease: float, ended: Callable[[str], bool]) -> None:
     first = _parsed(destination.get(last.path))
+    _refuse_if_done(destination, last, first)
     if first is None or first.get("state") != "running" or ended(str(first.get("run", {}).get("id"))):
         return
     logger.info("training %s: seeing whether the run %s, which does it too, still lives", last.key, _run(first))
@@ -126,10 +136,19 @@ def _outlive(destination: Destination, last: Attempt, lease: float, ended: Calla
     while time.monotonic() - began < lease:
         time.sleep(lease / _BEATS / 2)
         now = _parsed(destination.get(last.path))
+        _refuse_if_done(destination, last, now)
         if now is None or now.get("state") != "running":
             return
         if now.get("beat") != first.get("beat"):
             raise _busy(destination, now)
+
+
+def _refuse_if_done(destination: Destination, attempt: Attempt, held: Mapping[str, Any] | None) -> None:
+    if held is not None and held.get("state") == "completed":
+        # The record of the whole may be still to come, or be missing as its run was killed before it.
+        if trained(destination, attempt.key) is None:
+            destination.put(f"{TRAINING}/{attempt.key}.json", to_json(held))
+        raise AlreadyTrained(held)
 
 
 def _busy(destination: Destination, held: Mapping[str, Any]) -> CorpusBusy:

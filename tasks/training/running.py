@@ -93,7 +93,8 @@ def run_job(config: TrainingConfig, environment: Mapping[str, str], output: Path
     """Run the command of a config to its end; `tell` is called with every line of its output.
 
     Whatever ends this call, and be it the death of this process, ends the job, by SIGTERM and after the grace of the
-    config by SIGKILL, and then all that it has started. Raises SettingsError: there is no such program, or no room for output.
+    config by SIGKILL, and then all that it has started. Raises SettingsError: there is no such program, or no room for
+    output.
     """
     command = [*config.command, *config.arguments]
     if command[0] == "python":

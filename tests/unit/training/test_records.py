@@ -9,7 +9,7 @@ import pytest
 
 from tasks.errors import CorpusBusy
 from tasks.shards.destinations import LocalFolder
-from tasks.training.records import Attempt, Beating, begin, finish, trained
+from tasks.training.records import AlreadyTrained, Attempt, Beating, begin, finish, trained
 
 LEASE = 1.0
 
@@ -82,6 +82,28 @@ def test_one_that_shows_no_sign_of_life_or_is_known_to_have_ended_is_followed_by
     begin(place, wanted(), lease=LEASE, ended=living)
     assert begin(place, wanted("2"), lease=LEASE, ended=living).attempt == 2
     assert begin(place, wanted("3"), lease=1000, ended=lambda run: run == "2").attempt == 3
+
+
+def test_what_another_run_completes_meanwhile_is_not_done_again(place: LocalFolder) -> None:
+    first = begin(place, wanted(), lease=LEASE, ended=living)
+    ending = threading.Timer(LEASE / 4, finish, (place, replace(first, state="completed", code=0)))
+    ending.start()
+    with pytest.raises(AlreadyTrained, match=r"already with this config \(abc\), by the run 'train 1' \(1\)"):
+        begin(place, wanted("2"), lease=LEASE, ended=living)
+    ending.join()
+    with pytest.raises(AlreadyTrained):
+        begin(place, wanted("3"), lease=LEASE, ended=living)
+    assert place.names("training/abc") == ["attempt-0001.json"]
+
+
+def test_one_that_was_killed_before_it_recorded_the_whole_is_done(place: LocalFolder) -> None:
+    first = begin(place, wanted(), lease=LEASE, ended=living)
+    finish(place, replace(first, state="completed", code=0))
+    whole = place.get("training/abc.json")
+    place.delete("training/abc.json")
+    with pytest.raises(AlreadyTrained):
+        begin(place, wanted("2"), lease=LEASE, ended=living)
+    assert place.get("training/abc.json") == whole
 
 
 def test_a_damaged_record_keeps_nobody_from_training(place: LocalFolder) -> None:
