@@ -29,8 +29,7 @@ from tasks.training.running import Ended, environment_of, gpus_here, run_job
 def _run_name() -> str:
     given = flow_run.get_parameters()
     config = given["config"]
-    # One that was handed over has no name.
-    by = f"config {config.digest[:8]}" if isinstance(config, TrainingConfig) else Path(str(config)).stem
+    by = Path(config).stem if isinstance(config, str | Path) else "a given config"
     return f"train {str(given['corpus']).rstrip('/').rpartition('/')[2]} by {by}"
 
 
@@ -38,8 +37,8 @@ def _run_name() -> str:
 def train_model(corpus: str, config: TrainingConfig | Path, digest: str | None = None) -> State[None]:
     """Train from a released corpus, once for each digest of corpus and config. Ends `Failed` with the job's last lines.
 
-    `corpus`: folder or URL; `config`: what is run, or the file that says so; `digest`: of the corpus that is meant, None
-    is what is released now. A run that is cancelled ends the job.
+    `corpus`: folder or URL; `config`: what is run, or the file that says so; `digest`: of the corpus that is
+    meant, None is what is released now. A run that is cancelled ends the job.
     """
     read_blocks_with(read_block)
     try:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, Log, StateType
 from prefect.exceptions import ObjectNotFound
 
 from flows.batches import UNFINISHED, Scheduler, give_up
@@ -35,6 +36,9 @@ _BETWEEN_TROUBLES = 60.0
 _LINES = 200
 """Lines of a log that the API gives at once."""
 
+_LAST_WORDS = 2.0
+"""Seconds after its end in which the last of a run's log comes: Prefect sends it every two."""
+
 
 def train_with_log(corpus: str, config: Path, *, dispatch: bool) -> None:
     """Train from a corpus and show what the job writes. Raises DeepSentinelError: it failed.
@@ -48,7 +52,7 @@ def train_with_log(corpus: str, config: Path, *, dispatch: bool) -> None:
     digest = released_digest(destination)
     need_prefect()
     if dispatch:
-        _dispatch(destination.location, config, loaded, digest)
+        _dispatch(destination.location, loaded, digest)
         return
     ensure_server()
     with _shown():
@@ -59,7 +63,7 @@ def train_with_log(corpus: str, config: Path, *, dispatch: bool) -> None:
     print(state.message)
 
 
-def _dispatch(corpus: str, path: Path, config: TrainingConfig, digest: str) -> None:
+def _dispatch(corpus: str, config: TrainingConfig, digest: str) -> None:
     """Have a worker do it, and follow its run to the end. Raises CorpusError: it failed."""
     settings = load_settings()
     scheduler = Scheduler(_patient(settings.server_patience))
@@ -73,8 +77,8 @@ def _dispatch(corpus: str, path: Path, config: TrainingConfig, digest: str) -> N
         known = client.read_work_pool(deployment.work_pool_name).base_job_template.get("variables", {})
         run = client.create_flow_run_from_deployment(
             deployment.id,
-            # As it is written, if the worker has the same folder; else it is to be where the worker runs.
-            parameters={"corpus": corpus, "config": str(path), "digest": digest},
+            # Its content, with no more than the names of secrets: the worker need not have the file.
+            parameters={"corpus": corpus, "config": config.model_dump(mode="json"), "digest": digest},
             # A pool of processes knows neither images nor accelerators.
             job_variables={name: value for name, value in variables.items() if name in known.get("properties", {})},
         )
@@ -82,7 +86,7 @@ def _dispatch(corpus: str, path: Path, config: TrainingConfig, digest: str) -> N
 
     run, pool = scheduler.call(submit)
     print(f"{run.name}: waits for a worker of the pool {pool}", flush=True)
-    ended = _follow(scheduler, run.id, pool, settings.poll, settings.worker_grace)
+    ended = follow(scheduler, run.id, pool, settings.poll, settings.worker_grace)
     message = (ended.state.message if ended.state else None) or str(ended.state_name)
     if ended.state_type != StateType.COMPLETED:
         raise CorpusError(f"{ended.name}: {ended.state_name}: {message}{_remedy(ended, config)}")
@@ -104,12 +108,16 @@ def _patient(seconds: float) -> Callable[[Exception], None]:
     return wait
 
 
-def _follow(scheduler: Scheduler, run: UUID, pool: str, poll: float, grace: float) -> FlowRun:
+def follow(scheduler: Scheduler, run: UUID, pool: str, poll: float, grace: float) -> FlowRun:
+    """Print the log of a run until it has ended. `poll`: seconds between two looks; `grace`: until it is said that
+    nobody polls the pool."""
     began, told, seen = time.monotonic(), float("-inf"), 0
     while True:
         now = scheduler.read(run)
-        seen += _tell_log(scheduler, run, seen)
+        seen = _tell_log(scheduler, run, seen)
         if now.state_type not in UNFINISHED:
+            time.sleep(_LAST_WORDS)
+            _tell_log(scheduler, run, seen)
             return now
         waited = time.monotonic() - began
         waiting = now.state_type == StateType.SCHEDULED
@@ -123,12 +131,19 @@ def _follow(scheduler: Scheduler, run: UUID, pool: str, poll: float, grace: floa
 
 
 def _tell_log(scheduler: Scheduler, run: UUID, seen: int) -> int:
-    """Print what has come to a run's log; says how many lines."""
+    """Print what has come to a run's log after so many lines; says how many there are."""
     wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
-    lines = scheduler.call(lambda client: client.read_logs(wanted, limit=_LINES, offset=seen))
-    for line in lines:
-        print(line.message, flush=True)
-    return len(lines)
+
+    def page(client: SyncPrefectClient) -> list[Log]:
+        return client.read_logs(wanted, limit=_LINES, offset=seen)
+
+    while True:
+        lines = scheduler.call(page)
+        for line in lines:
+            print(line.message, flush=True)
+        seen += len(lines)
+        if len(lines) < _LINES:
+            return seen
 
 
 def _remedy(ended: FlowRun, config: TrainingConfig) -> str:

@@ -36,6 +36,10 @@ _EVERY = 300.0
 """Seconds between two checkpoints within an epoch."""
 
 
+class OutOfTime(DeepSentinelError):
+    """The minutes are over before the epochs; the checkpoint is kept."""
+
+
 @dataclass(kw_only=True)
 class Position:
     """How far a training is; with its weights, all that is needed to go on."""
@@ -109,7 +113,7 @@ class Training:
         self.asked_to_end = True
 
     def run(self) -> None:
-        """Train until the epochs or the minutes are over, or until it is asked to end."""
+        """Train until the epochs are over, or it is asked to end. Raises OutOfTime: the minutes were over before."""
         deadline = time.monotonic() + 60 * self.options.minutes
         while self.position.epoch < self.options.epochs and not self.asked_to_end:
             with Utilisation(self.device.type == "cuda") as used:
@@ -117,9 +121,11 @@ class Training:
             if samples:
                 self._tell(samples, seconds, waited, used.percent)
             self.save()
-            if time.monotonic() >= deadline and self.position.epoch < self.options.epochs:
-                print(f"{self.options.minutes:g} minutes are over", flush=True)
-                return
+            if time.monotonic() >= deadline and self.position.epoch < self.options.epochs and not self.asked_to_end:
+                raise OutOfTime(
+                    f"--minutes {self.options.minutes:g} are over, and {self.position.epoch} of {self.options.epochs} "
+                    f"epochs are done. The same command goes on from {self.checkpoint}."
+                )
 
     def _epoch(self, deadline: float) -> tuple[int, float, float]:
         """What is left of an epoch: samples that it took, seconds, and those in which it waited for samples."""
@@ -193,7 +199,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     """What the command line says. Exits with 2: wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m tasks.training.job", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--epochs", type=int, default=20, help="passes over the split")
-    parser.add_argument("--minutes", type=float, default=60.0, help="after which it ends, whatever is left")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="after which it ends; if epochs are left, it has failed"
+    )
     parser.add_argument("--batch", type=int, default=16, help="samples a step")
     parser.add_argument("--width", type=int, default=32, help="channels after the first convolution, a multiple of 4")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -239,11 +247,11 @@ def main(arguments: list[str]) -> int:
             training.run()
         finally:
             signal.signal(signal.SIGTERM, before)
+            (folder / "metrics.json").write_text(json.dumps({"losses": training.position.losses}))
     except DeepSentinelError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     losses = training.position.losses
-    (folder / "metrics.json").write_text(json.dumps({"losses": losses}))
     if training.asked_to_end:
         return 128 + signal.SIGTERM
     if losses:

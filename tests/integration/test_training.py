@@ -25,6 +25,7 @@ from flows.batches import UNFINISHED
 from flows.released import Released, emit
 from flows.train_model import train_model
 from tasks.notices import logger as notices
+from tasks.training.config import TrainingConfig, load_config
 from tests.integration.conftest import ROOT, Ended
 from tests.servers.scheduler import await_, kill
 from tests.unit.training.made import Made, made
@@ -306,7 +307,7 @@ def test_that_nobody_polls_the_pool_or_that_an_image_does_not_start_is_said(
         made_anew = client.create_deployment(
             flow_id=client.create_flow(train_model), name="elsewhere", work_pool_name="unpolled"
         )
-    said = threading.Event()
+    said, handed = threading.Event(), dict[str, Any]()
 
     def listen(record: Any) -> bool:
         if "nobody polls" in record.getMessage() and not said.is_set():
@@ -314,6 +315,7 @@ def test_that_nobody_polls_the_pool_or_that_an_image_does_not_start_is_said(
             wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[made_anew]))
             with get_client(sync_client=True) as client:
                 (run,) = client.read_flow_runs(flow_run_filter=wanted)
+                handed.update(run.parameters)
                 client.set_flow_run_state(run.id, Crashed(message="ImagePullBackOff"), force=True)
         return True
 
@@ -325,4 +327,5 @@ def test_that_nobody_polls_the_pool_or_that_an_image_does_not_start_is_said(
     assert ended.code == 1
     assert "nobody polls the work pool unpolled: `prefect worker start --pool unpolled` starts a worker" in ended.output
     assert ": Crashed: ImagePullBackOff" in ended.output
+    assert TrainingConfig.model_validate(handed["config"]) == load_config(config), "the worker needs no file"
     assert "see that example/image:1 can be pulled there, or correct `image`" in ended.output

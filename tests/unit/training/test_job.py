@@ -54,8 +54,8 @@ def test_the_loss_falls(train: Any, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_training_that_was_ended_goes_on_to_the_same_numbers(train: Any, capsys: pytest.CaptureFixture[str]) -> None:
     _, whole = train("whole", "--epochs", "4")
     assert train("parts", "--epochs", "2") == (0, whole[:2])
-    assert train("parts", "--epochs", "4", "--minutes", "0") == (0, whole[:2]), "ended within the epoch"
-    assert "0 minutes are over" in capsys.readouterr().out
+    assert train("parts", "--epochs", "4", "--minutes", "0") == (1, whole[:2]), "ended within the epoch"
+    assert "error: --minutes 0 are over, and 2 of 4 epochs are done. The same" in capsys.readouterr().err
     assert train("parts", "--epochs", "4") == (0, whole)
     assert "goes on after epoch 2, batch 1" in capsys.readouterr().out
     assert train("other", "--epochs", "1", "--seed", "2")[1] != whole[:1]
