@@ -17,11 +17,22 @@ from tasks.spec.yaml_file import read_spec_file
 
 CORPUS, DIGEST, OUTPUT = HANDED_OVER
 
+_SECRET_FLAG = re.compile(
+    r"-[\w.-]*(token|secret|password|key|connection[-_]string|sas)s?(?![a-z])[\w.-]*", re.IGNORECASE
+)
+"""An option that takes a secret; `--tokenizer` takes none."""
+
+_LOGIN = re.compile(r"://[^/\s:@]*:(?!\$)[^/\s@]+@")
+"""User and password in a URL, unless a shell is to put it there."""
+
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
+_REMEDY = "Have the command read it from a variable, and say where that is read: environment: {NAME: {secret: BLOCK}}"
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Reference(_Strict):
@@ -78,6 +89,20 @@ class TrainingConfig(_Strict):
             raise ValueError("names no program. Give one, e.g. command: [python, -m, tasks.training.job]")
         return value
 
+    @field_validator("command", "arguments")
+    @classmethod
+    def _no_secret_words(cls, value: list[str]) -> list[str]:
+        # A text for a shell is many words.
+        words = [word for argument in value for word in argument.split()]
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            flag, given, held = word.partition("=")
+            held = held if given else following
+            if _SECRET_FLAG.fullmatch(flag) and held and not held.startswith(("-", "$", '"$')) and not held.isdigit():
+                raise ValueError(f"{flag} sounds like a secret, which does not belong in a config. {_REMEDY}")
+            if _LOGIN.search(word):
+                raise ValueError(f"a URL has a login in it, which does not belong in a config. {_REMEDY}")
+        return value
+
     @field_validator("environment")
     @classmethod
     def _no_secrets(cls, value: dict[str, str | Reference]) -> dict[str, str | Reference]:
@@ -89,6 +114,11 @@ class TrainingConfig(_Strict):
             if isinstance(held, str) and is_secret(name):
                 raise ValueError(
                     f"{name} sounds like a secret, which does not belong in a config. Say where it is read: "
+                    f"{name}: {{variable: {name}}} or {{secret: NAME-OF-A-BLOCK}}"
+                )
+            if isinstance(held, str) and _LOGIN.search(held):
+                raise ValueError(
+                    f"{name} is a URL with a login in it, which does not belong in a config. Say where it is read: "
                     f"{name}: {{variable: {name}}} or {{secret: NAME-OF-A-BLOCK}}"
                 )
         return value

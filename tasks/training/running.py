@@ -1,6 +1,7 @@
 """Running a training job: its command with what it is handed, its output line by line, its end whatever happens."""
 
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -31,8 +32,14 @@ _HIDDEN = "***"
 _SHORTEST = 4
 """Characters of the shortest secret that is looked for in lines: of a shorter one, all would be stars."""
 
-_OURS = ("PREFECT__", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
-"""Variables that a job is not given: it is no flow run, and has nothing to ask of Prefect."""
+_PREFECT = "PREFECT_"
+"""Begins variables that a job is not given: it is no flow run, and many of them have logins in them."""
+
+_HARMLESS = ("PREFECT_HOME", "PREFECT_LOGGING_LEVEL")
+"""Those that it is given."""
+
+_LOGINS = re.compile(r"^PREFECT_.*(AUTH|HEADERS|CONNECTION_URL)")
+"""Variables of Prefect whose values are secret though `is_secret` does not know their names."""
 
 _DEVICES = Path("/dev")
 
@@ -57,7 +64,8 @@ def environment_of(
 
     `read_secret` reads a block of Prefect. Raises SettingsError: a variable that the config refers to is not set.
     """
-    made = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    made = {name: value for name, value in os.environ.items() if not name.startswith(_PREFECT)}
+    made |= {name: os.environ[name] for name in _HARMLESS if name in os.environ}
     for name, held in config.environment.items():
         if isinstance(held, str):
             made[name] = held
@@ -75,10 +83,15 @@ def environment_of(
 
 
 def secrets_of(config: TrainingConfig, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Values that are never shown, the longest first."""
+    """Values that are never shown, of the job and of this process, and their lines; the longest first."""
     named = {name for name, held in config.environment.items() if not isinstance(held, str)}
-    found = {value for name, value in environment.items() if name in named or is_secret(name)}
-    return tuple(sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True))
+    found = [value for name, value in environment.items() if name in named]
+    for name, value in [*os.environ.items(), *environment.items()]:
+        if is_secret(name) or _LOGINS.match(name):
+            found.append(value)
+    # A log is told line by line.
+    parts = {part.strip() for value in found for part in (value, *value.splitlines())}
+    return tuple(sorted((part for part in parts if len(part) >= _SHORTEST), key=len, reverse=True))
 
 
 def gpus_here() -> int:

@@ -71,20 +71,41 @@ class ShardReader:
             self._indices[path] = index
         for item, content in zip(wanted, _each(own, lambda item: self._chunk(own, item), wanted), strict=True):
             try:
-                yield decode(item.kind, content)
+                pixels = decode(item.kind, content)
             except Damaged as error:
-                raise self._damage(item.path, f"{error}, of row {item.row}") from None
+                pixels = self._anew(own, item, f"{error}, of row {item.row}")
+            yield pixels
 
     def _index(self, own: _Process, path: str) -> NDArray[np.uint64]:
+        try:
+            return self._index_once(own, path)
+        except Damaged as error:
+            self._forget(path, str(error))
+        try:
+            return self._index_once(own, path)
+        except Damaged as error:
+            raise self._damage(path, str(error)) from None
+
+    def _index_once(self, own: _Process, path: str) -> NDArray[np.uint64]:
         if self._cache is not None and not (self._cache / path).exists():
             self._keep(self._cache / path, lambda: own.source.get(path) or self._absent(path))
         content = own.near.part(path, 0, index_size(self._shard_size))
+        return read_index(self._absent(path) if content is None else content, self._shard_size)
+
+    def _anew(self, own: _Process, item: Wanted, how: str) -> NDArray[Any]:
+        """The pixels of a damaged chunk, if it is the cache that is damaged."""
+        self._forget(item.path, how)
+        self._indices[item.path] = self._index(own, item.path)
         try:
-            return read_index(self._absent(path) if content is None else content, self._shard_size)
-        except Damaged as error:
-            if self._cache is not None:
-                (self._cache / path).unlink(missing_ok=True)
-            raise self._damage(path, str(error)) from None
+            return decode(item.kind, self._chunk(own, item))
+        except Damaged:
+            raise self._damage(item.path, how) from None
+
+    def _forget(self, path: str, how: str) -> None:
+        """Remove a damaged object from the cache. Raises CorpusError: there is none, so the corpus is damaged."""
+        if self._cache is None:
+            raise self._damage(path, how)
+        (self._cache / path).unlink(missing_ok=True)
 
     def _chunk(self, own: _Process, item: Wanted) -> bytes | None:
         found = span(self._indices[item.path], item.row)

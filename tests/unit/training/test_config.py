@@ -52,6 +52,33 @@ def test_a_secret_in_a_config_is_refused_without_being_repeated(tmp_path: Path) 
     assert config(tmp_path, "command: x\nenvironment: {WANDB_API_KEY: {secret: wandb}}").environment
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("command: x\narguments: [--api-key, hunter2]", "arguments: --api-key sounds like a secret"),
+        ("command: x --hf_token=hunter2", "command: --hf_token sounds like a secret"),
+        ("command: [bash, -c, x --password hunter2]", "command: --password sounds like a secret"),
+        ("command: x\narguments: [--url, 'postgres://u:hunter2@h/db']", "arguments: a URL has a login in it"),
+        ("command: x\nenvironment: {DATABASE: 'postgres://u:hunter2@h'}", "DATABASE is a URL with a login in it"),
+    ],
+)
+def test_nor_is_one_taken_in_an_option_or_in_a_url(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(SpecError, match=rf"{told}.*secret: ") as refused:
+        config(tmp_path, text)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_what_only_sounds_like_one_is_taken(tmp_path: Path) -> None:
+    for words in (
+        "--max-tokens 512",
+        "--tokenizer bert",
+        "--url https://host:80/a@b",
+        "--key-from-env --x",
+        "--token $T",
+    ):
+        assert config(tmp_path, f"command: x {words}")
+
+
 def test_the_key_is_of_what_a_config_says_not_of_how_it_is_written(tmp_path: Path) -> None:
     first = config(tmp_path, "command: [python, train.py]\ngpus: 1")
     same = config(tmp_path, "# written anew\ngpus: 1\nimage: null\ncommand: python train.py")

@@ -202,6 +202,18 @@ def test_with_a_cache_a_shard_is_fetched_once(corpus: Made, tmp_path: Path) -> N
     assert kept.read_bytes() == (corpus.folder / shard_object("zulu/s2", 0, 4)).read_bytes(), "by the corpus' digest"
 
 
+@pytest.mark.parametrize("keep", [0, 600, -200], ids=["all", "its chunks", "its index"])
+def test_a_damaged_object_in_the_cache_is_fetched_anew(corpus: Made, tmp_path: Path, keep: int) -> None:
+    expected = everything(CorpusDataset(corpus.folder, cache=tmp_path))
+    kept = tmp_path / corpus.digest / shard_object("zulu/s2", 0, 4)
+    whole = kept.read_bytes()
+    damaged = bytes(byte ^ 255 for byte in whole)
+    kept.write_bytes(whole[:keep] + damaged[keep:] if keep > 0 else damaged[:keep] + whole[keep:] if keep else b"")
+
+    assert torch.equal(everything(CorpusDataset(corpus.folder, cache=tmp_path)), expected)
+    assert kept.read_bytes() == whole
+
+
 # What is there
 
 

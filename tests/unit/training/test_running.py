@@ -73,6 +73,28 @@ def test_secrets_never_appear_in_what_is_told(tmp_path: Path, monkeypatch: pytes
     assert ended == Ended(code=3, lines=("*** *** ***",), late=False)
 
 
+def test_of_a_secret_of_many_lines_none_is_told_nor_part_of_one_that_a_long_line_cuts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGIN", "-----BEGIN-----\nMIIEvery\nsecret\n-----END-----\n")
+    program = "import os; print(os.environ['V']); print('x' * 1995 + 'MIIEvery')"
+    ended = job(tmp_path, program, environment={"V": {"variable": "LOGIN"}})
+    assert ended.lines == ("***", "***", "***", "***", "x" * 1995 + "***")
+
+
+def test_what_is_prefects_is_kept_from_a_job_and_never_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql+asyncpg://u:hunter2@h/db"
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", url)
+    monkeypatch.setenv("PREFECT_CLIENT_CUSTOM_HEADERS", '{"Authorization": "Bearer abc"}')
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "INFO")
+    program = (
+        f"import os; print(sorted(n for n in os.environ if n.startswith('PREFECT_')), {url[:19]!r} + {url[19:]!r})"
+    )
+    told = job(tmp_path, program).lines[0]
+    assert told.endswith(" ***")
+    assert told.removesuffix(" ***") in ("['PREFECT_LOGGING_LEVEL']", "['PREFECT_HOME', 'PREFECT_LOGGING_LEVEL']")
+
+
 def test_a_variable_that_is_not_set_and_a_program_that_is_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"environment\.A: \{variable: NOWHERE\} is not set where"):
         job(tmp_path, "", environment={"A": {"variable": "NOWHERE"}})
