@@ -32,6 +32,9 @@ class StacSource(Part):
     """Collection of the Sentinel-1 scenes."""
     backscatter: Literal["db", "power"] = "db"
     """What the Sentinel-1 pixels hold: decibels or linear power."""
+    reflectance_scale: float | None = Field(default=None, gt=0, le=1)
+    """What Sentinel-2 pixels are to be multiplied with to be reflectance: 0.0001, or 1 where they are from 0 to 1.
+    Without it as items and files say; where these say nothing, 0.0001 for integers of 16 bits or more."""
     name: PlatformName = "stac"
     """What the platform is called in the corpus: its folder, and the start of its columns' names."""
 
