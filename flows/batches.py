@@ -22,8 +22,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType, WorkerStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Cancelling, Crashed
 
+from flows.pulse import refusal
 from tasks.errors import SchedulerUnreachable, SettingsError
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import canonical
@@ -37,6 +38,9 @@ UNFINISHED = [
     StateType.PAUSED,
     StateType.CANCELLING,
 ]
+
+_PASSING = frozenset((401, 403, 408, 429))
+"""Refusals that a run outlasts like a server that is gone: a login is made good again, or the run ends in words."""
 
 _PAGE = 200
 """Flow runs that the API gives at once."""
@@ -112,7 +116,7 @@ class Scheduler:
             except httpx.TransportError as error:
                 self._wait(error)
             except httpx.HTTPStatusError as error:
-                if error.response.status_code < 500 and error.response.status_code not in (408, 429):
+                if error.response.status_code < 500 and error.response.status_code not in _PASSING:
                     raise
                 self._wait(error)
 
@@ -156,12 +160,18 @@ class Scheduler:
 
     def runs(self, spec: CorpusSpec, flow: str, states: list[StateType]) -> list[FlowRun]:
         """Runs of a flow for a corpus."""
-        wanted = FlowRunFilter(
-            tags=FlowRunFilterTags(all_=tags_of(spec)),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
-        )
+        return self._runs(flow, states, FlowRunFilterTags(all_=tags_of(spec)))
+
+    def _runs(self, flow: str, states: list[StateType], tags: FlowRunFilterTags | None = None) -> list[FlowRun]:
+        wanted = FlowRunFilter(tags=tags, state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)))
         of_flow = FlowFilter(name=FlowFilterName(any_=[flow]))
         return self.call(lambda client: client.read_flow_runs(flow_filter=of_flow, flow_run_filter=wanted, limit=_PAGE))
+
+    def end_batches(self, tags: Iterable[str], why: str) -> None:
+        """Cancel the batches of a corpus, whose tags are among these; the worker of one that runs ends it."""
+        for run in self._runs(FLOW, UNFINISHED):
+            if set(run.tags) <= set(tags):
+                self._set(run.id, (Cancelling if run.state_type == StateType.RUNNING else Cancelled)(message=why))
 
     def look(self, batches: Iterable[Batch]) -> None:
         """See how batches are."""
@@ -207,7 +217,8 @@ class Scheduler:
 
 def give_up(error: Exception) -> None:
     """What a scheduler does that has no time to wait."""
+    found = refusal(error)
     raise SchedulerUnreachable(
-        f"Prefect's server {PREFECT_API_URL.value()} does not answer ({type(error).__name__}). Start it, or correct "
-        "PREFECT_API_URL."
+        f"Prefect's server {PREFECT_API_URL.value()} {found or f'does not answer ({type(error).__name__})'}. "
+        f"{'Correct that.' if found else 'Start it, or correct PREFECT_API_URL.'}"
     ) from None

@@ -4,13 +4,13 @@ from pathlib import Path
 from uuid import UUID
 
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.backlog import GIVEN_UP, attempts_of, why_given_up
-from flows.batches import Scheduler, tags_of
+from flows.batches import Scheduler, give_up, tags_of
 from flows.building import RUNNER, build_shards
 from flows.dispatching import Dispatching, beats
 from flows.naming import corpus_run_name
@@ -33,7 +33,18 @@ _SHOWN = 5
 """Reasons of failed shards that the final message tells."""
 
 
-@flow(name="build-corpus", flow_run_name=corpus_run_name("build"), task_runner=RUNNER, persist_result=False)
+def end_batches(flow: object, flow_run: FlowRun, state: object) -> None:
+    """Have the batches end with a build that is cancelled; what they have committed stays."""
+    Scheduler(give_up).end_batches(flow_run.tags, f"the build {flow_run.name!r} was cancelled")
+
+
+@flow(
+    name="build-corpus",
+    flow_run_name=corpus_run_name("build"),
+    task_runner=RUNNER,
+    persist_result=False,
+    on_cancellation=[end_batches],
+)
 def build_corpus(
     spec: CorpusSpec | Path, dispatch: str | None = None, grow_by: int | None = None, retry_failed: bool = False
 ) -> State[None]:

@@ -69,7 +69,7 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
-def _refusal(error: Exception) -> str:
+def refusal(error: Exception) -> str:
     """In words, that a server answers, but does not let us in; empty: it does not answer."""
     status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -112,10 +112,8 @@ class Pulse:
             time.sleep(_BETWEEN / 4)
             return
         if self.silent_since is None:
-            self._refusal = _refusal(error)
+            self._refusal = refusal(error)
             self.silent_since = self._first
-            # Prefect writes two lines to stderr for every portion of logs that it cannot send.
-            logging.raiseExceptions = False
             self._say(
                 "Prefect's server %s %s: shards in flight are finished and committed, others wait",
                 PREFECT_API_URL.value(),
@@ -145,6 +143,8 @@ class Pulse:
     def __enter__(self) -> Self:
         for name in _NOISY:
             logging.getLogger(name).addFilter(_no_warning)
+        # Prefect writes two lines to stderr for every portion of logs that it cannot send, which it may find out first.
+        logging.raiseExceptions = False
         self._thread.start()
         return self
 
@@ -153,7 +153,10 @@ class Pulse:
     ) -> None:
         self._ended.set()
         self._woken.set()
-        for name in _NOISY if not self.silent else ():
+        if self.silent:
+            return
+        logging.raiseExceptions = True
+        for name in _NOISY:
             logging.getLogger(name).removeFilter(_no_warning)
 
     def _beat(self) -> None:
@@ -190,7 +193,6 @@ class Pulse:
         self._first = None
         if (since := self.silent_since) is not None:
             self.silent_since = None
-            logging.raiseExceptions = True
             self._say("Prefect's server answers again, after %.0f s", time.monotonic() - since)
 
     def _say(self, line: str, *values: object) -> None:

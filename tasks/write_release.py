@@ -1,27 +1,24 @@
 """Task: write what is made of a corpus, `release/`."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.release.legends import legend_report
-from tasks.release.pairing_report import pairing_report
-from tasks.release.preview import preview
-from tasks.shards.description import need_description
+from tasks.release.making import make_release
 from tasks.shards.destinations import open_destination
-from tasks.shards.layout import LEGEND, PAIRING, PREVIEW
 from tasks.shards.release_files import put_release
+from tasks.shards.survey import need_whole
 
 
 @task(task_run_name="release", cache_policy=NO_CACHE, persist_result=False)
 def write_release(destinations: tuple[str, ...]) -> None:
-    """Make the preview, the report of how the corpus paired and the labels' legend once, and put them everywhere.
+    """Make the files of a release once, from the first of some copies of a corpus, and put them everywhere.
 
-    Raises CorpusError: a commit record is damaged, or the destinations hold different shards; DestinationError.
+    Raises CorpusError: a copy is not whole, a record is damaged, or they hold different shards; DestinationError.
     """
     opened = [open_destination(location) for location in destinations]
-    made = {
-        PAIRING: pairing_report(opened[0]),
-        PREVIEW: preview(opened[0]),
-        LEGEND: legend_report(need_description(opened[0])),
-    }
-    put_release(opened, {path: content for path, content in made.items() if content is not None})
+    need_whole(opened)
+    with TemporaryDirectory(prefix="deepsentinel-release-") as folder:
+        put_release(opened, make_release(opened[0], Path(folder)))

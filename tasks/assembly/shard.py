@@ -10,9 +10,10 @@ from tasks.assembly.layers import refuse_other_sources
 from tasks.shards.commits import Commit, StoredObject, read_commit
 from tasks.shards.copying import copy_missing
 from tasks.shards.encoding import encode_shard
-from tasks.shards.layout import samples_object
+from tasks.shards.layout import samples_object, statistics_object
 from tasks.shards.rows import encode_rows, sample_rows
 from tasks.shards.runs import Attempt, ShardReport, attempts_before, record_attempt
+from tasks.shards.statistics import ValueCounts, count_values, encode_counts, splits_of
 from tasks.shards.writing import write_everywhere
 
 STAGES = ("catalogue", "read", "label", "encode", "write")
@@ -67,12 +68,19 @@ class _Run:
         arrays = filling.fill()
         contents: dict[str, bytes] = {}
         with self.clock("encode"):
+            rows = sample_rows(filling.samples, builder.spec, shard, filling.columns)
+            counts: list[ValueCounts] = []
+            imagery = {kind.path for kind in builder.description.imagery}
             for kind in builder.kinds.values():
                 # Popped, so that the pixels of one array are gone before the next one's are encoded.
-                path, content = encode_shard(kind, arrays.pop(kind.path), shard)
+                pixels = arrays.pop(kind.path)
+                if kind.path in imagery:
+                    counts += count_values(kind, pixels, splits_of(rows))
+                path, content = encode_shard(kind, pixels, shard)
                 contents[path] = content
-            rows = sample_rows(filling.samples, builder.spec, shard, filling.columns)
+                del pixels
             contents[samples_object(shard)] = encode_rows(rows)
+            contents[statistics_object(shard)] = encode_counts(counts)
         with self.clock("write"):
             commit = Commit(
                 shard=shard,

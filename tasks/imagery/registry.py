@@ -39,6 +39,8 @@ class Cost:
     seconds_a_request: float
     origin: str
     """Where the seconds come from."""
+    bytes_a_sample: float | None = None
+    """What is moved, if that is more than the pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)

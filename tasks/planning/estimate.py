@@ -86,7 +86,9 @@ def estimate(
             PlatformEstimate(
                 name=item.name,
                 requests=round(requests),
-                bytes_moved=pixels * (MOVED + (sent if item.kind == EARTHENGINE else 0)),
+                bytes_moved=pixels * (MOVED + (sent if item.kind == EARTHENGINE else 0))
+                if cost.bytes_a_sample is None
+                else round(samples * cost.bytes_a_sample),
                 hours=requests * cost.seconds_a_request / cost.in_flight / 3600,
                 limit=f"{cost.in_flight} in flight, {cost.seconds_a_request:g} s a request ({cost.origin})",
             )

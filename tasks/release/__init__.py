@@ -1,1 +1,1 @@
-"""HOW IT IS SHOWN: pictures of a corpus."""
+"""HOW IT IS SHOWN: statistics, rows, card, map and pictures of a corpus."""

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from tasks.errors import CorpusError
 from tasks.notices import told_if_slow
 from tasks.scenes.reasons import Reason, Rejection
-from tasks.shards.destinations import Destination, Stored
+from tasks.shards.destinations import Content, Destination, Stored
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import COMMITS, SCHEMA, commit_object, shard_of, to_json
 from tasks.shards.pairing_counts import Count, PairingCounts, PairingRecord
@@ -37,7 +37,7 @@ class StoredObject:
     """Base64, as Azure Blob Storage gives it."""
 
     @classmethod
-    def of(cls, path: str, content: bytes) -> "StoredObject":
+    def of(cls, path: str, content: Content) -> "StoredObject":
         """Describe an object."""
         stored = Stored.of(content)
         return cls(path=path, size=stored.size, crc32c=stored.crc32c or "", md5=stored.md5 or "")

@@ -1,6 +1,7 @@
 """Whether the objects of a shard can be decoded, chunk by chunk and row by row."""
 
 import io
+from collections import Counter
 
 import pyarrow.parquet as pq
 import zarr
@@ -11,7 +12,8 @@ from zarr.storage import MemoryStore
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import Commit
 from tasks.shards.description import Description
-from tasks.shards.layout import samples_object, shard_object
+from tasks.shards.layout import samples_object, shard_object, statistics_object
+from tasks.shards.statistics import decode_counts
 from tasks.shards.zarr_metadata import create_array
 
 _AT_ONCE = 16
@@ -22,6 +24,8 @@ def undecodable(description: Description, commit: Commit, path: str, content: by
     """What keeps an object of a shard from being read, in words; None: nothing does."""
     if path == samples_object(commit.shard):
         return _wrong_rows(content, commit.rows)
+    if path == statistics_object(commit.shard):
+        return _wrong_counts(description, content, commit.samples)
     for kind in description.arrays:
         if path == shard_object(kind.path, commit.shard, 1 + len(kind.shape)):
             return _wrong_chunks(kind, description.shard_size, content)
@@ -34,6 +38,21 @@ def _wrong_rows(content: bytes, rows: int) -> str | None:
     except (ArrowException, OSError) as error:
         return f"cannot be decoded: {type(error).__name__}"
     return None if found == rows else f"has {found} rows, {rows} recorded"
+
+
+def _wrong_counts(description: Description, content: bytes, samples: int) -> str | None:
+    try:
+        found = decode_counts(content)
+    except ValueError as error:
+        return f"cannot be decoded: {error}"
+    counted = Counter[tuple[str, str]]()
+    for one in found:
+        counted[one.array, one.band] += int(one.counts.sum())
+    bands = [(kind.path, band) for kind in description.imagery for band in kind.names[kind.dimensions[0]]]
+    pixels = samples * description.pixels**2
+    if counted != Counter(dict.fromkeys(bands, pixels)):
+        return f"does not count {pixels:,} pixels of each band"
+    return None
 
 
 def _wrong_chunks(kind: ArrayKind, samples: int, content: bytes) -> str | None:

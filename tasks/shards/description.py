@@ -18,7 +18,19 @@ from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination
 from tasks.shards.json_record import damage
-from tasks.shards.layout import COMMITS, CORPUS, LABELS, OSM, RELEASE, ROOT_METADATA, RUNS, SAMPLES, SCHEMA, to_json
+from tasks.shards.layout import (
+    COMMITS,
+    CORPUS,
+    LABELS,
+    OSM,
+    RELEASE,
+    ROOT_METADATA,
+    RUNS,
+    SAMPLES,
+    SCHEMA,
+    STATISTICS,
+    to_json,
+)
 from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
 from tasks.spec import CorpusSpec
 
@@ -83,12 +95,16 @@ class Description:
         return "random" not in self.spec["places"]
 
     @property
-    def arrays(self) -> list[ArrayKind]:
-        """The arrays of the corpus: those of platforms, then those of layers."""
-        of_platforms = [
+    def imagery(self) -> list[ArrayKind]:
+        """The arrays of platforms."""
+        return [
             kind for name, bands in self.bands.items() for kind in platform_arrays(name, self.roles, bands, self.pixels)
         ]
-        return [*of_platforms, *(kind for layer in self.layers.values() for kind in layer.arrays)]
+
+    @property
+    def arrays(self) -> list[ArrayKind]:
+        """The arrays of the corpus: those of platforms, then those of layers."""
+        return [*self.imagery, *(kind for layer in self.layers.values() for kind in layer.arrays)]
 
     def metadata(self) -> dict[str, bytes]:
         """All Zarr metadata objects by path; the root's has the second copy of the description."""
@@ -261,7 +277,7 @@ def foreign(destination: Destination, wanted: Description) -> str:
     # By the spec too: who only looks at it knows no arrays.
     groups = {kind.path.partition("/")[0] for kind in wanted.arrays} | {*platform_names(wanted.spec)}
     groups |= {LABELS} if wanted.spec["labels"] else set()
-    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, RUNS, RELEASE, OSM, *groups}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, STATISTICS, RUNS, RELEASE, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
     if not others:

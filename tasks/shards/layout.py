@@ -20,10 +20,19 @@ PAIRING = f"{RELEASE}/pairing.json"
 LEGEND = f"{RELEASE}/legend.json"
 """Of a corpus with labels."""
 
+SAMPLES_FILE = f"{RELEASE}/samples.parquet"
+"""All rows of all shards."""
+
+STATISTICS_FILE = f"{RELEASE}/statistics.json"
+
+CARD = f"{RELEASE}/README.md"
+
+MAP = f"{RELEASE}/map.png"
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
-COMMITS, SAMPLES, RUNS = "commits", "samples", "runs"
+COMMITS, SAMPLES, STATISTICS, RUNS = "commits", "samples", "statistics", "runs"
 """Folders with an object a shard."""
 
 LABELS = "labels"
@@ -41,6 +50,11 @@ def shard_object(array: str, shard: int, rank: int) -> str:
 def samples_object(shard: int) -> str:
     """Where the sample rows of a shard lie."""
     return f"{SAMPLES}/shard-{shard:05d}.parquet"
+
+
+def statistics_object(shard: int) -> str:
+    """Where the counts of a shard's pixels lie; shards built before there were any have none."""
+    return f"{STATISTICS}/shard-{shard:05d}.parquet"
 
 
 def commit_object(shard: int) -> str:

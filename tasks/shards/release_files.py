@@ -9,13 +9,16 @@ from pydantic import Field, ValidationError
 
 from tasks.errors import CorpusError
 from tasks.shards.commits import ObjectRecord, StoredObject, corpus_digest, record_bytes
-from tasks.shards.destinations import Destination, Stored
+from tasks.shards.destinations import Content, Destination, Stored
 from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import RELEASE, RELEASE_RECORD, SCHEMA, to_json
 from tasks.shards.writing import look, put_checked, whole_copy
 
 _AT_ONCE = 8
-"""Files put or looked at at once; those that are put are in memory anyway."""
+"""Files looked at at once."""
+
+_DEEP_AT_ONCE = 2
+"""Files read at once; each is held in memory, up to some 400 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +56,10 @@ def parse_release(content: bytes) -> Release | str:
     return Release(corpus=record.corpus, files=tuple(item.object() for item in record.files))
 
 
-def put_release(destinations: Sequence[Destination], contents: Mapping[str, bytes]) -> None:
+def put_release(destinations: Sequence[Destination], contents: Mapping[str, Content]) -> None:
     """Put the files of a release, by path, wherever they differ, and their record last.
+
+    What is given as a file on disk is read part by part.
 
     While files are replaced there is no record, so that none stands above the files of two releases.
     Raises DestinationError; CorpusError: the destinations hold different corpora, or what was put came back different.
@@ -125,12 +130,15 @@ def _restored(target: Destination, record: bytes, copies: Sequence[Destination])
     release = parse_release(record)
     if isinstance(release, str):
         return False
-    contents = {item: whole_copy(copies, item) for item in release.files}
-    if None in contents.values():
+    # Looked at before anything is written, and then one at a time: the rows of a large corpus are 400 MB.
+    if not all(any(item.difference(look(one, item.path)) is None for one in copies) for item in release.files):
         return False
-    for item, content in contents.items():
-        if content is not None and item.difference(look(target, item.path)):
+    for item in release.files:
+        if item.difference(look(target, item.path)):
             target.delete(RELEASE_RECORD)
+            content = whole_copy(copies, item)
+            if content is None:  # damaged since
+                return False
             put_checked(target, item, content)
     target.put(RELEASE_RECORD, record)
     return True
@@ -155,7 +163,7 @@ def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[
         content = destination.get(item.path) if deep else None
         return item.difference(Stored.of(content) if content is not None else look(destination, item.path))
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="release") as threads:
+    with ThreadPoolExecutor(_DEEP_AT_ONCE if deep else _AT_ONCE, thread_name_prefix="release") as threads:
         for item, problem in zip(release.files, threads.map(examine, release.files), strict=True):
             if problem:
                 yield item.path, problem

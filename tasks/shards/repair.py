@@ -10,7 +10,7 @@ from tasks.shards.destinations import Destination
 from tasks.shards.extracts import copy_extracts, extract_faults
 from tasks.shards.layout import OSM, RELEASE, RELEASE_RECORD, commit_object
 from tasks.shards.release_files import restore_release
-from tasks.shards.verification import Fault, shard_objects
+from tasks.shards.verification import Fault, mislisted
 from tasks.shards.writing import put_checked, whole_copy
 
 
@@ -87,7 +87,7 @@ def _restore(
         commit = "" if record is None else parse_commit(record, shard)
         if record is None or isinstance(commit, str):
             continue
-        if {item.path for item in commit.objects} != shard_objects(description, shard):
+        if mislisted(commit, description):
             continue
         # A record that is damaged says nothing of the objects, so that all of them are compared with the good one.
         wanted = [item for item in commit.objects if item.path in damaged or path in damaged]

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from tasks.errors import CorpusError
 from tasks.scenes.reasons import Reason
 from tasks.shards.commits import committed_shards, read_commits, reasons_of, record_bytes, sound_commit
 from tasks.shards.description import Description, need_description
@@ -60,6 +61,22 @@ def missing_shards(done: set[int], shards: int) -> Iterator[int]:
 def missing_anywhere(destinations: tuple[Destination, ...], shards: int) -> Iterator[int]:
     """Shards that at least one destination lacks, in order. One listing a destination."""
     return missing_shards(everywhere(destinations), shards)
+
+
+def need_whole(destinations: Sequence[Destination]) -> None:
+    """See that every copy of a corpus has all shards.
+
+    Raises CorpusError: one lacks some, or is no corpus; DestinationError.
+    """
+    wanted = max(need_description(destination).shards for destination in destinations)
+    for destination in destinations:
+        done = committed_shards(destination)
+        if lacking := wanted - sum(shard < wanted for shard in done):
+            told = some_of(missing_shards(done, wanted))
+            raise CorpusError(
+                f"{destination.location}: is not whole, so nothing is released: {lacking:,} of {wanted:,} shards are "
+                f"missing ({told}). `deepsentinel build` with the corpus' spec builds or copies them, and releases it."
+            )
 
 
 def without_pixels(destination: Destination) -> dict[Reason, int]:

@@ -8,7 +8,7 @@ from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_c
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.extracts import extract_faults
-from tasks.shards.layout import commit_object, samples_object, shard_object
+from tasks.shards.layout import commit_object, samples_object, shard_object, statistics_object
 from tasks.shards.release_files import verify_release
 from tasks.shards.survey import missing_shards, some_of
 from tasks.shards.writing import look
@@ -33,7 +33,18 @@ class Fault:
 def shard_objects(description: Description, shard: int) -> set[str]:
     """Paths of all objects that a shard consists of, besides its commit record."""
     arrays = {shard_object(kind.path, shard, 1 + len(kind.shape)) for kind in description.arrays}
-    return {*arrays, samples_object(shard)}
+    return {*arrays, samples_object(shard), *later_objects(shard)}
+
+
+def later_objects(shard: int) -> set[str]:
+    """Those of them that shards built by earlier versions lack; a release computes what it needs of them."""
+    return {statistics_object(shard)}
+
+
+def mislisted(commit: Commit, description: Description) -> list[str]:
+    """Paths that a record lists and should not, or should and does not, sorted."""
+    wrong = {item.path for item in commit.objects} ^ shard_objects(description, commit.shard)
+    return sorted(wrong - (later_objects(commit.shard) - {item.path for item in commit.objects}))
 
 
 def verify_shard(destination: Destination, description: Description, shard: int, *, deep: bool = False) -> list[Fault]:
@@ -50,7 +61,7 @@ def verify_shard(destination: Destination, description: Description, shard: int,
         return [Fault(shard=shard, path=path, problem=commit)]
     faults: list[Fault] = []
     listed = {item.path for item in commit.objects}
-    for name in sorted(listed ^ shard_objects(description, shard)):
+    for name in mislisted(commit, description):
         problem = f"lists {name}, which is no part of a shard" if name in listed else f"does not list {name}"
         faults.append(Fault(shard=shard, path=path, problem=problem))
     for item in commit.objects:

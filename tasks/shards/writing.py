@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from tasks.errors import CorpusError, DeepSentinelError, DestinationUnreachable
 from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_commit
-from tasks.shards.destinations import Destination, Stored
+from tasks.shards.destinations import Content, Destination, Stored
 from tasks.shards.layout import commit_object
 
 _PUTS = 3
@@ -83,7 +83,7 @@ def _compare(destination: Destination, commit: Commit, put: Set[str]) -> None:
     )
 
 
-def put_checked(destination: Destination, item: StoredObject, content: bytes) -> None:
+def put_checked(destination: Destination, item: StoredObject, content: Content) -> None:
     """Put an object and see that it is there as it should be. Raises DestinationError; CorpusError: it is not."""
     for _ in range(_PUTS):
         stored = destination.put(item.path, content)

@@ -210,6 +210,16 @@ def test_a_put_is_one_put_whatever_the_size(cloud: tuple[Destination, Proxy]) ->
     assert Stored.of(destination.get("big") or b"") == Stored.of(content)
 
 
+def test_a_file_is_put_as_bytes_are_and_again_after_a_failure(cloud: tuple[Destination, Proxy], tmp_path: Path) -> None:
+    destination, proxy = cloud
+    file = tmp_path / "rows"
+    file.write_bytes(os.urandom(3 << 20))
+    proxy.faults.append(Fault(how="503"))
+    put_checked(destination, StoredObject.of("rows", file), file)
+    assert destination.get("rows") == file.read_bytes()
+    assert proxy.count("put") == 2, "one that was refused, and one for all of it"
+
+
 def test_what_is_done_is_one_listing_and_records_are_read_in_parallel(cloud: tuple[Destination, Proxy]) -> None:
     destination, proxy = cloud
     with ThreadPoolExecutor(16) as threads:

@@ -15,19 +15,20 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.flow_engine import run_flow
-from prefect.states import Pending, Running
+from prefect.states import Cancelling, Pending, Running
 
-from flows.batches import Scheduler, give_up
+from flows.batches import Scheduler, give_up, tags_of
 from flows.build_batch import build_batch
 from flows.build_corpus import build_corpus
 from flows.pulse import Pulse
-from tasks.errors import CredentialsError, DestinationUnreachable
+from tasks.errors import CredentialsError, DestinationUnreachable, SpecError
 from tasks.notices import logger as notices
 from tasks.places.patches import Patch
+from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination, open_destination
 from tasks.shards.runs import read_runs
-from tasks.spec import CorpusSpec
+from tasks.spec import CorpusSpec, load_spec
 from tests.integration.conftest import Ended
 from tests.unit.builders import MadeUp, described, made_up_builder, values
 
@@ -279,3 +280,45 @@ def test_a_second_build_of_a_corpus_is_refused_while_the_first_one_runs(build: B
         with Worker():
             assert build(MadeUp(), size=4, name="busy").code == 0
         assert client.read_flow_run(first.id).state_type == StateType.CRASHED
+
+
+def test_batches_end_with_the_build_that_is_cancelled(deployed: None, tmp_path: Path) -> None:
+    scheduler = Scheduler(give_up)
+    keys = values(tmp_path, platforms=[{"stac": {"catalog": "none"}}], shard_size=1, size=8)
+    spec, other = (CorpusSpec.model_validate(keys | {"name": name}) for name in ("cancelled", "another"))
+    deployment = scheduler.deployment("here")
+    running, waiting = (scheduler.submit(deployment, spec, (n,), lease=6, key="0").run.id for n in (0, 1))
+    others = scheduler.submit(deployment, other, (2,), lease=6, key="0").run.id
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(running, Running(), force=True)
+        parent = client.create_flow_run(build_corpus, name="build cancelled", tags=[*tags_of(spec), "weekly"])
+        (hook,) = build_corpus.on_cancellation_hooks
+        hook(build_corpus, parent, Cancelling())
+        states = {run: client.read_flow_run(run).state for run in (running, waiting, others)}
+        client.delete_flow_run(others)
+
+    assert [state.type if state else None for state in states.values()] == [
+        StateType.CANCELLING, StateType.CANCELLED, StateType.SCHEDULED,
+    ]  # fmt: skip
+    assert states[waiting].message == "the build 'build cancelled' was cancelled"
+
+
+def test_a_spec_that_is_changed_under_a_running_build_is_refused_and_nothing_lost(build: Build, tmp_path: Path) -> None:
+    """What runs has the spec as it was, and so have the batches that wait for a worker."""
+    refused = list[SpecError]()
+
+    def edit(_: FlowRun) -> bool:
+        path = tmp_path / "spec.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"seed": 99}))
+        try:
+            preflight(open_to_build(load_spec(path)))
+        except SpecError as error:
+            refused.append(error)
+        return True
+
+    with Worker(edit) as worker:
+        ended = build(MadeUp(), size=6, name="edited")
+
+    assert len(refused) == len(worker.taken)
+    assert all(re.search(r"seed: the corpus has \d+, the spec 99", str(error)) for error in refused), refused
+    assert ended.code == 0, ended.output

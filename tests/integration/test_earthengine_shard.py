@@ -71,7 +71,8 @@ def test_disturbed_shard_is_the_calm_one(server: EarthEngineServer) -> None:
 
     server.reset_counts()
     faults = server.faults
-    faults.unavailable, faults.truncated, faults.short, faults.at_most, faults.latency = 0.1, 0.025, 0.025, 20, 0.1
+    faults.unavailable, faults.truncated, faults.short, faults.throttled = 0.1, 0.025, 0.025, 0.05
+    faults.at_most, faults.latency = 20, 0.1
     disturbed, arrays_again = fill(server)
     assert list(arrays) == list(arrays_again) == ["earthengine/s2", "earthengine/s1"]
     for path, values in arrays.items():

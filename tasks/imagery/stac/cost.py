@@ -7,21 +7,40 @@ from tasks.scenes.roles import roles_of, sensor_of
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import is_url
 
+_METRES = {
+    band: {"B02": 10, "B03": 10, "B04": 10, "B08": 10, "B01": 60, "B09": 60, "B10": 60}.get(band, 20) for band in BANDS
+}
+"""Size of a band's pixels in products of Sentinel-2."""
+
+_PACKED = 0.65
+"""What deflate leaves of the pixels of land, with or without a predictor."""
+
 _LOCAL, _REMOTE = 0.006, 0.2
-"""Seconds a file: measured, decoding included; an answer of 30 ms and a line of some 100 Mbit/s."""
+"""Seconds a request: of a disk as measured, decoding included; of a server, 30 ms and a line of some 100 Mbit/s."""
 
 
 def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
-    """A file a band and polarization; the catalogue is read once."""
+    """A file a band and polarization, of a server its header and its blocks; the catalogue is read once."""
     remote = any(item.stac is not None and is_url(item.stac.catalog) for item in spec.platform_items)
     files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
     return Cost(
-        requests_a_sample=sum(files[sensor_of(role)] for role in roles_of(spec)),
+        requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in roles_of(spec)),
         requests_a_shard=0,
         in_flight=settings.stac_requests if remote else settings.samples_at_once(remote=False),
         seconds_a_request=_REMOTE if remote else _LOCAL,
+        bytes_a_sample=_bytes(spec) if remote else None,
         origin="a block of 1.3 MB over a network" if remote else "a local disk",
     )
+
+
+def _bytes(spec: CorpusSpec) -> float:
+    """Compressed bytes of the blocks that a patch touches on average: of 1024 pixels of 16 bits in Sentinel-2's files,
+    of 512 of 32 bits in Sentinel-1's.
+    """
+    side = spec.patch.pixels
+    bands = sum(2 * (1024 + side * 10 / metres) ** 2 for metres in _METRES.values())
+    of_sensor = {"sentinel2": bands, "sentinel1": len(POLARIZATIONS) * 4 * (512 + side) ** 2}
+    return _PACKED * sum(of_sensor[sensor_of(role)] for role in roles_of(spec))
 
 
 def limits(settings: StacSettings) -> str:

@@ -114,7 +114,7 @@ class Reflectance:
                 "0.0001 or 1",
             )
         stored, clipped = stored_steps(steps)
-        return stored, clipped, np.count_nonzero(steps < 0.5) if self.carries else 0
+        return stored, clipped, int(np.count_nonzero(steps < 0.5)) if self.carries else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ class StacSettings(PlatformSettings):
         default=32, ge=1, le=256, description="requests in flight to each server of a remote archive, per process"
     )
     stac_kept: int = Field(
-        default=256, ge=0, le=65536, description="MB of decoded blocks that are kept for neighbouring samples"
+        default=128, ge=0, le=65536, description="MB of decoded blocks that are kept for neighbouring samples"
     )
     stac_deadline: float = Field(
         default=60, gt=0, le=3600, description="seconds without an answer after which a remote archive's is given up"

@@ -6,12 +6,21 @@ from urllib.parse import urlsplit
 
 from tasks.errors import SpecError
 from tasks.shards.destinations.block_logins import load_store, read_blocks_with
-from tasks.shards.destinations.destination import Destination, OnDisk, Stored
+from tasks.shards.destinations.destination import Content, Destination, OnDisk, Stored
 from tasks.shards.destinations.local import LocalFolder
 from tasks.shards.destinations.store_settings import STORE_SETTINGS, AzureSettings, GcsSettings
 from tasks.spec.locations import is_url
 
-__all__ = ["STORE_SETTINGS", "Destination", "LocalFolder", "OnDisk", "Stored", "open_destination", "read_blocks_with"]
+__all__ = [
+    "STORE_SETTINGS",
+    "Content",
+    "Destination",
+    "LocalFolder",
+    "OnDisk",
+    "Stored",
+    "open_destination",
+    "read_blocks_with",
+]
 
 _EXTRAS = {"gs": ("gcs", "gcsfs"), "az": ("azure", "adlfs")}
 """The extra of each store, and what it installs."""

@@ -24,7 +24,7 @@ from fsspec.asyn import sync
 
 from tasks.errors import CredentialsError
 from tasks.settings import variable_of
-from tasks.shards.destinations.destination import Stored
+from tasks.shards.destinations.destination import Content, Stored
 from tasks.shards.destinations.object_store import Page, Trouble, zarr_store
 from tasks.shards.destinations.store_settings import AzureSettings
 
@@ -112,8 +112,9 @@ class AzureContainer:
         # The retries are ours, and the client's own would multiply with them.
         self._fs: Any = self._open(retries=0)
 
-    def put(self, key: str, content: bytes) -> Stored:
-        self._upload(key, content, overwrite=True)
+    def put(self, key: str, content: Content) -> Stored:
+        # A file is read whole, once: the client would do the same to send it in one piece.
+        self._upload(key, content if isinstance(content, bytes) else content.read_bytes(), overwrite=True)
         try:
             return self.stat(key)
         except FileNotFoundError:

@@ -2,9 +2,10 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import google_crc32c
@@ -12,6 +13,22 @@ import google_crc32c
 if TYPE_CHECKING:
     # Imported by those who read pixels: `status` has no need of it and starts a second faster without.
     from zarr.abc.store import Store
+
+
+Content = bytes | Path
+"""What is put: bytes, or a file that holds them, which is read part by part."""
+
+_PART = 1 << 20
+"""Bytes of a file that are read at once."""
+
+
+def parts_of(content: Content) -> Iterator[bytes]:
+    """Content in parts that are small beside it."""
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        yield from iter(lambda: file.read(_PART), b"")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +43,16 @@ class Stored:
     """Base64, as Azure Blob Storage gives it; None: the store does not tell."""
 
     @classmethod
-    def of(cls, content: bytes) -> "Stored":
-        """What there is to say of some bytes."""
-        return replace(cls.of_parts([content]), md5=_base64(hashlib.md5(content, usedforsecurity=False).digest()))
+    def of(cls, content: Content) -> "Stored":
+        """What there is to say of some content."""
+        digest = hashlib.md5(usedforsecurity=False)
+
+        def read() -> Iterator[bytes]:
+            for part in parts_of(content):
+                digest.update(part)
+                yield part
+
+        return replace(cls.of_parts(read()), md5=_base64(digest.digest()))
 
     @classmethod
     def of_parts(cls, parts: Iterable[bytes]) -> "Stored":
@@ -58,7 +82,7 @@ class Destination(Protocol):
         """See that it can be written, and drop what killed runs left. Nothing stays behind."""
         ...
 
-    def put(self, path: str, content: bytes) -> Stored:
+    def put(self, path: str, content: Content) -> Stored:
         """Write an object, replacing what is there; says what the store holds now."""
         ...
 

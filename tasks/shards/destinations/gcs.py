@@ -17,7 +17,7 @@ from gcsfs.retry import HttpError, NonRetryableError
 
 from tasks.errors import CredentialsError
 from tasks.settings import variable_of
-from tasks.shards.destinations.destination import Stored
+from tasks.shards.destinations.destination import Content, Stored
 from tasks.shards.destinations.object_store import Page, Trouble, zarr_store
 from tasks.shards.destinations.store_settings import GcsSettings
 
@@ -53,7 +53,7 @@ class GcsBucket:
         self.to_make_it = f"gcloud storage buckets create gs://{name}"
         self._fs: Any = self._open(_AskingOnce)
 
-    def put(self, key: str, content: bytes) -> Stored:
+    def put(self, key: str, content: Content) -> Stored:
         return self._upload(key, content)
 
     def create(self, key: str, content: bytes) -> None:
@@ -101,13 +101,14 @@ class GcsBucket:
             return _of_status(403, str(error))
         return Trouble.REFUSED if isinstance(error, OSError | ValueError) else None
 
-    def _upload(self, key: str, content: bytes, **condition: str) -> Stored:
+    def _upload(self, key: str, content: Content, **condition: str) -> Stored:
         """One request, whatever the size: the body in parts, as it is: given at once, asyncio would copy it twice."""
         base = self._fs.base.replace("/storage/", "/upload/storage/")
-        answer = self._fs.call(
-            "POST", f"{base}b/{self.name}/o", uploadType="media", name=key, data=io.BytesIO(content), json_out=True,
-            headers={"Content-Type": "application/octet-stream"}, **condition,
-        )  # fmt: skip
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as data:
+            answer = self._fs.call(
+                "POST", f"{base}b/{self.name}/o", uploadType="media", name=key, data=data, json_out=True,
+                headers={"Content-Type": "application/octet-stream"}, **condition,
+            )  # fmt: skip
         return _stored(answer)
 
     def _open(self, kind: type[GCSFileSystem]) -> GCSFileSystem:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tasks.errors import DestinationError
-from tasks.shards.destinations.destination import Stored
+from tasks.shards.destinations.destination import Content, Stored, parts_of
 from tasks.spec.locations import is_url
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ _PARTIAL = "runs/partial"
 
 _ABANDONED_AFTER = 24 * 3600
 """Seconds after which a partial file has no writer any more."""
-
-_PART = 1 << 20
-"""Bytes of a file that are read at once where only its checksums are wanted."""
 
 _REMEDIES = {
     errno.ENOSPC: "Free some space there, or build elsewhere with --to",
@@ -75,7 +72,7 @@ class LocalFolder:
                 "committing one shard twice. Build on another file system and copy the corpus there."
             ) from None
 
-    def put(self, path: str, content: bytes) -> Stored:
+    def put(self, path: str, content: Content) -> Stored:
         """Write an object, replacing what is there; says what reading it back gives. Raises DestinationError."""
         with self._explained(f"{path} cannot be written"), self._written(content) as partial:
             # Before it has its name, under which another build may remove it at any moment.
@@ -160,8 +157,7 @@ class LocalFolder:
                     path.rmdir()
 
     def _told(self, path: Path) -> Stored:
-        with path.open("rb") as file:
-            return Stored.of_parts(iter(lambda: file.read(_PART), b""))
+        return Stored.of_parts(parts_of(path))
 
     def _nearest(self) -> Path:
         """The folder, or the nearest one above it that is there."""
@@ -173,13 +169,13 @@ class LocalFolder:
         return target
 
     @contextmanager
-    def _written(self, content: bytes) -> Generator[Path]:
+    def _written(self, content: Content) -> Generator[Path]:
         """A whole copy of `content` on the same file system, which is gone afterwards."""
         partial = self._root / _PARTIAL / uuid.uuid4().hex
         partial.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
-                file.write(content)
+                file.writelines(parts_of(content))
                 file.flush()
                 # A rename may outlive a power cut that the content does not.
                 os.fsync(file.fileno())

@@ -18,7 +18,7 @@ from tasks.errors import (
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.retries import Verdict, request
-from tasks.shards.destinations.destination import Stored
+from tasks.shards.destinations.destination import Content, Stored
 from tasks.shards.destinations.store_settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Bucket(Protocol):
     to_log_in: str
     """What to do about a login that is refused."""
 
-    def put(self, key: str, content: bytes) -> Stored: ...
+    def put(self, key: str, content: Content) -> Stored: ...
 
     def create(self, key: str, content: bytes) -> None:
         """Raises FileExistsError."""
@@ -137,7 +137,7 @@ class ObjectStore:
         self.put(probe, b"x")
         self.delete(probe)
 
-    def put(self, path: str, content: bytes) -> Stored:
+    def put(self, path: str, content: Content) -> Stored:
         """Write an object, replacing what is there; says what the store holds. Raises DestinationError."""
         stored = self._ask(lambda bucket: bucket.put(self._key(path), content), f"{path} cannot be written")
         return self._needed(stored)

@@ -1,5 +1,6 @@
 """Batches as the server tells of them."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 
 from flows.batches import Batch, Scheduler, give_up, tags_of
+from tasks.errors import SchedulerUnreachable
 from tests.unit.builders import spec_over
+
+REQUEST = httpx.Request("POST", "http://server/api")
 
 
 class Client:
@@ -44,6 +48,25 @@ def test_a_batch_that_the_server_does_not_know_any_more_has_ended(scheduler: Sch
     assert (known.ended, deleted.ended) == (False, True)
     scheduler.bury(deleted.run.id, "dead")
     scheduler.cancel(deleted.run.id, "not wanted")
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+def test_a_login_that_is_refused_in_between_is_waited_for_as_a_server_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    refusals = [httpx.HTTPStatusError("no", request=REQUEST, response=httpx.Response(status, request=REQUEST))]
+    waited = list[Exception]()
+
+    def ask(_: object) -> str:
+        if refusals:
+            raise refusals.pop()
+        return "answer"
+
+    monkeypatch.setattr("flows.batches.get_client", lambda **_: nullcontext())
+    assert Scheduler(waited.append).call(ask) == "answer"
+    assert len(waited) == 1
+    with pytest.raises(SchedulerUnreachable, match="does not answer" if status == 503 else "refuses the login"):
+        give_up(waited[0])
 
 
 def _first(client: Any) -> FlowRun:

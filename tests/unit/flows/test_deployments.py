@@ -33,7 +33,8 @@ TEMPLATES: dict[str, Any] = {
 
 def test_what_the_users_run_is_deployed() -> None:
     names = {item["name"] for item in DEPLOYMENTS if "build_batch" not in item["entrypoint"]}
-    assert names == {"demo", "unlabelled-10k", "labelled-1k", "unlabelled-1m", "labelled-100k", "ingest-osm"}
+    corpora = {"demo", "unlabelled-10k", "labelled-1k", "unlabelled-1m", "labelled-100k"}
+    assert names == {*corpora, "ingest-osm", "release"}
     assert {item["work_pool"]["name"] for item in DEPLOYMENTS} <= set(POOLS)
     batches = [item for item in DEPLOYMENTS if "build_batch" in item["entrypoint"]]
     assert {item["name"]: item["work_pool"]["name"] for item in batches} == {

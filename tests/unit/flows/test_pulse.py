@@ -74,3 +74,11 @@ def test_a_run_that_was_deleted_is_said_to_be_and_goes_on(monkeypatch: pytest.Mo
         await_(lambda: server.beats > 2)
         assert not running.silent
     assert ["does not know this run: was it deleted?" in line for line in said] == [True]
+
+
+def test_what_cannot_be_logged_is_not_told_while_a_run_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect may find out before the pulse does that the server is gone, and say so for every portion of logs."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    with beats(Server(404), monkeypatch):
+        assert not logging.raiseExceptions
+    assert logging.raiseExceptions

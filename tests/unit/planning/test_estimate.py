@@ -79,6 +79,11 @@ def test_a_stac_platform_costs_a_request_a_file_under_its_own_name(places: Any) 
     assert (found.name, found.requests) == ("archive", 15_000)
 
 
+def test_of_a_remote_archive_whole_blocks_are_moved(places: Any) -> None:
+    (found,) = estimated(places, platforms=[{"stac": {"catalog": "https://example.org/catalog.json"}}]).platforms
+    assert found.bytes_moved > 10 * 1000 * 64 * 64 * (13 * 2 + 2 * 4)
+
+
 def test_more_requests_in_flight_take_less_time(places: Any) -> None:
     wanted = spec(platforms=["demo"])
     slow, fast = (estimate(wanted, places, SETTINGS, (StacSettings(stac_reads=n),)).hours for n in (2, 8))

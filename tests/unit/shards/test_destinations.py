@@ -51,6 +51,17 @@ def test_putting_says_what_reading_back_gives(folder: LocalFolder, monkeypatch: 
     assert StoredObject.of("a", b"123456789").differs(folder.put("a", b"123456789"))
 
 
+@pytest.mark.parametrize("size", [0, 9, (1 << 20) + 1])
+def test_a_file_is_put_as_its_bytes_are(folder: LocalFolder, tmp_path: Path, size: int) -> None:
+    content, file = os.urandom(size), tmp_path / "file"
+    file.write_bytes(content)
+    assert Stored.of(file) == Stored.of(content)
+    assert folder.put("a", file) == folder.put("b", content)
+    assert folder.get("a") == content
+    assert file.exists()
+    assert leftovers(folder) == []
+
+
 def test_a_corpus_is_read_part_by_part_through_its_store(folder: LocalFolder) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

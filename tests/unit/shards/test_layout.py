@@ -2,7 +2,15 @@
 
 import pytest
 
-from tasks.shards.layout import commit_object, run_object, samples_object, shard_object, shard_of, to_json
+from tasks.shards.layout import (
+    commit_object,
+    run_object,
+    samples_object,
+    shard_object,
+    shard_of,
+    statistics_object,
+    to_json,
+)
 
 
 def test_objects_have_their_documented_names() -> None:
@@ -10,6 +18,7 @@ def test_objects_have_their_documented_names() -> None:
     assert shard_object("labels/corine", 12, 3) == "labels/corine/c/12/0/0"
     assert shard_object("stac/s2_series", 0, 5) == "stac/s2_series/c/0/0/0/0/0"
     assert samples_object(0) == "samples/shard-00000.parquet"
+    assert statistics_object(7) == "statistics/shard-00007.parquet"
     assert commit_object(12) == "commits/shard-00012.json"
     assert run_object(123_456) == "runs/shard-123456.json"
 

@@ -1,5 +1,6 @@
 """The files of a release: put everywhere, verified by their record, restored from another copy or made again."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,27 @@ def test_releasing_again_changes_what_differs_and_drops_what_is_gone(copies: tup
     put_release(copies, {"release/preview.png": b"another picture"})
     assert set(files(first, "release")) == {"release/preview.png", RELEASE_RECORD}
     assert faults_of(first) == []
+
+
+def test_files_on_disk_are_released_like_bytes(tmp_path: Path) -> None:
+    first, second = (corpus(tmp_path / name, HERE, 0, 1, 2, 3) for name in "ab")
+    rows = tmp_path / "rows"
+    rows.write_bytes(CONTENTS["release/items/part-0.parquet"])
+    put_release([first], CONTENTS)
+    put_release([second], CONTENTS | {"release/items/part-0.parquet": rows})
+    assert files(first) == files(second)
+
+
+def test_a_large_file_is_never_held_whole(tmp_path: Path) -> None:
+    large, folder = tmp_path / "large", corpus(tmp_path / "a", HERE, 0)
+    large.write_bytes(bytes(20 << 20))
+    tracemalloc.start()
+    try:
+        put_release([folder], {"release/samples.parquet": large})
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert "release/samples.parquet" not in dict(faults_of(folder))
 
 
 def test_while_files_are_replaced_there_is_no_record(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """What is wanted of a file, and what it says of its pixels."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rasterio.transform import Affine
+
+from tasks.spec.locations import local_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +19,11 @@ class File:
     """A path, or an address as the catalogue has it, unsigned or signed."""
     scene: str
     """Id of the scene, for messages."""
+
+    @cached_property
+    def path(self) -> Path | None:
+        """Where it lies on a disk; None: on a server."""
+        return local_path(self.href)
 
     @property
     def name(self) -> str:

@@ -73,7 +73,7 @@ class Layout:
 def read_header(fetch: Fetch) -> tuple[Facts, Layout]:
     """The first image of a file. Raises NotPlain: GDAL is to be asked; whatever `fetch` raises."""
     head = _Head(fetch)
-    magic = head.bytes(0, 16)
+    magic = head.part(0, 16)
     order = {b"II": "<", b"MM": ">"}.get(magic[:2])
     if order is None or len(magic) < 16:
         raise NotPlain("no TIFF")
@@ -115,7 +115,7 @@ class _Head:
         self._fetch = fetch
         self._parts: list[tuple[int, bytes]] = []
 
-    def bytes(self, start: int, count: int) -> bytes:
+    def part(self, start: int, count: int) -> bytes:
         """`count` bytes; fewer where the file ends."""
         for begin, content in self._parts:
             if begin <= start and start + count <= begin + len(content):
@@ -136,14 +136,14 @@ class _Tags(dict[int, Any]):
 def _directory(head: _Head, start: int, order: str, big: bool) -> tuple[_Tags, int]:
     """The fields of the directory at a position, and where the next one is; 0: nowhere."""
     width, entry, pointer = (8, 20, "Q") if big else (2, 12, "I")
-    counted = head.bytes(start, width)
+    counted = head.part(start, width)
     if len(counted) < width:
         raise NotPlain("cut short")
     count = struct.unpack(f"{order}{'Q' if big else 'H'}", counted)[0]
     if count > 4096:
         raise NotPlain("no directory")
     length = count * entry + struct.calcsize(pointer)
-    content = head.bytes(start + width, length)
+    content = head.part(start + width, length)
     if len(content) < length:
         raise NotPlain("cut short")
     tags = _Tags()
@@ -171,7 +171,9 @@ def _values(tags: _Tags, tag: int) -> NDArray[Any] | None:
     raw, kind = held
     if isinstance(raw, tuple):
         head, start, size = raw
-        raw = head.bytes(start, size)
+        if size > _LARGEST:
+            raise NotPlain("the size of its header")
+        raw = head.part(start, size)
         if len(raw) < size:
             raise NotPlain("cut short")
     return np.frombuffer(raw, kind)
@@ -223,7 +225,8 @@ def _layout(tags: _Tags, dtype: np.dtype[Any], bands: int, order: str) -> Layout
     if len(positions) != across * down * (bands // interleaved) or len(sizes) != len(positions):
         raise NotPlain("the number of its blocks")
     return Layout(
-        block=block, across=across, down=down, positions=positions, sizes=sizes, compression=compression,
+        # Copied: what is kept must not keep all that was read for it.
+        block=block, across=across, down=down, positions=positions.copy(), sizes=sizes.copy(), compression=compression,
         predictor=predictor, order=order, interleaved=interleaved, tiled=tiled,
     )  # fmt: skip
 

@@ -1,17 +1,19 @@
 """Parts of files from servers: one GET with a range each, and what its answer means."""
 
+import logging
+import os
 import re
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 from http import HTTPStatus
 from threading import Lock
 from urllib.parse import urlsplit
 
+import certifi
 import requests
 import urllib3
-from requests.certs import where
-from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, ProtocolError
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.refusals import Damaged, NoAnswer, Refused, ServerFailed, reason_of, seconds_of, without_query
@@ -29,6 +31,9 @@ _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _EXPIRED = re.compile(r"expired|ExpiredToken|not valid in the specified time|RequestTimeTooSkewed", re.IGNORECASE)
 """What Amazon, Azure and Google say of signatures whose time is over, in answers with 400, 401 or 403."""
 
+# Its debug lines show addresses with their queries, which may be signatures.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
+
 
 class Http:
     """Connections to the servers of an archive, kept open between requests. Safe to use from many threads."""
@@ -36,7 +41,7 @@ class Http:
     def __init__(self, *, connections: int, deadline: float) -> None:
         """`connections` are kept to a host; `deadline` is for how many seconds an answer may bring nothing."""
         self._connections, self._deadline = connections, deadline
-        self._managers: dict[str, urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._lock = Lock()
 
     def fetch(
@@ -61,6 +66,8 @@ class Http:
                 # Tried again by the caller alone.
                 retries=urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=_REDIRECTS, total=None),
             )
+        except LocationValueError:
+            raise PixelsError(f"{shown}: is no address. Correct the catalogue.") from None
         except (HTTPError, OSError) as error:
             raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         complete = False
@@ -87,16 +94,18 @@ class Http:
 
     def _manager(self, address: str) -> urllib3.PoolManager:
         """The pool of connections for an address: one for each proxy that the environment names."""
-        proxy = _proxy_of(*urlsplit(address)[:2])
+        server = urlsplit(address)[:2]
         with self._lock:
-            if proxy not in self._managers:
-                most, trusted = self._connections, where()
-                self._managers[proxy] = (
-                    urllib3.ProxyManager(proxy, maxsize=most, ca_certs=trusted)
-                    if proxy
-                    else urllib3.PoolManager(maxsize=most, ca_certs=trusted)
-                )
-            return self._managers[proxy]
+            if server not in self._managers:
+                self._managers[server] = self._opened(_proxy_of(*server))
+            return self._managers[server]
+
+    def _opened(self, proxy: str) -> urllib3.PoolManager:
+        most, trusted = self._connections, os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
+        if not proxy:
+            return urllib3.PoolManager(maxsize=most, ca_certs=trusted)
+        login = HTTPAdapter().proxy_headers(proxy)
+        return urllib3.ProxyManager(proxy, maxsize=most, ca_certs=trusted, proxy_headers=login)
 
     def _judge(self, answer: urllib3.BaseHTTPResponse, shown: str, start: int, length: int) -> None:
         """See that an answer holds the range. Raises what `fetch` says."""
@@ -149,7 +158,6 @@ class Http:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-@lru_cache(maxsize=256)
 def _proxy_of(scheme: str, host: str) -> str:
     """The proxy that the environment names for a host, as requests understands it; "": none."""
     address = f"{scheme}://{host}"

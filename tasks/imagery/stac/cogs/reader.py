@@ -1,35 +1,27 @@
 """Reading rasters: headers once a file, the blocks of many files together, decoded beside the network."""
 
 import os
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import CredentialsError, PixelsError, SceneUnavailable
-from tasks.imagery.limits import Limit
+from tasks.errors import SceneUnavailable
 from tasks.imagery.platform import Traffic
-from tasks.imagery.retries import request
 from tasks.imagery.stac.cogs import gdal
-from tasks.imagery.stac.cogs.addresses import Signed, Signer, unsigned
+from tasks.imagery.stac.cogs.addresses import Signer, unsigned
 from tasks.imagery.stac.cogs.blocks import Run, decoded, is_absent, runs, touched
 from tasks.imagery.stac.cogs.facts import Facts, File, Span
 from tasks.imagery.stac.cogs.header import Layout, NotPlain, read_header
-from tasks.imagery.stac.cogs.http import Http
 from tasks.imagery.stac.cogs.kept import Dropped, Kept
-from tasks.imagery.stac.refusals import Damaged, Refused, asked_pause, damaged, judge
-from tasks.scenes.reasons import Reason
-from tasks.spec.locations import local_path
-
-T = TypeVar("T")
+from tasks.imagery.stac.cogs.sources import Sources
+from tasks.imagery.stac.cogs.threads import Threads
+from tasks.imagery.stac.refusals import Damaged, damaged
 
 _HEADERS = 4096
 """Files whose headers are kept: some 2 KB each, those of 270 samples."""
@@ -69,19 +61,18 @@ class Reader:
         requests: int = 32,
         deadline: float = 60.0,
         patience: float = 300.0,
-        kept: int = 256 * 2**20,
+        kept: int = 128 * 2**20,
         sign: Signer = unsigned,
     ) -> None:
         """`requests` in flight to a host; `deadline` and `patience` in seconds, of an answer and of a request with all
         its attempts; `kept` bytes of decoded blocks that may be wanted again; `sign` is asked before every request.
         """
-        self._name, self._requests, self._deadline, self._patience = name, requests, deadline, patience
-        self._sign = sign
-        self._http = Http(connections=requests, deadline=deadline)
+        self._sources = Sources(name=name, requests=requests, deadline=deadline, patience=patience, sign=sign)
         self._headers: Kept[tuple[Facts, Layout | None]] = Kept(_HEADERS)
         self._blocks: Kept[NDArray[Any]] = Kept(kept)
-        self._limits: dict[str, Limit] = defaultdict(lambda: Limit(requests))
-        self._threads: ThreadPoolExecutor | None = None
+        # While one decodes, another may use its place.
+        self._new_threads = partial(Threads, requests + (os.cpu_count() or 1), f"read-{name}")
+        self._threads: Threads | None = None
         self._lock = Lock()
 
     def open(self, files: Sequence[File], traffic: Traffic) -> list[Raster]:
@@ -134,8 +125,8 @@ class Reader:
 
         def by_gdal(i: int) -> None:
             part = parts[i]
-            results[i] = self._by_gdal(
-                part.raster.file, lambda signed: gdal.read(signed, part.band, part.span, self._deadline), traffic
+            results[i] = self._sources.gdal(
+                part.raster.file, lambda signed, deadline: gdal.read(signed, part.band, part.span, deadline), traffic
             )
 
         jobs += [(part.raster.file, partial(by_gdal, i)) for i, part in enumerate(parts) if i not in plain]
@@ -157,13 +148,13 @@ class Reader:
         with self._lock:
             threads, self._threads = self._threads, None
         if threads is not None:
-            threads.shutdown(wait=False)
-        self._http.close()
+            threads.close()
+        self._sources.close()
         self._headers.clear()
         self._blocks.clear()
 
     def _key(self, file: File) -> Hashable:
-        path = local_path(file.href)
+        path = file.path
         if path is None:
             return file.href
         try:
@@ -178,18 +169,15 @@ class Reader:
 
     def _run(self, jobs: Sequence[tuple[File, Callable[[], None]]]) -> None:
         """Do jobs: those of servers at the same time, those of disks here, one after the other."""
-        remote = [job for file, job in jobs if local_path(file.href) is None]
+        remote = [job for file, job in jobs if file.path is None]
         pending: list[Future[None]] = []
         if remote:
             with self._lock:
-                if self._threads is None:
-                    # While one decodes, another may use its place.
-                    most = self._requests + (os.cpu_count() or 1)
-                    self._threads = ThreadPoolExecutor(most, thread_name_prefix=f"read-{self._name}")
+                self._threads = self._threads or self._new_threads()
                 pending = [self._threads.submit(job) for job in remote]
         try:
             for file, job in jobs:
-                if local_path(file.href) is not None:
+                if file.path is not None:
                     job()
             wait(pending, return_when="FIRST_EXCEPTION")
         finally:
@@ -205,9 +193,9 @@ class Reader:
 
     def _header(self, file: File, traffic: Traffic) -> tuple[Facts, Layout | None]:
         try:
-            return read_header(lambda start, length: self._bytes(file, start, length, traffic))
+            return read_header(lambda start, length: self._sources.part(file, start, length, traffic))
         except NotPlain:
-            return self._by_gdal(file, lambda signed: gdal.facts(signed, self._deadline), traffic), None
+            return self._sources.gdal(file, gdal.facts, traffic), None
 
     def _keep_blocks(self, raster: Raster, layout: Layout, run: Run, traffic: Traffic) -> None:
         blocks = self._decoded(raster, layout, run, traffic)
@@ -218,11 +206,11 @@ class Reader:
         """Fetch and decode a run; a damaged one once more, past every cache, before it is told."""
         file, anew = raster.file, False
         while True:
-            content = memoryview(self._bytes(file, run.start, run.length, traffic, anew=anew))
+            content = memoryview(self._sources.part(file, run.start, run.length, traffic, anew=anew))
             try:
                 return {block: self._block(content, block, run, raster, layout) for block in run.blocks}
             except Damaged as error:
-                if anew or local_path(file.href) is not None:
+                if anew or file.path is not None:
                     raise damaged(file.href, str(error)) from None
                 anew = True
                 traffic.add(retries=1)
@@ -232,80 +220,6 @@ class Reader:
         if start + size > len(content):
             raise Damaged(f"block {block}: the file ends {start + size - len(content)} bytes before it does")
         return decoded(content[start : start + size], block, layout, raster.facts)
-
-    def _bytes(self, file: File, start: int, length: int, traffic: Traffic, *, anew: bool = False) -> bytes:
-        """Bytes of a file; fewer where it ends."""
-        path = local_path(file.href)
-        if path is not None:
-            content = self._explained(file, lambda: _of_disk(path, start, length))
-            traffic.add(requests=1)
-        else:
-            content = self._asked(
-                file,
-                lambda signed: self._http.fetch(signed.address, start, length, signed.headers, anew=anew),
-                traffic,
-            )
-        traffic.add(bytes=len(content))
-        return content
-
-    def _by_gdal(self, file: File, send: Callable[[Signed], T], traffic: Traffic) -> T:
-        path = local_path(file.href)
-        if path is None:
-            return self._asked(file, send, traffic)
-        traffic.add(requests=1)
-        return self._explained(file, lambda: send(Signed(address=str(path))))
-
-    def _asked(self, file: File, send: Callable[[Signed], T], traffic: Traffic) -> T:
-        """Ask a server, again while it is worth it."""
-
-        def attempt() -> T:
-            try:
-                return send(self._sign(file.href, renew=False))
-            except PermissionError:
-                if self._sign is unsigned:
-                    raise
-                return send(self._sign(file.href, renew=True))
-
-        with self._lock:
-            limit = self._limits[urlsplit(file.href).netloc]
-        return self._explained(
-            file,
-            lambda: request(
-                attempt,
-                judge=judge,
-                limit=limit,
-                traffic=traffic,
-                patience=self._patience,
-                what=f"{self._name}: {file.scene}: {file.name}",
-                asked=asked_pause,
-            ),
-        )
-
-    def _explained(self, file: File, send: Callable[[], T]) -> T:
-        """What it means for the scene that its file is absent or refused."""
-        try:
-            return send()
-        except FileNotFoundError:
-            raise SceneUnavailable(Reason.NO_FILE, file.scene, f"the archive has no file {file.name}") from None
-        except PermissionError as error:
-            if isinstance(error, Refused) and error.expired:
-                raise CredentialsError(
-                    f"{self._name}: the signed address of {file.name} of {file.scene} has expired. Have the catalogue "
-                    "sign its addresses anew, then run the same command."
-                ) from None
-            raise CredentialsError(
-                f"{self._name}: the archive refuses to give {file.name} of {file.scene}. Check that its files may be "
-                "read, or that their signed addresses have not expired; then run the same command."
-            ) from None
-
-
-def _of_disk(path: Path, start: int, length: int) -> bytes:
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(start)
-            return file.read(length)
-    except IsADirectoryError:
-        raise PixelsError(f"{path}: is a folder, expected a raster. Correct the catalogue.") from None
 
 
 def _assembled(part: Part, layout: Layout, blocks: dict[int, NDArray[Any]]) -> NDArray[Any]:

@@ -158,9 +158,31 @@ def test_an_s3_of_ones_own_is_asked_where_it_is(cogs: Cogs, monkeypatch: pytest.
     assert np.array_equal(found, EXPECTED)
 
 
+def test_files_are_asked_for_through_the_proxy_that_the_environment_names(
+    cogs: Cogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    logins: list[str | None] = []
+
+    def proxy(handler: BaseHTTPRequestHandler) -> None:
+        logins.append(handler.headers.get("Proxy-Authorization"))
+        cogs(handler)
+
+    with serving(proxy) as url:
+        monkeypatch.setenv("HTTP_PROXY", url.replace("http://", "http://me:pass@"))
+        assert np.array_equal(read("http://archive.example"), EXPECTED)
+    assert set(logins) == {"Basic bWU6cGFzcw=="}
+
+
 def test_an_address_that_no_server_is_known_for_is_refused_in_words() -> None:
     with pytest.raises(PixelsError, match=r"ftp://a/b\.tif: no known way to its server"):
         read_onto("ftp://a/b.tif?sig=SECRET", PATCH, fill=0, dtype=np.uint16)
+
+
+def test_what_is_no_address_is_refused_in_words() -> None:
+    with pytest.raises(PixelsError, match=r"http://a:b:c/a\.tif: is no address"):
+        read("http://a:b:c")
 
 
 # Refusals
@@ -213,6 +235,12 @@ def test_a_signature_that_has_expired_is_told_as_such(cogs: Cogs) -> None:
         with pytest.raises(CredentialsError, match=r"the signed address of a\.tif of scene has expired") as refused:
             read(url, "a.tif?sig=4")
     assert "sig" not in str(refused.value).replace("signed", "").replace("sign its", "")
+
+
+def test_no_signature_is_logged(cogs: Cogs, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"), serving(cogs) as url:
+        read(url, "a.tif?sig=SECRET")
+    assert "SECRET" not in caplog.text
 
 
 def test_addresses_are_signed_just_before_they_are_read_and_again_once_they_are_refused(cogs: Cogs) -> None:

@@ -89,9 +89,18 @@ def test_a_sample_costs_a_request_a_band_and_polarization() -> None:
     )
 
 
+def test_whole_blocks_of_a_remote_archive_are_moved() -> None:
+    room = room_of("stac")
+    cost = room.cost(StacSettings(), spec({"stac": {"catalog": "https://example.org/catalog.json"}}))
+    assert cost.bytes_a_sample is not None
+    assert 20e6 < cost.bytes_a_sample < 30e6, "measured: 22.5 MB of large scenes, 2.1 MB of them pixels that are wanted"
+    assert room.cost(StacSettings(), spec("demo")).bytes_a_sample is None
+
+
 def test_more_is_read_at_once_from_servers_than_from_a_disk(archive: Archive) -> None:
     room, address = room_of("stac"), {"stac": {"catalog": "https://example.org/catalog.json"}}
-    assert room.cost(StacSettings(), spec(address)).in_flight == StacSettings().stac_requests == 32
+    remote = room.cost(StacSettings(), spec(address))
+    assert (remote.in_flight, remote.requests_a_sample) == (StacSettings().stac_requests, 2 * 15)
     assert room.cost(StacSettings(), spec("demo")).in_flight == FROM_DISK < FROM_SERVERS
     archive.sentinel2("a")
     archive.sentinel1("r")
