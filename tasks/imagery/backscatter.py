@@ -19,4 +19,4 @@ def looks_like_decibels(power: NDArray[Any]) -> bool:
 
     Any shape, NaN where there is nothing.
     """
-    return np.count_nonzero(power < 0) > np.count_nonzero(power > 0)
+    return bool(np.count_nonzero(power < 0) > np.count_nonzero(power > 0))

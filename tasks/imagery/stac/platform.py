@@ -24,6 +24,7 @@ from tasks.imagery.stac.meaning import Backscatter, Reflectance, backscatter_of,
 from tasks.imagery.stac.pixels import Wanted, lay
 from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.stac.settings import StacSettings
+from tasks.imagery.stac.signing import signer_of
 from tasks.imagery.stac.tiles import Tile, tile_of
 from tasks.imagery.stac.transport import Transport
 from tasks.imagery.stac.twins import twins_of
@@ -59,8 +60,10 @@ def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
                 "`deepsentinel demo`, or say where it is with DEEPSENTINEL_DEMO_ARCHIVE."
             )
         source = StacSource(catalog=str(path), sentinel2_b10="sentinel-2-l1c", name="demo")
-    elif not is_url(source.catalog):
-        need_file(source.catalog, "platforms.stac.catalog")
+    else:
+        for key, location in (("catalog", source.catalog), ("sentinel1_catalog", source.sentinel1_catalog)):
+            if location is not None and not is_url(location):
+                need_file(location, f"platforms.stac.{key}")
     return StacArchive(source, rule=opening.rule, bounds=opening.bounds, settings=settings)
 
 
@@ -130,16 +133,22 @@ class StacArchive:
         """
         self.name = source.name
         self._rule, self._source = rule, source
-        names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
+        names = [source.sentinel2, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
         transport = Transport(
             platform=self.name,
             deadline=settings.stac_deadline,
             patience=settings.stac_patience,
             limit=Limit(settings.stac_requests),
         )
-        records = read_collections(source.catalog, names, rule, bounds, transport)
+        if source.radar_catalog == source.catalog:
+            records = read_collections(source.catalog, [*names, source.sentinel1], rule, bounds, transport)
+            radar_records = records[source.sentinel1]
+        else:
+            records = read_collections(source.catalog, names, rule, bounds, transport)
+            found = read_collections(source.radar_catalog, [source.sentinel1], rule, bounds, transport)
+            radar_records = found[source.sentinel1]
         self._optical = _Optical.of(records[source.sentinel2])
-        radar, s1 = sentinel1_scenes(records[source.sentinel1])
+        radar, s1 = sentinel1_scenes(radar_records)
         self._radar_assets = radar.assets
         self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
         self._twins = twins_of(self._optical.scenes, self._l1c.scenes) if self._l1c else {}
@@ -149,7 +158,12 @@ class StacArchive:
         self._whole = records[source.sentinel2].whole
         held = keys_by_band(self._optical.asset_keys)
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
-        self._remote = is_url(source.catalog) or _is_remote(self._optical.assets, len(records[source.sentinel2]))
+        self._remote = (
+            is_url(source.catalog)
+            or is_url(source.radar_catalog)
+            or _is_remote(self._optical.assets, len(records[source.sentinel2]))
+            or _is_remote(radar.assets, len(radar))
+        )
         self.in_flight = settings.samples_at_once(remote=self._remote)
         self._reader = Reader(
             name=self.name,
@@ -157,6 +171,7 @@ class StacArchive:
             deadline=settings.stac_deadline,
             patience=settings.stac_patience,
             kept=settings.stac_kept * 2**20,
+            sign=signer_of(source, settings, transport),
         )
 
     @property
