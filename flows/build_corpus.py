@@ -15,6 +15,7 @@ from flows.building import RUNNER, build_shards
 from flows.dispatching import Dispatching, beats
 from flows.naming import corpus_run_name
 from flows.pulse import Pulse
+from flows.release_corpus import release
 from tasks.errors import CandidatesExhausted, LabelsError
 from tasks.planning.growth import grown
 from tasks.prepare_corpus import prepare_corpus
@@ -27,7 +28,6 @@ from tasks.shards.runs import Failure, tried_before
 from tasks.shards.survey import some_of, without_pixels
 from tasks.spec import CorpusSpec, load_spec
 from tasks.survey_corpus import survey_corpus
-from tasks.write_release import write_release
 
 _SHOWN = 5
 """Reasons of failed shards that the final message tells."""
@@ -97,7 +97,7 @@ def _build(spec: CorpusSpec, dispatch: str | None, retry_failed: bool, pulse: Pu
     if still := survey_corpus(spec.destinations, shards):
         return Failed(message=_missing(spec, still, shards, errors))
     # Also when no shard was missing: an earlier run may have been killed before it came to this.
-    write_release(spec.destinations)
+    release(spec.destinations)
     if description.listed and (empty := _without_any_pixels(spec)):
         return Failed(message=f"{spec.name}: all {shards} shards are there, but no place has pixels: {empty}")
     before = "" if to_build else " already, nothing to do but the release"

@@ -1,11 +1,15 @@
 """The flow `release-corpus`: what is made of a whole corpus, anew, where it was built without or copied in parts."""
 
+from collections.abc import Sequence
+
 from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows.naming import corpus_run_name
+from flows.released import Released, emit
 from tasks.read_block import read_block
-from tasks.shards.destinations import read_blocks_with
+from tasks.shards.description import need_description
+from tasks.shards.destinations import open_destination, read_blocks_with
 from tasks.write_release import write_release
 
 
@@ -17,5 +21,14 @@ def release_corpus(corpus: str, copies: list[str] | None = None) -> None:
     and the same stays.
     """
     read_blocks_with(read_block)
-    write_release((corpus, *(copies or ())))
+    release((corpus, *(copies or ())))
     get_run_logger().info(f"{corpus}: released")
+
+
+def release(locations: Sequence[str]) -> None:
+    """Release a corpus in all its copies, and say so, for the trigger of trainings."""
+    digest, samples = write_release(tuple(locations))
+    description = need_description(open_destination(locations[0]))
+    platforms, labels = tuple(description.bands), tuple(description.layers)
+    told = Released(uri=locations[0], digest=digest, samples=samples, platforms=platforms, labels=labels)
+    emit(description.name, told)

@@ -21,6 +21,10 @@ _SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CONNECTION_STRING", "SAS")
 """Parts of the names of variables whose values are never shown."""
 
 
+HANDED_OVER = (f"{PREFIX}CORPUS", f"{PREFIX}DIGEST", f"{PREFIX}OUTPUT")
+"""Variables of a training job, which may run the command too: what it trains from, and where what it makes goes."""
+
+
 class Settings(BaseSettings):
     """Settings of everything but platforms."""
 
@@ -99,7 +103,7 @@ def load(model: type[S], **known: Any) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = variable_of(model, str(first["loc"][0]))
-        found = "" if any(part in name for part in _SECRET) else f"={first['input']!r}"
+        found = "" if is_secret(name) else f"={first['input']!r}"
         raise SettingsError(f"{name}{found}: {expectation(first)}. Correct or unset this variable.") from None
 
 
@@ -108,12 +112,18 @@ def variable_of(model: type[BaseSettings], field: str) -> str:
     return f"{model.model_config.get('env_prefix', '')}{field}".upper()
 
 
+def is_secret(variable: str) -> bool:
+    """Whether the value of a variable is never shown, by its name."""
+    return any(part in variable.upper() for part in _SECRET)
+
+
 def refuse_unknown(models: Iterable[type[BaseSettings]]) -> None:
     """See that every `DEEPSENTINEL_...` variable is a setting: one that is misspelt would be ignored without a word.
 
     `models` are those of the platforms. Raises SettingsError: names the closest ones.
     """
     known = {variable_of(model, field) for model in (Settings, *models) for field in model.model_fields}
+    known |= {*HANDED_OVER}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), sorted(known), n=1)

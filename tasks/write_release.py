@@ -13,12 +13,16 @@ from tasks.shards.survey import need_whole
 
 
 @task(task_run_name="release", cache_policy=NO_CACHE, persist_result=False)
-def write_release(destinations: tuple[str, ...]) -> None:
+def write_release(destinations: tuple[str, ...]) -> tuple[str, int]:
     """Make the files of a release once, from the first of some copies of a corpus, and put them everywhere.
+
+    Gives the corpus' digest and how many samples it has.
 
     Raises CorpusError: a copy is not whole, a record is damaged, or they hold different shards; DestinationError.
     """
     opened = [open_destination(location) for location in destinations]
     need_whole(opened)
     with TemporaryDirectory(prefix="deepsentinel-release-") as folder:
-        put_release(opened, make_release(opened[0], Path(folder)))
+        made = make_release(opened[0], Path(folder))
+        put_release(opened, made.files)
+    return made.digest, made.samples

@@ -33,6 +33,9 @@ _SLOW = (
     "unit/labels/osm/test_store",
     "unit/planning/test_plan.py",
     "test_what_may_pass_is_tried_again",
+    # Import PyTorch.
+    "unit/training/test_reader",
+    "unit/training/test_job",
     # Compare with plain loops, or many times over.
     "test_land_is_land",
     "test_pairs_are_those_of_the_rule_in_plain_loops",

@@ -16,7 +16,7 @@ from tasks.errors import CorpusError, DeepSentinelError, SchedulerUnreachable
 from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.commits import corpus_digest
 from tasks.shards.destinations import open_destination
-from tasks.shards.layout import PREVIEW
+from tasks.shards.layout import PAGE
 from tasks.shards.progress import Progress, duration, listening
 from tasks.shards.survey import without_pixels
 from tasks.spec import CorpusSpec
@@ -94,4 +94,4 @@ def _tell_where(spec: CorpusSpec) -> None:
     first = open_destination(spec.destinations[0])
     for reason, count in without_pixels(first).items():
         print(f"{count} places without pixels: {reason.words}")
-    print(f"preview: {first.location}/{PREVIEW}")
+    print(f"look at: {first.location}/{PAGE}")

@@ -189,6 +189,20 @@ def copy(
     copy_with_progress(corpus, to)
 
 
+@app.command()
+def train(
+    corpus: CorpusArgument,
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file that says what is run to train.")],
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", help="Have a worker of the deployment's pool do it, and follow it.")
+    ] = False,
+) -> None:
+    """Train from a released corpus with your command; done once for each corpus and config."""
+    from flows.command.train import train_with_log
+
+    train_with_log(corpus, config, dispatch=dispatch)
+
+
 def main() -> None:
     """Run the command; errors made on purpose are told in words, without a traceback, and so are interruptions."""
     for name, value in _PREFECT_DEFAULTS.items():

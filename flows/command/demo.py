@@ -39,8 +39,8 @@ def build_demo(folder: Path, seed: int) -> None:
         ingest_with_progress(spec, [folder / _LABELS / "country.osm.pbf"], None)
     build_with_progress(spec)
     print(
-        f"\nLook at {folder / 'archive' / 'overview.png'} (the country, its labels) and\n"
-        f"{folder / 'corpus' / 'release' / 'preview.png'} (samples). Open the corpus with\n"
+        f"\nOpen {folder / 'corpus' / 'release' / 'index.html'} in a browser;\n"
+        f"{folder / 'archive' / 'overview.png'} shows the country and its labels. Open the corpus with\n"
         f"  xarray.open_zarr({str(folder / 'corpus')!r}, group='demo')\n"
         f"  xarray.open_zarr({str(folder / 'corpus')!r}, group='labels')\n"
         f"  geopandas.read_parquet({str(folder / 'corpus' / 'samples')!r})"

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from tasks.assembly.builder import Builder
 from tasks.assembly.filling import Filling
 from tasks.assembly.layers import refuse_other_sources
+from tasks.release.sheets import draw_sheet
 from tasks.shards.commits import Commit, StoredObject, read_commit
 from tasks.shards.copying import copy_missing
 from tasks.shards.encoding import encode_shard
-from tasks.shards.layout import samples_object, statistics_object
+from tasks.shards.layout import quicklooks_object, samples_object, statistics_object
 from tasks.shards.rows import encode_rows, sample_rows
 from tasks.shards.runs import Attempt, ShardReport, attempts_before, record_attempt
 from tasks.shards.statistics import ValueCounts, count_values, encode_counts, splits_of
@@ -69,6 +70,9 @@ class _Run:
         contents: dict[str, bytes] = {}
         with self.clock("encode"):
             rows = sample_rows(filling.samples, builder.spec, shard, filling.columns)
+            # Before the pixels are gone, so that nobody has to read them again to look at the corpus.
+            with_pixels = [sample.row for sample in filling.samples if sample.missing is None]
+            quicklooks = draw_sheet(builder.description, arrays, with_pixels)
             counts: list[ValueCounts] = []
             imagery = {kind.path for kind in builder.description.imagery}
             for kind in builder.kinds.values():
@@ -81,6 +85,7 @@ class _Run:
                 del pixels
             contents[samples_object(shard)] = encode_rows(rows)
             contents[statistics_object(shard)] = encode_counts(counts)
+            contents[quicklooks_object(shard)] = quicklooks
         with self.clock("write"):
             commit = Commit(
                 shard=shard,

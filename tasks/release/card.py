@@ -13,7 +13,18 @@ from tasks.release.markdown import bars, in_bytes, percent, table
 from tasks.release.software import NAME, git_commit
 from tasks.release.terms import terms_of
 from tasks.release.usage import usage
-from tasks.shards.layout import CORPUS, LEGEND, MAP, PREVIEW, RELEASE, SAMPLES_FILE, STATISTICS_FILE
+from tasks.shards.layout import (
+    CORPUS,
+    CROISSANT,
+    ITEMS,
+    LEGEND,
+    MAP,
+    PAGE,
+    PREVIEW,
+    RELEASE,
+    SAMPLES_FILE,
+    STATISTICS_FILE,
+)
 from tasks.shards.pairing_counts import BIN
 from tasks.spec import CorpusSpec
 
@@ -118,7 +129,9 @@ def _contents(facts: Facts) -> list[str]:
         "## Contents", "", *table(("corpus", description.name), rows),
         *table(("array", "dimensions", "shape", "dtype", "nodata"), arrays, right=(4,)),
         f"`{_beside(SAMPLES_FILE)}` has a row a sample: where, when, of which scenes, in which split; its column "
-        f"`sample` is the index into the arrays. `{_beside(STATISTICS_FILE)}` has the figures of all bands.",
+        f"`sample` is the index into the arrays. `{_beside(STATISTICS_FILE)}` has the figures of all bands. "
+        f"`{_beside(PAGE)}` shows the corpus in a browser; `{_beside(ITEMS)}` (STAC) and `{_beside(CROISSANT)}` are "
+        "for other tools.",
         "",
     ]  # fmt: skip
 

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.release.markdown import percent, table
+from tasks.release.sensors import SPECTRAL_BANDS
 from tasks.scenes.roles import sensor_of
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description
 
 _MSI = {
-    "B01": ("coastal aerosol", 443, 60), "B02": ("blue", 490, 10), "B03": ("green", 560, 10), "B04": ("red", 665, 10),
-    "B05": ("red edge", 705, 20), "B06": ("red edge", 740, 20), "B07": ("red edge", 783, 20),
-    "B08": ("near infrared", 842, 10), "B8A": ("narrow near infrared", 865, 20), "B09": ("water vapour", 945, 60),
-    "B10": ("cirrus", 1375, 60), "B11": ("shortwave infrared", 1610, 20), "B12": ("shortwave infrared", 2190, 20),
+    "B01": "coastal aerosol", "B02": "blue", "B03": "green", "B04": "red", "B05": "red edge", "B06": "red edge",
+    "B07": "red edge", "B08": "near infrared", "B8A": "narrow near infrared", "B09": "water vapour", "B10": "cirrus",
+    "B11": "shortwave infrared", "B12": "shortwave infrared",
 }  # fmt: skip
-"""Bands of Sentinel-2's instrument: what for, central wavelength in nm, resolution in m (ESA, MSI overview)."""
+"""What the bands of Sentinel-2's instrument are for (ESA, MSI overview)."""
 
 _SAR = {"VV": "co-polarized", "VH": "cross-polarized"}
 
@@ -46,7 +46,12 @@ def _table(kind: ArrayKind, bands: Mapping[str, Any]) -> list[str]:
     rows: list[tuple[object, ...]] = []
     for band in kind.names[kind.dimensions[0]]:
         figures = bands[band]
-        what: tuple[object, ...] = _MSI[band] if optical else (_SAR[band],)
+        what: tuple[object, ...]
+        if optical:
+            seen = SPECTRAL_BANDS[band]
+            what = (_MSI[band], f"{seen.centre * 1000:.0f}", seen.resolution)
+        else:
+            what = (_SAR[band],)
         pixels = figures["valid"] + figures["nodata"]
         valid = "absent" if band in absent else percent(figures["valid"] / pixels) if pixels else ""
         shares = figures["percentiles"]

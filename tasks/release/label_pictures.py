@@ -63,7 +63,7 @@ def _classes(kind: ArrayKind, legend: Legend, stored: NDArray[Any]) -> LabelPict
     colours = np.full((max([0, *present]) + 1, 3), NOTHING, np.uint8)
     occurring = [one for one in legend.classes if one.index in present]
     for one in occurring:
-        colours[one.index] = _colour_of(one)
+        colours[one.index] = colour_of(one)
     entries = [_entry(one) for one in occurring]
     if 0 in present:
         entries.append(("no class", NOTHING))
@@ -76,11 +76,13 @@ def _bits(arrays: Sequence[tuple[ArrayKind, BitLegend]], pixels: Pixels) -> Labe
     # Points, lines, polygons: as a map is drawn, from the last to the first.
     for kind, legend in reversed(arrays):
         seen: set[int] = set()
+        occurring = int(np.bitwise_or.reduce(pixels[kind.path], axis=None))
         for one in legend.drawn:
+            if not occurring & 1 << (one.index - 1):
+                continue
             there = (pixels[kind.path] & np.uint32(1 << (one.index - 1))) != 0
-            if there.any():
-                pictures[there] = _colour_of(one)
-                seen.add(one.index)
+            pictures[there] = colour_of(one)
+            seen.add(one.index)
         entries = tuple(_entry(one) for one in legend.classes if one.index in seen)
         if entries:
             keys.append(Key(title=_title(kind), entries=entries))
@@ -99,7 +101,7 @@ def _values(kind: ArrayKind, stored: NDArray[Any]) -> LabelPictures:
 
 
 def _entry(one: LabelClass) -> tuple[str, Colour]:
-    return one.name if one.name == one.code else f"{one.code}  {one.name}", _colour_of(one)
+    return one.name if one.name == one.code else f"{one.code}  {one.name}", colour_of(one)
 
 
 def _ramp(share: float) -> Colour:
@@ -107,7 +109,7 @@ def _ramp(share: float) -> Colour:
     return red, green, blue
 
 
-def _colour_of(one: LabelClass) -> Colour:
+def colour_of(one: LabelClass) -> Colour:
     """Its own colour, or where the source has none one that differs from its neighbours'."""
     if one.rgb is not None:
         return one.rgb

@@ -36,8 +36,8 @@ class Quicklook:
     captions: tuple[str, str]
 
 
-def true_colour(s2: NDArray[np.uint16]) -> Picture:
-    """Red, green, blue of a sample, (13, h, w) reflectance to (h, w, 3); nodata is black."""
+def true_colour(s2: NDArray[np.uint16] | NDArray[np.float32]) -> Picture:
+    """Red, green, blue of a sample, (13, h, w) reflectance or its first bands, to (h, w, 3); nodata is black."""
     reflectance = s2[[3, 2, 1]].astype(np.float32) / BRIGHTEST
     # A square-root-like curve: land lies in the lowest tenth of the range that clouds reach.
     return (255 * np.clip(reflectance, 0, 1) ** 0.6).astype(np.uint8).transpose(1, 2, 0)

@@ -41,15 +41,15 @@ def write_samples(destination: Destination, file: Path) -> Path:
 
 
 def _tables(destination: Destination) -> Iterator[pa.Table]:
-    def read(commit: Commit) -> pa.Table:
+    def read(commit: Commit) -> bytes:
         path = samples_object(commit.shard)
         item = listed(commit, path)
         if item is None:
             raise CorpusError(f"{destination.location}: the record of shard {commit.shard} does not list {path}.")
-        # In this thread alone: of those there are enough.
-        return pq.ParquetFile(io.BytesIO(read_sound(destination, item))).read(use_threads=False)
+        return read_sound(destination, item)
 
-    return each_shard(destination, "gathering the rows", read)
+    for content in each_shard(destination, "gathering the rows", read):
+        yield pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 import zarr
+from PIL import Image, UnidentifiedImageError
 from pyarrow import ArrowException
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
@@ -12,7 +13,7 @@ from zarr.storage import MemoryStore
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import Commit
 from tasks.shards.description import Description
-from tasks.shards.layout import samples_object, shard_object, statistics_object
+from tasks.shards.layout import quicklooks_object, samples_object, shard_object, statistics_object
 from tasks.shards.statistics import decode_counts
 from tasks.shards.zarr_metadata import create_array
 
@@ -26,6 +27,8 @@ def undecodable(description: Description, commit: Commit, path: str, content: by
         return _wrong_rows(content, commit.rows)
     if path == statistics_object(commit.shard):
         return _wrong_counts(description, content, commit.samples)
+    if path == quicklooks_object(commit.shard):
+        return _wrong_picture(content)
     for kind in description.arrays:
         if path == shard_object(kind.path, commit.shard, 1 + len(kind.shape)):
             return _wrong_chunks(kind, description.shard_size, content)
@@ -52,6 +55,14 @@ def _wrong_counts(description: Description, content: bytes, samples: int) -> str
     pixels = samples * description.pixels**2
     if counted != Counter(dict.fromkeys(bands, pixels)):
         return f"does not count {pixels:,} pixels of each band"
+    return None
+
+
+def _wrong_picture(content: bytes) -> str | None:
+    try:
+        Image.open(io.BytesIO(content), formats=["JPEG"]).load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        return f"cannot be decoded: {type(error).__name__}"
     return None
 
 

@@ -16,19 +16,21 @@ from tasks.imagery.bands import BANDS
 from tasks.scenes.roles import roles_of
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
-from tasks.shards.destinations import Destination
+from tasks.shards.destinations import Destination, Readable
 from tasks.shards.json_record import damage
 from tasks.shards.layout import (
     COMMITS,
     CORPUS,
     LABELS,
     OSM,
+    QUICKLOOKS,
     RELEASE,
     ROOT_METADATA,
     RUNS,
     SAMPLES,
     SCHEMA,
     STATISTICS,
+    TRAINING,
     to_json,
 )
 from tasks.shards.stored_spec import differences, layer_differences, platform_names, stored_spec
@@ -40,7 +42,7 @@ _COPY = "deepsentinel"
 _SHOWN = 3
 """Names of others' objects that a message tells."""
 
-_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas")
+_SOFTWARE = ("deepsentinel", "zarr", "numcodecs", "rasterio", "pyproj", "shapely", "pyarrow", "geopandas", "pillow")
 """Packages on which the stored bytes depend."""
 
 
@@ -157,7 +159,7 @@ def describe(
     )
 
 
-def read_description(destination: Destination) -> Description | None:
+def read_description(destination: Readable) -> Description | None:
     """What a corpus says of itself, from either of the two places; None where there is no corpus.
 
     Raises DamagedDescription: damaged in both; CorpusError: of a layout this version does not know.
@@ -277,7 +279,7 @@ def foreign(destination: Destination, wanted: Description) -> str:
     # By the spec too: who only looks at it knows no arrays.
     groups = {kind.path.partition("/")[0] for kind in wanted.arrays} | {*platform_names(wanted.spec)}
     groups |= {LABELS} if wanted.spec["labels"] else set()
-    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, STATISTICS, RUNS, RELEASE, OSM, *groups}
+    own = {CORPUS, ROOT_METADATA, COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS, RELEASE, TRAINING, OSM, *groups}
     # What a file system or a desktop puts everywhere is nobody's.
     others = [name for name in destination.top() if name not in own and not name.startswith((".", "lost+found"))]
     if not others:

@@ -29,10 +29,23 @@ CARD = f"{RELEASE}/README.md"
 
 MAP = f"{RELEASE}/map.png"
 
+ITEMS, COLLECTION = f"{RELEASE}/items.parquet", f"{RELEASE}/collection.json"
+"""The samples as STAC items, and the collection that holds them."""
+
+CROISSANT = f"{RELEASE}/croissant.json"
+
+PAGE = f"{RELEASE}/index.html"
+
+PAGE_DATA = f"{RELEASE}/page"
+"""Folder of what the page loads."""
+
 RELEASE_RECORD = f"{RELEASE}/files.json"
 """Sizes and checksums of the others, written last."""
 
-COMMITS, SAMPLES, STATISTICS, RUNS = "commits", "samples", "statistics", "runs"
+TRAINING = "training"
+"""Folder of the records of what was trained from the corpus: no part of its content."""
+
+COMMITS, SAMPLES, STATISTICS, QUICKLOOKS, RUNS = "commits", "samples", "statistics", "quicklooks", "runs"
 """Folders with an object a shard."""
 
 LABELS = "labels"
@@ -57,6 +70,11 @@ def statistics_object(shard: int) -> str:
     return f"{STATISTICS}/shard-{shard:05d}.parquet"
 
 
+def quicklooks_object(shard: int) -> str:
+    """Where the pictures of a shard's samples lie; shards built before there were any have none."""
+    return f"{QUICKLOOKS}/shard-{shard:05d}.jpg"
+
+
 def commit_object(shard: int) -> str:
     """Where the commit record of a shard lies."""
     return f"{COMMITS}/shard-{shard:05d}.json"
@@ -65,6 +83,11 @@ def commit_object(shard: int) -> str:
 def run_object(shard: int) -> str:
     """Where the run record of a shard lies."""
     return f"{RUNS}/shard-{shard:05d}.json"
+
+
+def sample_id(corpus: str, shard: int, row: int) -> str:
+    """A sample's name, unique in its corpus and stable while it grows."""
+    return f"{corpus}-{shard:05d}-{row:04d}"
 
 
 def shard_of(name: str) -> int | None:

@@ -1,9 +1,9 @@
 """The files of a release, and the record by which they are verified: `release/files.json`, written last."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -14,8 +14,10 @@ from tasks.shards.json_record import Record, damage
 from tasks.shards.layout import RELEASE, RELEASE_RECORD, SCHEMA, to_json
 from tasks.shards.writing import look, put_checked, whole_copy
 
+T = TypeVar("T")
+
 _AT_ONCE = 8
-"""Files looked at at once."""
+"""Files looked at, put or copied at once: a page has some thousand small ones, and few are large."""
 
 _DEEP_AT_ONCE = 2
 """Files read at once; each is held in memory, up to some 400 MB."""
@@ -69,16 +71,15 @@ def put_release(destinations: Sequence[Destination], contents: Mapping[str, Cont
 
     def put(destination: Destination) -> None:
         held = destination.get(RELEASE_RECORD)
-        wanting = [item for item in files if item.difference(look(destination, item.path))]
+        problems = _each(lambda item: item.difference(look(destination, item.path)), files)
+        wanting = [item for item, problem in zip(files, problems, strict=True) if problem]
         if held == record and not wanting:
             return
         destination.delete(RELEASE_RECORD)
         before = parse_release(held or b"")
-        for item in () if isinstance(before, str) else before.files:
-            if item.path not in contents:
-                destination.delete(item.path)
-        for item in wanting:
-            put_checked(destination, item, contents[item.path])
+        old = () if isinstance(before, str) else before.files
+        _each(lambda item: destination.delete(item.path), [item for item in old if item.path not in contents])
+        _each(lambda item: put_checked(destination, item, contents[item.path]), wanting)
         destination.put(RELEASE_RECORD, record)
 
     with ThreadPoolExecutor(len(destinations), thread_name_prefix="release") as threads:
@@ -130,18 +131,34 @@ def _restored(target: Destination, record: bytes, copies: Sequence[Destination])
     release = parse_release(record)
     if isinstance(release, str):
         return False
-    # Looked at before anything is written, and then one at a time: the rows of a large corpus are 400 MB.
-    if not all(any(item.difference(look(one, item.path)) is None for one in copies) for item in release.files):
+    # Looked at before anything is written: what is read is held in memory.
+    if not all(_each(lambda item: any(not item.difference(look(one, item.path)) for one in copies), release.files)):
         return False
-    for item in release.files:
-        if item.difference(look(target, item.path)):
-            target.delete(RELEASE_RECORD)
-            content = whole_copy(copies, item)
-            if content is None:  # damaged since
-                return False
+
+    def restore(item: StoredObject) -> bool:
+        if not item.difference(look(target, item.path)):
+            return True
+        target.delete(RELEASE_RECORD)
+        content = whole_copy(copies, item)
+        if content is not None:  # else damaged since
             put_checked(target, item, content)
+        return content is not None
+
+    if not all(_each(restore, release.files)):
+        return False
     target.put(RELEASE_RECORD, record)
     return True
+
+
+def _each(act: Callable[[StoredObject], T], items: Sequence[StoredObject]) -> list[T]:
+    """What comes of each of many files, some at once; after the first that fails no others are begun."""
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="release") as threads:
+        doing = [threads.submit(act, item) for item in items]
+        try:
+            return [one.result() for one in doing]
+        finally:
+            for one in doing:
+                one.cancel()
 
 
 def verify_release(destination: Destination, *, deep: bool = False) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from tasks.places.splits import split_of
 from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import roles_of, sensor_of
 from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes, Sentinel2Scenes
+from tasks.shards.layout import sample_id
 from tasks.spec import CorpusSpec
 
 _HOUR = 3_600_000_000
@@ -131,11 +132,6 @@ def encode_rows(rows: geopandas.GeoDataFrame) -> bytes:
 def decode_rows(content: bytes) -> geopandas.GeoDataFrame:
     """The rows of a shard from its object."""
     return geopandas.read_parquet(io.BytesIO(content))  # pyright: ignore[reportArgumentType] files are admitted too
-
-
-def sample_id(corpus: str, shard: int, row: int) -> str:
-    """A sample's name, unique in its corpus and stable while it grows."""
-    return f"{corpus}-{shard:05d}-{row:04d}"
 
 
 def patches_of(patches: Sequence[Patch]) -> Patches:

@@ -128,7 +128,7 @@ def decode_counts(content: bytes) -> list[ValueCounts]:
     ]
 
 
-def counts_of_pixels(destination: Destination, description: Description, shard: int) -> list[ValueCounts]:
+def counts_of_pixels(destination: Destination, description: Description, shard: int) -> Iterator[ValueCounts]:
     """The counts of a shard that recorded none, by reading its pixels: those of one band may come in several parts.
 
     Raises CorpusError: its rows are gone; DestinationError.
@@ -142,13 +142,11 @@ def counts_of_pixels(destination: Destination, description: Description, shard: 
         )
     splits = splits_of(decode_rows(content))
     first = shard * description.shard_size
-    found: list[ValueCounts] = []
     for kind in description.imagery:
         array: Any = zarr.open_array(destination.store(), mode="r", path=kind.path)
         for start in range(0, len(splits), _AT_ONCE):
             some = splits[start : start + _AT_ONCE]
-            found += count_values(kind, np.asarray(array[first + start : first + start + len(some)]), some)
-    return found
+            yield from count_values(kind, np.asarray(array[first + start : first + start + len(some)]), some)
 
 
 def splits_of(rows: Any) -> list[str | None]:

@@ -8,7 +8,7 @@ from tasks.shards.commits import Commit, StoredObject, committed_shards, parse_c
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination, Stored
 from tasks.shards.extracts import extract_faults
-from tasks.shards.layout import commit_object, samples_object, shard_object, statistics_object
+from tasks.shards.layout import commit_object, quicklooks_object, samples_object, shard_object, statistics_object
 from tasks.shards.release_files import verify_release
 from tasks.shards.survey import missing_shards, some_of
 from tasks.shards.writing import look
@@ -38,7 +38,7 @@ def shard_objects(description: Description, shard: int) -> set[str]:
 
 def later_objects(shard: int) -> set[str]:
     """Those of them that shards built by earlier versions lack; a release computes what it needs of them."""
-    return {statistics_object(shard)}
+    return {statistics_object(shard), quicklooks_object(shard)}
 
 
 def mislisted(commit: Commit, description: Description) -> list[str]:

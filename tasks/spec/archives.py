@@ -4,14 +4,9 @@ A word stands for keys of `tasks.spec.platforms.StacSource`; written out they ar
 made of does not depend on this list. None of these archives asks for an account, but the last one for its files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-COPERNICUS = (
-    "Contains modified Copernicus Sentinel data; free, full and open, with this notice (Regulation (EU) No 1159/2013)"
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
@@ -24,8 +19,8 @@ class Archive:
     """Keys of its Sentinel-2."""
     radar: Mapping[str, Any] | None
     """Keys of its Sentinel-1; None: it has no calibrated backscatter."""
-    terms: str = COPERNICUS
-    """Whoever publishes what was made of it must say this."""
+    terms: str = ""
+    """What holds besides the notice on Copernicus Sentinel data."""
 
 
 ARCHIVES = {
@@ -43,7 +38,7 @@ ARCHIVES = {
         optical={"sentinel2": "sentinel-2-l2a"},
         # Gamma nought, terrain-corrected by Catalyst, linear power; `sentinel-1-grd` there is digital numbers.
         radar={"sentinel1": "sentinel-1-rtc", "backscatter": "power"},
-        terms=f"{COPERNICUS}. Sentinel-1 RTC by Catalyst, hosted by Microsoft: CC BY 4.0",
+        terms="Sentinel-1 RTC made by Catalyst and hosted by Microsoft: CC BY 4.0",
     ),
     "copernicus": Archive(
         catalog="https://stac.dataspace.copernicus.eu/v1",
@@ -80,7 +75,7 @@ def written_out(source: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def terms_of(catalogs: tuple[str, ...]) -> tuple[str, ...]:
-    """What whoever publishes pixels of some catalogues must say, each once, in order."""
+def terms_of(catalogs: Iterable[str]) -> tuple[str, ...]:
+    """What holds of pixels of some catalogues besides the notice on Copernicus Sentinel data, each once, in order."""
     found = [archive.terms for catalog in catalogs for archive in ARCHIVES.values() if archive.catalog == catalog]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(terms for terms in found if terms))

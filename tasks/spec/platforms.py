@@ -14,7 +14,7 @@ from tasks.spec.parts import Part, branch
 NAMED_PLATFORMS = ("earthengine", "descarteslabs", "demo")
 """Platforms that a spec names by a word."""
 
-RESERVED_NAMES = ("labels", "osm", "samples", "statistics", "quicklooks", "commits", "runs", "release")
+RESERVED_NAMES = ("labels", "osm", "samples", "statistics", "quicklooks", "commits", "runs", "release", "training")
 """Folders of a corpus, which no platform may be called."""
 
 PlatformName = Annotated[str, Field(pattern=COLUMN)]

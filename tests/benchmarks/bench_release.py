@@ -2,7 +2,8 @@
 
     BENCH_SHARDS=1000 pytest -s tests/benchmarks/bench_release.py
 
-Each shard has 250 rows and counts of 15 bands, both as large as those of real ones; pixels are all nodata.
+Each shard has 250 rows and counts of 15 bands, both as large as those of real ones, and no pixels. The page and the
+items are in bench_page.py and bench_items.py.
 """
 
 import os
@@ -19,16 +20,28 @@ import pytest
 
 from tasks.assembly.shard import make_shard
 from tasks.imagery.bands import BANDS
+from tasks.release.card import data_card
 from tasks.release.facts import read_facts
-from tasks.release.making import make_release
+from tasks.release.pairing_report import pairing_report
+from tasks.release.sample_map import sample_map
 from tasks.release.samples import write_samples
-from tasks.release.statistics import histograms
+from tasks.release.statistics import histograms, statistics
 from tasks.shards.array_kinds import ArrayKind, platform_arrays
 from tasks.shards.commits import Commit, StoredObject
 from tasks.shards.description import describe_everywhere, need_description
 from tasks.shards.destinations import LocalFolder
 from tasks.shards.encoding import encode_shard
-from tasks.shards.layout import commit_object, samples_object, statistics_object
+from tasks.shards.layout import (
+    CARD,
+    MAP,
+    PAIRING,
+    SAMPLES_FILE,
+    STATISTICS_FILE,
+    commit_object,
+    samples_object,
+    statistics_object,
+    to_json,
+)
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.release_files import put_release
 from tasks.shards.rows import decode_rows, encode_rows
@@ -107,9 +120,13 @@ def test_a_release(corpus: LocalFolder, tmp_path: Path) -> None:
     print(f"\n{SHARDS} shards of {SAMPLES} samples:")
     description = need_description(corpus)
     rows = timed("samples.parquet", lambda: write_samples(corpus, tmp_path / "samples.parquet"))
-    timed("facts of the card", lambda: read_facts(corpus, rows))
-    timed("adding up counts", lambda: histograms(corpus, description))
-    made = timed("all files of the release", lambda: make_release(corpus, tmp_path))
+    facts = timed("facts of the card", lambda: read_facts(corpus, rows))
+    counted = timed("adding up counts", lambda: histograms(corpus, description))
+    figures = timed("statistics.json", lambda: statistics(description, counted, facts.digest))
+    card = timed("card", lambda: data_card(facts, figures))
+    drawn = timed("map", lambda: sample_map("large", "", facts.places))
+    pairs = timed("pairing report", lambda: pairing_report(corpus))
+    made = {SAMPLES_FILE: rows, STATISTICS_FILE: to_json(figures), CARD: card, MAP: drawn, PAIRING: pairs}
     timed("put", lambda: put_release([corpus], made))
     print(f"  samples.parquet {rows.stat().st_size / 1e6:.1f} MB")
 

@@ -131,9 +131,9 @@ def test_one_build_fills_a_folder_and_both_clouds_with_the_same_bytes(
     assert local == tree(undisturbed)
     for location in two:
         assert cloud_tree(clouds, location) == local
-        folders = ("/s2/c/", "/s1/c/", "/samples/", "/statistics/", "/commits/")
+        folders = ("/s2/c/", "/s1/c/", "/samples/", "/statistics/", "/quicklooks/", "/commits/")
         puts = [clouds.of(location).count("put", path) for path in folders]
-        assert puts == [4, 4, 4, 4, 4], "one put an object, shard and destination"
+        assert puts == [4, 4, 4, 4, 4, 4], "one put an object, shard and destination"
         for look in ("status", "verify"):
             told = here(look, location)
             assert told.code == 0, told.output

@@ -87,7 +87,7 @@ def demo(prefect_here: None, archive: Path, tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_demo_ingests_its_extract_builds_and_says_where_to_look(demo: Demo) -> None:
-    for line in ("© OpenStreetMap contributors", "polygons with a class", "all 3 shards are there", "preview.png"):
+    for line in ("© OpenStreetMap contributors", "polygons with a class", "all 3 shards are there", "index.html"):
         assert line in demo.told
 
 

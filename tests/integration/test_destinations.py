@@ -77,6 +77,13 @@ def test_what_is_not_there_is_none(place: Destination) -> None:
     assert place.names("a") == []
 
 
+def test_a_part_is_read_and_one_beyond_the_end_is_short(place: Destination) -> None:
+    place.put("a/b", CONTENT)
+    assert place.part("a/b", 300, 1000) == CONTENT[300:1300]
+    assert place.part("a/b", len(CONTENT) - 10, 100) == CONTENT[-10:]
+    assert place.part("none", 0, 10) is None
+
+
 def test_create_writes_once(place: Destination) -> None:
     assert place.create("commits/x", b"first")
     assert not place.create("commits/x", b"second")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from tasks.errors import SpecError
 from tasks.shards.destinations.block_logins import load_store, read_blocks_with
-from tasks.shards.destinations.destination import Content, Destination, OnDisk, Stored
+from tasks.shards.destinations.destination import Content, Destination, OnDisk, Readable, Stored
 from tasks.shards.destinations.local import LocalFolder
 from tasks.shards.destinations.store_settings import STORE_SETTINGS, AzureSettings, GcsSettings
 from tasks.spec.locations import is_url
@@ -17,8 +17,11 @@ __all__ = [
     "Destination",
     "LocalFolder",
     "OnDisk",
+    "Readable",
     "Stored",
+    "is_web",
     "open_destination",
+    "open_readable",
     "read_blocks_with",
 ]
 
@@ -51,6 +54,21 @@ def open_destination(location: str) -> Destination:
             "cannot be used by this version."
         )
     return _open_store(location, parts.scheme)
+
+
+def is_web(location: str) -> bool:
+    """Whether a location is behind a web server: it can be read, by name alone, but not listed or written."""
+    return location.lower().startswith(("http://", "https://"))
+
+
+def open_readable(location: str) -> Readable:
+    """Where a corpus can be read: a destination, or a folder that a web server shows. Raises as `open_destination`."""
+    if is_web(location):
+        # Imported here, because it takes what asks platforms.
+        from tasks.shards.destinations.http import HttpFolder
+
+        return HttpFolder(location)
+    return open_destination(location)
 
 
 def _open_store(location: str, scheme: str) -> Destination:

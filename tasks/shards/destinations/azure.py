@@ -127,6 +127,9 @@ class AzureContainer:
     def get(self, key: str) -> bytes:
         return self._fs.cat_file(f"{self.name}/{key}")
 
+    def part(self, key: str, start: int, size: int) -> bytes:
+        return self._fs.cat_file(f"{self.name}/{key}", start=start, end=start + size)
+
     def stat(self, key: str) -> Stored:
         found: Any = sync(self._fs.loop, self._stat, key)
         return found

@@ -68,15 +68,31 @@ def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-class Destination(Protocol):
-    """A place that holds a corpus. Every object appears whole or not at all. Safe to use from many threads.
+class Readable(Protocol):
+    """A place from which a corpus can be read. Safe to use from many threads, and in a process forked from this one.
 
-    Paths of objects are relative, with slashes. Every method raises DestinationError: no right, no space;
-    DestinationUnreachable: no answer; CredentialsError: the login is refused.
+    Paths of objects are relative, with slashes. Every method raises DestinationError: no right; DestinationUnreachable:
+    no answer; CredentialsError: the login is refused.
     """
 
     location: str
     """Absolute path or URL."""
+
+    def get(self, path: str) -> bytes | None:
+        """Read an object; None where there is none."""
+        ...
+
+    def part(self, path: str, start: int, size: int) -> bytes | None:
+        """Read `size` bytes of an object from `start`, fewer where it ends before; None where there is none."""
+        ...
+
+
+class Destination(Readable, Protocol):
+    """A place that holds a corpus. Every object appears whole or not at all.
+
+    Every method raises DestinationError: no right, no space; DestinationUnreachable: no answer; CredentialsError: the
+    login is refused.
+    """
 
     def prepare(self) -> None:
         """See that it can be written, and drop what killed runs left. Nothing stays behind."""
@@ -88,10 +104,6 @@ class Destination(Protocol):
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one; says whether it was written. Of many at once exactly one does."""
-        ...
-
-    def get(self, path: str) -> bytes | None:
-        """Read an object; None where there is none."""
         ...
 
     def stat(self, path: str) -> Stored | None:

@@ -62,6 +62,9 @@ class GcsBucket:
     def get(self, key: str) -> bytes:
         return self._fs.cat_file(f"{self.name}/{key}")
 
+    def part(self, key: str, start: int, size: int) -> bytes:
+        return self._fs.cat_file(f"{self.name}/{key}", start=start, end=start + size)
+
     def stat(self, key: str) -> Stored:
         return _stored(self._fs.call("GET", "b/{}/o/{}", self.name, key, json_out=True))
 

@@ -97,6 +97,18 @@ class LocalFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def part(self, path: str, start: int, size: int) -> bytes | None:
+        """Read `size` bytes of an object from `start`; None where there is none. Raises DestinationError."""
+        with self._explained(f"{path} cannot be read"):
+            try:
+                file = os.open(self._root / path, os.O_RDONLY)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            try:
+                return os.pread(file, size, start)
+            finally:
+                os.close(file)
+
     def stat(self, path: str) -> Stored | None:
         """What reading an object gives; None where there is none. Raises DestinationError."""
         with self._explained(f"{path} cannot be read"):

@@ -88,6 +88,8 @@ class Bucket(Protocol):
 
     def get(self, key: str) -> bytes: ...
 
+    def part(self, key: str, start: int, size: int) -> bytes: ...
+
     def stat(self, key: str) -> Stored: ...
 
     def delete(self, key: str) -> None: ...
@@ -158,6 +160,10 @@ class ObjectStore:
     def get(self, path: str) -> bytes | None:
         """Read an object; None where there is none. Raises DestinationError."""
         return self._ask(lambda bucket: bucket.get(self._key(path)), f"{path} cannot be read")
+
+    def part(self, path: str, start: int, size: int) -> bytes | None:
+        """Read `size` bytes of an object from `start`; None where there is none. Raises DestinationError."""
+        return self._ask(lambda bucket: bucket.part(self._key(path), start, size), f"{path} cannot be read")
 
     def stat(self, path: str) -> Stored | None:
         """What the store says of an object; None where there is none. Raises DestinationError."""

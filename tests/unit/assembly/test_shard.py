@@ -1,6 +1,7 @@
 """One shard: where what it takes comes from, what it leaves behind, and what is said when it cannot be made."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from tasks.errors import (
 )
 from tasks.places.patches import Patch
 from tasks.scenes.reasons import Reason
-from tasks.shards.commits import read_commit
+from tasks.shards.commits import StoredObject, read_commit
 from tasks.shards.destinations import LocalFolder
-from tasks.shards.layout import commit_object, run_object, samples_object
+from tasks.shards.layout import commit_object, quicklooks_object, run_object, samples_object
+from tasks.shards.repair import repair
 from tasks.shards.rows import decode_rows
 from tasks.shards.survey import survey
 from tasks.shards.verification import verify_shard
@@ -71,6 +73,39 @@ def test_what_one_destination_has_is_copied_to_the_other_and_asked_of_nobody(tmp
     assert objects(tmp_path / "one") == objects(tmp_path / "two")
     assert not verify_shard(builder.destinations[1], description, 0)
     assert run_record(builder)["copied"] is True
+
+
+def test_the_pictures_of_a_shard_are_recorded_and_fetched_from_the_other_copy_when_damaged(tmp_path: Path) -> None:
+    builder = in_both(tmp_path, MadeUp())
+    description = described(builder)
+    make_shard(builder, 0)
+    sound, path = objects(tmp_path / "one"), quicklooks_object(0)
+    commit = read_commit(builder.destinations[0], 0)
+    assert commit is not None and path in {item.path for item in commit.objects}
+    one, two = builder.destinations
+    for deep in (False, True):
+        assert verify_shard(one, description, 0, deep=deep) == []
+    one.put(path, sound[path][:-9])
+    faults = verify_shard(one, description, 0)
+    assert [fault.path for fault in faults] == [path]
+    assert repair(one, description, faults, [two]).restored == (path,)
+    assert objects(tmp_path / "one") == sound
+
+
+def test_a_picture_that_cannot_be_decoded_is_found_by_looking_deep(tmp_path: Path) -> None:
+    builder = made_up_builder(tmp_path, MadeUp())
+    description, path = described(builder), quicklooks_object(0)
+    make_shard(builder, 0)
+    (folder,) = builder.destinations
+    commit = read_commit(folder, 0)
+    assert commit is not None
+    cut = (folder.get(path) or b"")[:-100]
+    folder.put(path, cut)
+    recorded = tuple(StoredObject.of(path, cut) if item.path == path else item for item in commit.objects)
+    folder.put(commit_object(0), replace(commit, objects=recorded).to_bytes())
+    assert verify_shard(folder, description, 0) == []
+    (fault,) = verify_shard(folder, description, 0, deep=True)
+    assert fault.path == path and fault.problem.startswith("cannot be decoded")
 
 
 def test_a_destination_that_is_added_to_a_finished_corpus_is_filled_by_copying(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ import prefect
 import pytest
 import yaml
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.utilities.importtools import import_object
 
-from flows.deploying import FOLDER, POOLS, limit_platforms
+from flows.deploying import FOLDER, POOLS, limit_platforms, template_of
+from flows.released import EVENT, resource_of, trigger
 from tasks.spec import load_spec
 from tasks.spec.platforms import NAMED_PLATFORMS
+from tasks.training.config import load_config
 
 ROOT = Path(__file__).parents[3]
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text(encoding="utf-8"))
@@ -34,7 +37,7 @@ TEMPLATES: dict[str, Any] = {
 def test_what_the_users_run_is_deployed() -> None:
     names = {item["name"] for item in DEPLOYMENTS if "build_batch" not in item["entrypoint"]}
     corpora = {"demo", "unlabelled-10k", "labelled-1k", "unlabelled-1m", "labelled-100k"}
-    assert names == {*corpora, "ingest-osm", "release"}
+    assert names == {*corpora, "ingest-osm", "release", "train"}
     assert {item["work_pool"]["name"] for item in DEPLOYMENTS} <= set(POOLS)
     batches = [item for item in DEPLOYMENTS if "build_batch" in item["entrypoint"]]
     assert {item["name"]: item["work_pool"]["name"] for item in batches} == {
@@ -79,6 +82,24 @@ def test_every_platform_has_a_limit() -> None:
     assert set(limits) == {*NAMED_PLATFORMS, "stac"}
 
 
+def test_a_release_starts_the_training_of_a_config_that_can_be_read_on_the_pool_of_accelerators() -> None:
+    (item,) = [item for item in DEPLOYMENTS if item["name"] == "train"]
+    config = load_config(ROOT / item["parameters"]["config"])
+    (held,) = item["triggers"]
+    assert {name: value for name, value in held.items() if name != "name"} == trigger()
+    when = DeploymentEventTrigger.model_validate(held)
+    assert when.expect == {EVENT}
+    assert when.match.matches(resource_of("unlabelled-10k", "gs://b/unlabelled-10k"))
+    assert not when.match.matches({"prefect.resource.id": "prefect.flow-run.1"})
+    assert item["work_pool"]["name"] == "gpu"
+    variables = item["work_pool"]["job_variables"]
+    assert variables["gpus"] >= max(1, config.gpus)
+    assert variables.get("image") == config.image
+    known = json.loads((FOLDER / "gpu.json").read_text())["variables"]["properties"]
+    assert set(variables) <= set(known)
+    assert known["gpus"]["default"] == 1
+
+
 @pytest.mark.parametrize("name", POOLS)
 def test_a_work_pool_has_a_template_that_its_workers_can_fill(name: str) -> None:
     template, known = json.loads((FOLDER / f"{name}.json").read_text()), TEMPLATES[POOLS[name]]
@@ -89,10 +110,21 @@ def test_a_work_pool_has_a_template_that_its_workers_can_fill(name: str) -> None
     assert template["variables"].get("required", []) == known["variables"].get("required", [])
 
 
+@pytest.mark.parametrize("name", POOLS)
+def test_a_pool_of_containers_runs_the_image_that_is_named_at_deployment(name: str) -> None:
+    images = [template_of(name, image)["variables"]["properties"].get("image", {}) for image in (None, "hub/house:1")]
+    expected = {"local": None, "gpu": "deepsentinel-train:latest"}.get(name, "deepsentinel:latest")
+    assert images[0].get("default") == expected
+    assert images[1].get("default") == (None if name == "local" else "hub/house:1")
+
+
 @pytest.mark.parametrize("name", ["kubernetes", "gpu"])
 def test_a_pod_gets_its_logins_from_a_secret_and_runs_once(name: str) -> None:
     job = json.loads((FOLDER / f"{name}.json").read_text())["job_configuration"]["job_manifest"]
     pod = job["spec"]["template"]["spec"]
     assert (job["kind"], job["spec"]["backoffLimit"], pod["restartPolicy"]) == ("Job", 0, "Never")
-    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "{{ secret }}", "optional": True}}]
+    assert pod["containers"][0]["envFrom"] == [
+        {"configMapRef": {"name": "{{ settings }}", "optional": True}},
+        {"secretRef": {"name": "{{ secret }}", "optional": True}},
+    ]
     assert ("nvidia.com/gpu" in pod["containers"][0]["resources"]["limits"]) == (name == "gpu")

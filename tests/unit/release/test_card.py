@@ -174,7 +174,7 @@ def test_pictures_that_it_shows_lie_beside_it(card: str, corpus: Destination) ->
 
 def test_two_releases_are_equal_byte_for_byte(corpus: Destination, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
-    for path, content in make_release(corpus, tmp_path / "again").items():
+    for path, content in make_release(corpus, tmp_path / "again").files.items():
         made = content if isinstance(content, bytes) else content.read_bytes()
         assert made == corpus.get(path), path
 

@@ -11,7 +11,7 @@ from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import Commit, RejectedCell, StoredObject
 from tasks.shards.description import Description, LayerDescription, describe
 from tasks.shards.destinations import Destination, LocalFolder
-from tasks.shards.layout import samples_object, shard_object, statistics_object
+from tasks.shards.layout import quicklooks_object, samples_object, shard_object, statistics_object
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.writing import write_shard
 from tasks.spec import CorpusSpec
@@ -85,7 +85,8 @@ def rejected(cell: int, reason: Reason, platform: str | None = None, scene: str 
 def contents_of(description: Description, shard: int) -> dict[str, bytes]:
     """Objects of a shard by path: not pixels, but what nobody would take for those of another one."""
     paths = [shard_object(kind.path, shard, 1 + len(kind.shape)) for kind in description.arrays]
-    return {path: f"{path} ".encode() * 20 for path in [*paths, samples_object(shard), statistics_object(shard)]}
+    others = samples_object(shard), statistics_object(shard), quicklooks_object(shard)
+    return {path: f"{path} ".encode() * 20 for path in [*paths, *others]}
 
 
 def commit_of(contents: dict[str, bytes], shard: int, **changes: Any) -> Commit:

@@ -75,7 +75,7 @@ def test_a_corpus_is_read_part_by_part_through_its_store(folder: LocalFolder) ->
 
 def test_nothing_but_the_protocol_is_public() -> None:
     public = {name for name in vars(LocalFolder("/x")) | vars(LocalFolder) if not name.startswith("_")}
-    protocol = {"location", "prepare", "put", "create", "get", "stat", "names", "top", "delete", "store"}
+    protocol = {"location", "prepare", "put", "create", "get", "part", "stat", "names", "top", "delete", "store"}
     assert public == protocol | {"free", "volume", "leaving_no_folders"}, "and what OnDisk adds"
 
 
@@ -300,3 +300,10 @@ def test_a_folder_without_the_right_to_write_is_told_with_a_remedy(tmp_path: Pat
     finally:
         os.seteuid(user)
         tmp_path.chmod(0o700)
+
+
+def test_a_part_is_read_and_one_beyond_the_end_is_short(folder: LocalFolder) -> None:
+    folder.put("a", b"0123456789")
+    assert folder.part("a", 3, 4) == b"3456"
+    assert folder.part("a", 8, 4) == b"89"
+    assert folder.part("none", 0, 4) is None

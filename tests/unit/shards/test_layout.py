@@ -4,6 +4,7 @@ import pytest
 
 from tasks.shards.layout import (
     commit_object,
+    quicklooks_object,
     run_object,
     samples_object,
     shard_object,
@@ -19,6 +20,7 @@ def test_objects_have_their_documented_names() -> None:
     assert shard_object("stac/s2_series", 0, 5) == "stac/s2_series/c/0/0/0/0/0"
     assert samples_object(0) == "samples/shard-00000.parquet"
     assert statistics_object(7) == "statistics/shard-00007.parquet"
+    assert quicklooks_object(7) == "quicklooks/shard-00007.jpg"
     assert commit_object(12) == "commits/shard-00012.json"
     assert run_object(123_456) == "runs/shard-123456.json"
 

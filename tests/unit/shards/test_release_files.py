@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import CorpusError
+from tasks.errors import CorpusError, DestinationUnreachable
 from tasks.shards.copying import copy_corpus
-from tasks.shards.destinations import LocalFolder
+from tasks.shards.destinations import Content, LocalFolder, Stored
 from tasks.shards.layout import RELEASE_RECORD
 from tasks.shards.release_files import Release, parse_release, put_release
 from tasks.shards.repair import Repair, repair
@@ -92,6 +92,21 @@ def test_while_files_are_replaced_there_is_no_record(tmp_path: Path) -> None:
     put_release([folder], dict.fromkeys(CONTENTS, b"old"))
     put_release([Watching(str(tmp_path))], CONTENTS)
     assert held == [False, False]
+
+
+def test_when_a_store_is_gone_no_more_files_are_put(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Gone(LocalFolder):
+        def put(self, path: str, content: Content) -> Stored:
+            asked.append(path)
+            raise DestinationUnreachable("gone", self.location)
+
+    corpus(tmp_path, HERE, 0, 1, 2, 3)
+    with pytest.raises(DestinationUnreachable):
+        put_release([Gone(str(tmp_path))], {f"release/page/{number}.json": b"x" for number in range(200)})
+    assert len(asked) < 50
+    assert LocalFolder(str(tmp_path)).get(RELEASE_RECORD) is None
 
 
 def test_copies_that_hold_different_shards_are_not_released(tmp_path: Path) -> None:

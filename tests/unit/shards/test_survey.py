@@ -35,7 +35,9 @@ def test_a_survey_adds_up_what_the_records_say(whole: LocalFolder) -> None:
     assert (found.rows, found.samples, found.replaced) == (10, 10, 2)
     assert (found.pairing.tried, found.pairing.gaps) == (12, Counter({18: 10}))
     stored = [path for path in Path(whole.location).rglob("*") if path.is_file()]
-    shards = [path for path in stored if ("/c/" in str(path) and "/s" in str(path)) or path.suffix == ".parquet"]
+    shards = [
+        path for path in stored if ("/c/" in str(path) and "/s" in str(path)) or path.suffix in (".parquet", ".jpg")
+    ]
     shards = [path for path in shards if "band" not in path.parts and "polarization" not in path.parts]
     assert found.bytes == sum(path.stat().st_size for path in shards)
 

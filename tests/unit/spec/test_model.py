@@ -202,7 +202,9 @@ def test_two_platforms_of_one_name_are_refused(tmp_path: Path, platforms: str) -
     assert "stands twice" in refusal(tmp_path, replaced(f"platforms: {platforms}"))
 
 
-@pytest.mark.parametrize("name", ["labels", "samples", "commits", "runs", "release", "earthengine", "descarteslabs"])
+@pytest.mark.parametrize(
+    "name", ["labels", "samples", "commits", "runs", "quicklooks", "release", "earthengine", "descarteslabs"]
+)
 def test_a_platform_cannot_have_a_name_that_the_layout_uses(tmp_path: Path, name: str) -> None:
     message = refusal(tmp_path, replaced(f"platforms: [{{stac: {{catalog: a, name: {name}}}}}]"))
     assert f"platforms.0.stac.name: the name {name!r} is taken" in message
