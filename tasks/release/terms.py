@@ -95,8 +95,12 @@ def _imagery(name: str, item: Any, years: str) -> Terms:
     through = _THROUGH.get(name)
     if through is None:
         catalogs = _catalogs(item)
+        named = " and ".join(f"the catalogue {catalog}" for catalog in catalogs)
         through = "; ".join(
-            [f"obtained from {' and '.join(catalogs)}, whose own terms apply too", *archives.terms_of(catalogs)]
+            [
+                f"obtained from the catalogue {' and the catalogue '.join(catalogs)}, whose own terms apply too",
+                *archives.terms_of(catalogs),
+            ]
         )
     return Terms(
         part=name,
