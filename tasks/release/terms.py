@@ -96,12 +96,7 @@ def _imagery(name: str, item: Any, years: str) -> Terms:
     if through is None:
         catalogs = _catalogs(item)
         named = " and ".join(f"the catalogue {catalog}" for catalog in catalogs)
-        through = "; ".join(
-            [
-                f"obtained from the catalogue {' and the catalogue '.join(catalogs)}, whose own terms apply too",
-                *archives.terms_of(catalogs),
-            ]
-        )
+        through = "; ".join([f"obtained from {named}, whose own terms apply too", *archives.terms_of(catalogs)])
     return Terms(
         part=name,
         licence=f"{_SENTINEL}; {through}",

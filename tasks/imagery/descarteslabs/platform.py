@@ -24,9 +24,11 @@ from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.plausible import refuse_implausible, refuse_removed_twice
 from tasks.imagery.reflectance import carries_offset, darkened, remove_offset
+from tasks.imagery.sounding import sounded
 from tasks.places.draws import Draws
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.scenes.index import SceneIndex
+from tasks.scenes.pairing import Outcome, pair
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.resolving import Resolver
 from tasks.scenes.roles import DATATAKE, Rule, Sensor, sensor_of
@@ -35,6 +37,9 @@ from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, S
 _ABSENT = "-"
 
 _PREFIX = "DEEPSENTINEL_DESCARTESLABS_"
+
+_PROBED = 16
+"""Draws for which scenes are looked for in a check: one search a role."""
 
 _REMEDIES = {
     "sentinel2": f"See that {_PREFIX}SENTINEL2 is a product of reflectance, and that its bands have a physical range",
@@ -131,17 +136,28 @@ class DescartesLabs:
         return Tiles(arrays=arrays, clipped=clipped)
 
     def check(self, draws: Draws | None) -> str:
-        """Log in and ask for the bands of both products; says what was found.
+        """Log in, ask for the bands of both products, and look at the pixels of a few scenes; says what was found.
 
-        Raises CredentialsError, CatalogueError, PixelsError, PlatformUnreachable, SettingsError: each with what to do.
+        Raises CredentialsError, CatalogueError, PixelsError, NotUnderstood, PlatformUnreachable, SettingsError: each
+        with what to do.
         """
         with self._gate.counting(Traffic()):
             self._opened().renderings.renew()
+        seen = self._seen(draws.take(slice(0, _PROBED))) if draws is not None else ""
         return (
             f"logged in; {self._settings.sentinel2} with {len(self.bands)} of {len(BANDS)} bands, "
             f"{self._settings.sentinel1} with {' and '.join(POLARIZATIONS)}; at most {self.in_flight} requests in "
-            "flight"
+            f"flight{seen and '; '}{seen}"
         )
+
+    def _seen(self, draws: Draws) -> str:
+        """What the pixels of a few scenes look like: which settings an account has wrong shows there only."""
+        candidates = self.candidates(draws, Traffic())
+        pairs = pair(draws.patches, draws.preferred, candidates, self._rule)
+        rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED).tolist()
+        if not rows:
+            return f"no pair near the first {len(draws)} draws, so no pixels tried (`plan` tells more)"
+        return sounded(self, ((draws.patches[row], pairs.acquisitions(candidates, row)) for row in rows))
 
     def close(self) -> None:
         """End threads and connections and forget the login; what is asked for afterwards opens them again."""

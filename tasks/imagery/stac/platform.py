@@ -2,18 +2,19 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, PixelsError, SceneUnavailable, SpecError
+from tasks.errors import CatalogueError, SpecError
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset
 from tasks.imagery.registry import Bounds, Opening
+from tasks.imagery.sounding import sounded
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.cogs.facts import Facts, File
@@ -39,11 +40,8 @@ from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, S
 from tasks.spec import StacSource
 from tasks.spec.locations import is_url, local_path, need_file
 
-_TRIED = 3
-"""Pairs of which one must have pixels in a check. A single scene may well be gone: a build replaces it."""
-
-_TRIED_PIXELS = 16
-"""Side of the patch that is read in a check; the least a spec admits."""
+_TRIED = 6
+"""Pairs that are looked at in a check."""
 
 
 def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
@@ -241,7 +239,8 @@ class StacArchive:
     def check(self, draws: Draws | None) -> str:
         """Pair the draws and read a few pixels of one: what was found, as text.
 
-        Raises CatalogueError: there are no files; PixelsError: they cannot be read; what `fetch` raises.
+        Raises CatalogueError: there are no files; PixelsError: they cannot be read; NotUnderstood: they are not what
+        they are taken for; what `fetch` raises.
         """
         if not self.bands:
             if self._remote:
@@ -255,16 +254,11 @@ class StacArchive:
         rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
         if not len(rows):
             return f"{read}; no pair near the first {len(draws)} draws, so no pixels tried (`plan` tells more)"
-        reason = ""
-        for row in rows[:_TRIED]:
-            patch = replace(draws.patches[int(row)], pixels=_TRIED_PIXELS)
-            try:
-                self.fetch(patch, pairs.acquisitions(candidates, int(row)), Traffic())
-            except SceneUnavailable as error:
-                reason = str(error)
-                continue
-            return f"{read}; {len(rows)} of the first {len(draws)} draws pair, and pixels can be read"
-        raise PixelsError(f"no pixels of the first pairs: {reason}. See that the files are where the catalogue says.")
+        found = sounded(
+            self, ((draws.patches[int(row)], pairs.acquisitions(candidates, int(row))) for row in rows[:_TRIED])
+        )
+        can = f"{read}; {len(rows)} of the first {len(draws)} draws pair, and pixels can be read"
+        return f"{can}: {found}" if found else can
 
     def close(self) -> None:
         """End connections to servers of files, and forget what was read of them; the catalogue is kept."""
