@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, SpecError
+from tasks.errors import CatalogueError, SceneUnavailable, SpecError
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
@@ -21,8 +21,9 @@ from tasks.imagery.stac.cogs.facts import Facts, File
 from tasks.imagery.stac.cogs.reader import Reader
 from tasks.imagery.stac.declared import Said
 from tasks.imagery.stac.items import Records
-from tasks.imagery.stac.meaning import Backscatter, Reflectance, backscatter_of, reflectance_of
+from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance, backscatter_of, reflectance_of
 from tasks.imagery.stac.pixels import Wanted, lay
+from tasks.imagery.stac.refusals import Unplaced
 from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.stac.settings import StacSettings
 from tasks.imagery.stac.signing import signer_of
@@ -33,7 +34,7 @@ from tasks.places.draws import Draws
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.scenes.index import SceneIndex
 from tasks.scenes.pairing import Outcome, pair
-from tasks.scenes.reasons import Rejection
+from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.resolving import Resolver
 from tasks.scenes.roles import Rule, sensor_of
 from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, Sentinel2Scenes
@@ -212,7 +213,14 @@ class StacArchive:
                 else self._radar_files(role, acquisition)
             )
         ]
-        rasters = self._reader.open([one.file for one in files], traffic)
+        try:
+            rasters = self._reader.open([one.file for one in files], traffic)
+        except Unplaced as error:
+            for one in files:
+                if not one.optical and one.file.name in str(error):
+                    said = f"{one.file.name}: is not georeferenced. {CALIBRATION}"
+                    raise SceneUnavailable(Reason.NOT_UNDERSTOOD, one.scene, said) from None
+            raise
         meant = [one.meaning(raster.facts, self._source) for one, raster in zip(files, rasters, strict=True)]
         wanted = [
             Wanted(file=one.meaning.file, fill=one.meaning.fill, dtype=one.meaning.dtype, band=one.meaning.band)

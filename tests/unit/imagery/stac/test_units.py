@@ -1,5 +1,6 @@
 """Archives with other types and units than today's corpora, end to end: exact pixels, or a refusal that helps."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 
 from tasks.assembly.builder import open_builder
 from tasks.assembly.shard import make_shard
@@ -140,6 +142,15 @@ def test_decibels_that_are_taken_for_power_are_refused(archive: Archive) -> None
 def test_digital_numbers_of_grd_are_refused_with_an_explanation(archive: Archive, backscatter: str, dtype: Any) -> None:
     rewritten(archive.root / "s1", lambda p: np.nan_to_num(500 * 10 ** (p / 20), nan=0).astype(dtype), nodata=0)
     assert "not calibrated" in refusal(archive, backscatter=backscatter)
+
+
+def test_grd_in_no_projection_is_refused_with_an_explanation(archive: Archive) -> None:
+    for path in (archive.root / "s1").rglob("*.tif"):
+        path.unlink()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            write_raster(path, np.full((120, 120), 80, np.uint16), crs=None, left=0, top=0, pixel=-1)
+    assert "not calibrated" in refusal(archive)
 
 
 def test_a_nodata_of_backscatter_that_nobody_marked_is_refused_until_the_item_marks_it(archive: Archive) -> None:
