@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three shards of twenty samples, some without pixels, one shard without quicklooks; released with statistics."""
+    """Three shards of twenty samples, some without pixels; its page, with statistics."""
     root = tmp_path_factory.mktemp("corpus")
     destination = corpus_of(root, ROWS)
     bands = {"B02": {"valid": 9, "nodata": 1, "mean": 500.0, "std": 100.0, "min": 1.0, "max": 2.0, "percentiles": {},
@@ -238,6 +238,20 @@ def test_a_click_opens_the_sample_that_lies_there_with_its_own_picture(page: Pag
     assert label == pytest.approx({0: (0, 90, 255), 1: (0, 160, 0)}.get(sample % 3, label), abs=4)
 
 
+def test_samples_of_shards_built_before_quicklooks_were_recorded_say_so(browser: Browser, tmp_path: Path) -> None:
+    write_page(corpus_of(tmp_path, ROWS.iloc[:20], sheets=False), tmp_path)
+    with watched(browser, tmp_path.as_uri()) as (page, complaints):
+        page.goto((tmp_path / "release/index.html").as_uri())
+        page.wait_for_selector("#canvas[data-drawn=samples]")
+        page.focus("#canvas")
+        for _ in range(2):  # the first has no pixels
+            page.keyboard.press("n")
+        assert "No quicklook: its shard was built before" in page.inner_text("#sample")
+        assert page.locator("#gallery").is_hidden()
+        assert "none of 1 shard, built before" in page.inner_text("#facts")
+        assert not complaints, "and nobody asked for the picture"
+
+
 def test_places_without_pixels_are_told_with_the_reason(page: Page) -> None:
     gone = int(ROWS["missing"].notna().sum())
     assert f"{60 - gone} of 60 listed places" in page.inner_text("#facts")
@@ -258,8 +272,13 @@ def test_the_keyboard_does_what_the_mouse_does(page: Page) -> None:
     assert page.get_attribute("#sample", "data-sample") == "1"
     page.keyboard.press("p")
     assert page.get_attribute("#sample", "data-sample") == "0"
+    page.focus("#sample button:has-text('Next')")
+    for sample in ("1", "2"):
+        page.keyboard.press("Enter")
+        assert page.get_attribute("#sample", "data-sample") == sample, "the focus stays on the button"
     page.keyboard.press("Escape")
     assert page.locator("#sample").is_hidden()
+    assert page.evaluate("document.activeElement.id") == "canvas"
 
 
 # What else it tells

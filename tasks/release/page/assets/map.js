@@ -425,6 +425,7 @@ function listen() {
     event.preventDefault();
     action();
   });
+  byId('sample').addEventListener('keydown', (event) => { if (event.key === 'Escape') closeSample(); });
   for (const name of ['focus', 'blur']) canvas.addEventListener(name, draw);
   byId('closer').addEventListener('click', () => zoom(1.8));
   byId('farther').addEventListener('click', () => zoom(1 / 1.8));

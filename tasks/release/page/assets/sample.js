@@ -54,15 +54,17 @@ function select(found) {
   const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', { title: titleOf(panel) }, SHORT[panel] ?? titleOf(panel))));
   const none = make('p', { class: 'faint', hidden: '' }, why ? 'This place is listed, and has no pixels.'
     : 'No quicklook: its shard was built before they were recorded.');
-  const panel = byId('sample');
+  const panel = byId('sample'), stepped = document.activeElement?.dataset.step;
   panel.replaceChildren(
     make('h3', {}, nameOf(sample)),
     make('button', { type: 'button', class: 'close', 'aria-label': 'Close', onclick: closeSample }, '\u00d7'),
     picture, heads, none, make('dl', {}, ...rows),
-    make('div', { class: 'step' }, make('button', { type: 'button', onclick: () => stepTo(-1) }, 'Previous'),
-      make('button', { type: 'button', onclick: () => stepTo(1) }, 'Next')),
+    make('div', { class: 'step' }, make('button', { type: 'button', 'data-step': 'back', onclick: () => stepTo(-1) }, 'Previous'),
+      make('button', { type: 'button', 'data-step': 'on', onclick: () => stepTo(1) }, 'Next')),
   );
   panel.hidden = false;
+  // Who steps by keys stays where they are.
+  if (stepped) panel.querySelector(`[data-step=${stepped}]`).focus();
   panel.dataset.sample = sample;
   const without = () => { picture.hidden = heads.hidden = true; none.hidden = false; };
   if (why) without();
@@ -79,7 +81,9 @@ function showSelected() {
   else draw();
 }
 function closeSample() {
+  const within = byId('sample').contains(document.activeElement);
   byId('sample').hidden = true;
+  if (within) canvas.focus();
   selected = null;
   draw();
 }
