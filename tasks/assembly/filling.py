@@ -150,7 +150,7 @@ class Filling:
         why = one.why or _mostly_nodata(facts)
         if one.said and len(self.notes) < _MOST_NOTES:
             self.notes.append(one.said)
-        if why and why.reason is Reason.NOT_UNDERSTOOD:
+        if why and why.reason in (Reason.NOT_UNDERSTOOD, Reason.OFFSET_UNKNOWN):
             self.misunderstood.append(one.said)
             self._refuse_misunderstood(_MISUNDERSTOOD)
         if why and self.builder.places.replaces:

@@ -166,8 +166,11 @@ class Refusing:
             raise SceneUnavailable(self.reason, "stac-s2", SAID)
 
 
-def test_where_no_pixels_are_understood_the_build_stops_early_with_what_was_said_of_them(tmp_path: Path) -> None:
-    platform = MadeUp(on_fetch=Refusing(1000, Reason.NOT_UNDERSTOOD))
+@pytest.mark.parametrize("reason", [Reason.NOT_UNDERSTOOD, Reason.OFFSET_UNKNOWN])
+def test_where_no_pixels_are_understood_the_build_stops_early_with_what_was_said_of_them(
+    tmp_path: Path, reason: Reason
+) -> None:
+    platform = MadeUp(on_fetch=Refusing(1000, reason))
     builder = made_up_builder(tmp_path, platform)
     described(builder)
     with pytest.raises(NotUnderstood, match="Asset 4711 expired"):
