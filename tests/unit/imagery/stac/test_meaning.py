@@ -130,6 +130,7 @@ def test_what_is_not_finite_is_nodata() -> None:
 
 def test_another_nodata_of_16_bits_becomes_0() -> None:
     assert stored(np.array([[65_535, 0, 7]], np.uint16), asset=raster(nodata=65_535)) == [[0, 0, 7]]
+    assert stored(np.array([[-9999, 0, 7]], np.int16), nodata=-9999) == [[0, 0, 7]], "a digital number of 0 is none"
 
 
 @pytest.mark.parametrize(
