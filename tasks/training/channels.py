@@ -27,7 +27,7 @@ class Channels:
 
     kind: ArrayKind
     names: tuple[str, ...]
-    """s2_B04, ..."""
+    """s2_B04, ...; of several platforms zulu_s2_B04."""
     along: slice | NDArray[np.int64]
     """Where they are along the array's first dimension."""
     key: str
@@ -44,6 +44,8 @@ class Channels:
 class _Chosen:
     kind: ArrayKind
     key: str
+    sensor: str
+    """What it is called: its role, and of several platforms also which."""
     bands: tuple[str, ...]
 
 
@@ -78,7 +80,7 @@ def choose_channels(
         channels.append(
             Channels(
                 kind=one.kind,
-                names=tuple(f"{one.kind.name}_{band}" for band in one.bands),
+                names=tuple(f"{one.sensor}_{band}" for band in one.bands),
                 along=_along([_names(one.kind).index(band) for band in one.bands]),
                 key=one.key,
                 first=sum(len(before.names) for before in channels if before.key == one.key),
@@ -119,8 +121,9 @@ def _chosen(
             some = [name for name in _names(kind) if name not in absent] if bands is None else bands[role]
             for band in some:
                 _need(f"bands of {role}", band, _names(kind), where)
-            suffix = role if len(wanted) == 1 else f"{platform}_{role}"
-            chosen.append(_Chosen(kind=kind, key=IMAGE if stack else f"{IMAGE}_{suffix}", bands=tuple(some)))
+            sensor = role if len(wanted) == 1 else f"{platform}_{role}"
+            key = IMAGE if stack else f"{IMAGE}_{sensor}"
+            chosen.append(_Chosen(kind=kind, key=key, sensor=sensor, bands=tuple(some)))
     if not any(one.bands for one in chosen):
         raise SpecError("bands: none are asked for. Name some, e.g. bands={'s2': ['B04', 'B03', 'B02']}.")
     return [one for one in chosen if one.bands]

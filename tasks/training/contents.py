@@ -18,11 +18,8 @@ from tasks.errors import CorpusError, SpecError
 from tasks.shards.commits import StoredObject, committed_shards, corpus_digest
 from tasks.shards.description import Description, read_description
 from tasks.shards.destinations import Destination, Readable, Stored, is_web
-from tasks.shards.layout import RELEASE, RELEASE_RECORD, samples_object
+from tasks.shards.layout import RELEASE_RECORD, SAMPLES_FILE, samples_object
 from tasks.shards.release_files import parse_release
-
-RELEASED_SAMPLES = f"{RELEASE}/samples.parquet"
-"""All rows of a corpus that is released, by shard."""
 
 _COLUMNS = ["sample", "crs", "xmin", "ymin", "xmax", "ymax", "split", "missing"]
 
@@ -118,15 +115,15 @@ def _difference(wanted: StoredObject, content: bytes | None) -> str:
 
 
 def _released(source: Readable) -> tuple[str, list[pa.Table]] | None:
-    found = released_object(source, RELEASED_SAMPLES)
-    return None if found is None else (found[0], [_table(found[1], f"{source.location}/{RELEASED_SAMPLES}")])
+    found = released_object(source, SAMPLES_FILE)
+    return None if found is None else (found[0], [_table(found[1], f"{source.location}/{SAMPLES_FILE}")])
 
 
 def _committed(source: Readable) -> tuple[str, list[pa.Table]]:
     """Digest and rows of what is committed: of a corpus that is still being built, or was released without rows."""
     if is_web(source.location):
         raise CorpusError(
-            f"{source.location}: {RELEASED_SAMPLES} is absent, and a web server lists no shards. Build with the "
+            f"{source.location}: {SAMPLES_FILE} is absent, and a web server lists no shards. Build with the "
             "corpus' spec, which releases it, and give what is then there."
         )
     destination = cast("Destination", source)

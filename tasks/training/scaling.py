@@ -12,10 +12,8 @@ from tasks.errors import CorpusError
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.destinations import Readable
 from tasks.shards.json_record import damage
-from tasks.shards.layout import RELEASE
+from tasks.shards.layout import STATISTICS_FILE
 from tasks.training.contents import released_object
-
-STATISTICS = f"{RELEASE}/statistics.json"
 
 _REMEDY = "Build with the corpus' spec, which releases it anew; or read it with values='physical'."
 
@@ -86,11 +84,12 @@ def normalised(kind: ArrayKind, bands: Sequence[str], statistics: Statistics, wh
     for band in bands:
         of_band = known.bands.get(band) if known else None
         if of_band is None:
-            raise CorpusError(f"{where}/{STATISTICS}: knows nothing of {band} of {kind.path}. {_REMEDY}")
+            raise CorpusError(f"{where}/{STATISTICS_FILE}: knows nothing of {band} of {kind.path}. {_REMEDY}")
         if not of_band.valid or of_band.mean is None or of_band.std is None:
             raise CorpusError(
-                f"{where}/{STATISTICS}: {band} of {kind.path} has no valid pixels in the split {statistics.split!r}, "
-                "so there is nothing to normalise it by. Leave it out of `bands`, or read with values='physical'."
+                f"{where}/{STATISTICS_FILE}: {band} of {kind.path} has no valid pixels in the split "
+                f"{statistics.split!r}, so there is nothing to normalise it by. Leave it out of `bands`, or read with "
+                "values='physical'."
             )
         mean.append(of_band.mean)
         std.append(of_band.std or 1.0)
@@ -106,8 +105,8 @@ def normalised(kind: ArrayKind, bands: Sequence[str], statistics: Statistics, wh
 
 def read_statistics(source: Readable, digest: str) -> Statistics:
     """The statistics of the released corpus of that digest. Raises CorpusError: absent, damaged, or of another one."""
-    found = released_object(source, STATISTICS)
-    where = f"{source.location}/{STATISTICS}"
+    found = released_object(source, STATISTICS_FILE)
+    where = f"{source.location}/{STATISTICS_FILE}"
     if found is None:
         raise CorpusError(f"{where}: is absent, so pixels cannot be normalised: the corpus is not released. {_REMEDY}")
     try:

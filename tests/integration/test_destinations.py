@@ -20,11 +20,14 @@ from tasks.shards.destinations import Destination, Stored, open_destination
 from tasks.shards.survey import survey
 from tasks.shards.verification import verify_corpus
 from tasks.shards.writing import put_checked, write_shard
+from tasks.training.contents import read_contents
+from tasks.training.shard_reader import ShardReader, Wanted
 from tests.integration.conftest import Clouds
 from tests.servers.elsewhere import ask
 from tests.servers.store_proxy import Fault, Proxy
 from tests.servers.stores import ACCOUNT, BUCKET, KEY
 from tests.unit.shards.made import commit_of, contents_of, small
+from tests.unit.training.made import made
 
 CONTENT = bytes(range(256)) * 40 + b"\r"
 
@@ -185,6 +188,29 @@ def test_a_destination_that_was_opened_before_a_fork_works_after_it(place: Desti
     assert os.read(reader, 10) == b"x"
     os.close(reader)
     os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_samples_are_read_to_train_here_and_in_a_fork(place: Destination, tmp_path: Path, cached: bool) -> None:
+    corpus = made(tmp_path / "made", shards=2)
+    for path in corpus.folder.rglob("*"):
+        if path.is_file() and "runs" not in path.parts:
+            place.put(str(path.relative_to(corpus.folder)), path.read_bytes())
+    contents = read_contents(place, split=None, digest=corpus.digest)
+    assert contents.samples.tolist() == [n for n in range(10) if n != 7]
+    reader = ShardReader(place.location, 5, cache=tmp_path / "cache" if cached else None, reads=8)
+    kinds = {kind.path: kind for kind in contents.description.arrays}
+    wanted = [Wanted(kind=kind, shard=n // 5, row=n % 5) for n in (8, 1) for kind in kinds.values()]
+    expected = [corpus.pixels[path][n] for n in (8, 1) for path in kinds]
+    for found, held in zip(reader.pixels(wanted), expected, strict=True):
+        assert (found == held).all()
+    with multiprocessing.get_context("fork").Pool(1) as forked:
+        again = forked.apply(_read, (reader, wanted))
+    assert all((found == held).all() for found, held in zip(again, expected, strict=True))
+
+
+def _read(reader: ShardReader, wanted: list[Wanted]) -> list[Any]:
+    return list(reader.pixels(wanted))
 
 
 def test_two_builds_with_different_bytes_leave_no_mixture(place: Destination) -> None:

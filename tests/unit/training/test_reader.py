@@ -1,6 +1,6 @@
 """The reader: a sample is what the corpus holds, from wherever it is, in whatever process; what is wrong is told."""
 
-import multiprocessing
+import json
 import pickle
 import shutil
 import subprocess
@@ -15,8 +15,10 @@ from tasks.errors import CorpusError, DeepSentinelError, DestinationError, SpecE
 from tasks.shards.layout import shard_object
 from tasks.training.sampling import ShardSampler
 from tests.servers.web import web
-from tests.unit.shards.made import L2A
+from tests.unit.shards.made import L2A, described
 from tests.unit.training.made import Made, made
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,6 +41,16 @@ def own(corpus: Made, tmp_path: Path) -> Made:
     """A copy that a test may change."""
     shutil.copytree(corpus.folder, tmp_path / "corpus")
     return Made(tmp_path / "corpus", corpus.description, dict(corpus.pixels))
+
+
+@pytest.fixture(scope="module")
+def apart(corpus: Made) -> dict[str, Any]:
+    """What a process of its own has seen."""
+    with web(corpus.folder) as server:
+        command = [sys.executable, "-m", "tests.unit.training.apart", server.url]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert not ended.returncode, ended.stderr
+    return json.loads(ended.stdout)
 
 
 def everything(dataset: Any) -> Any:
@@ -107,6 +119,20 @@ def test_sensors_may_have_a_key_each_and_stay_as_they_are_stored(corpus: Made) -
     assert set(CorpusDataset(corpus.folder, stack=False)[0]) >= {"image_s1", "image_s2"}
 
 
+def test_the_sensors_of_several_platforms_are_told_apart(tmp_path: Path) -> None:
+    two = described(size=5, shard_size=5, patch={"pixels": 16})
+    corpus = Made(tmp_path / "corpus", two)
+    for path, content in two.objects().items():
+        corpus.destination.put(path, content)
+    corpus.add(0)
+    both: Any = {"platforms": ["alpha", "zulu"], "bands": {"s1": ["VV"]}, "values": "physical"}
+    stacked, apart = CorpusDataset(corpus.folder, **both), CorpusDataset(corpus.folder, **both, stack=False)[0]
+
+    assert stacked.channels == {"image": ("alpha_s1_VV", "zulu_s1_VV")}
+    assert torch.equal(stacked[0]["image"], torch.cat([apart["image_alpha_s1"], apart["image_zulu_s1"]]))
+    assert not torch.equal(apart["image_alpha_s1"], apart["image_zulu_s1"])
+
+
 def test_several_labels_have_a_mask_each_and_values_are_floats(corpus: Made) -> None:
     item = CorpusDataset(corpus.folder, labels=["cover", "height"])[2]
 
@@ -150,15 +176,8 @@ def test_over_http_a_sample_is_one_range_request_an_array(corpus: Made) -> None:
     assert torch.equal(item["image"], CorpusDataset(corpus.folder)[1]["image"])
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_workers_read_the_same_as_this_process(corpus: Made, start: str) -> None:
-    with web(corpus.folder) as server:
-        dataset = CorpusDataset(server.url)
-        expected = everything(dataset)  # connections, threads and indices are open by now
-        context = multiprocessing.get_context(start)
-        workers = 2 if start == "fork" else 1
-        loader = DataLoader(dataset, batch_size=2, num_workers=workers, multiprocessing_context=context)
-        assert torch.equal(torch.cat([batch["image"] for batch in loader]), expected)
+def test_workers_read_the_same_forked_or_spawned(apart: dict[str, Any]) -> None:
+    assert (apart["fork"], apart["spawn"]) == (True, True)
 
 
 def test_what_is_sent_to_a_worker_is_small(corpus: Made) -> None:
@@ -273,23 +292,13 @@ def test_an_object_that_is_absent_is_told(own: Made) -> None:
 # What it needs
 
 
-def test_the_reader_knows_neither_prefect_nor_a_platforms_client_and_says_when_torch_is_absent() -> None:
-    program = """
-import sys
-sys.modules["torch"] = None
-try:
-    import tasks.training.reader
-except Exception as error:
-    print(type(error).__name__, error)
-del sys.modules["torch"]
-import tasks.training.reader
-others = {"prefect", "ee", "earthdaily", "pystac", "pystac_client", "rasterio", "gcsfs", "adlfs", "zarr", "geopandas"}
-print(sorted(others & {name.split(".")[0] for name in sys.modules}))
-"""
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    told, others = ended.stdout.splitlines()
-    assert told.startswith("SpecError tasks.training.reader: needs PyTorch, which is in the extra `train`"), told
-    assert others == "[]"
+def test_it_knows_neither_prefect_nor_a_platforms_client(apart: dict[str, Any]) -> None:
+    assert apart["imported"] == []
+
+
+def test_that_torch_is_absent_is_told_with_the_remedy(apart: dict[str, Any]) -> None:
+    told = "SpecError: tasks.training.reader: needs PyTorch, which is in the extra `train`; install it: pip install "
+    assert str(apart["without torch"]).startswith(told)
 
 
 # In which order
