@@ -41,8 +41,13 @@ def search_api(
                     f"{location}: has no collection {name!r}; it has {', '.join(held[:20]) or 'none'}. "
                     "Name them in the spec with sentinel2, sentinel2_b10 and sentinel1."
                 )
+        # An API need not offer POST, by which a long query fits.
+        methods = {str(link.extra_fields.get("method", "GET")).upper() for link in client.get_links("search")}
+        method = "POST" if "POST" in methods or not methods else "GET"
         for name in names:
-            for item in client.search(collections=[name], datetime=span, bbox=bounds, limit=_PAGE).items():
+            for item in client.search(
+                collections=[name], datetime=span, bbox=bounds, limit=_PAGE, method=method
+            ).items():
                 found[name].append(item)
                 say(sum(map(len, found.values())), None)
     except (APIError, OSError, ValueError) as error:
