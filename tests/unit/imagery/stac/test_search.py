@@ -98,6 +98,14 @@ def test_an_api_that_is_searched_by_get_only_gives_the_same(api: StacApi) -> Non
     }
 
 
+def test_more_items_than_fit_into_memory_end_the_search_early(api: StacApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.imagery.stac.search._MOST", 5)
+    api.page = 2
+    with api.running() as url, pytest.raises(CatalogueError, match=r"more than 5 items .* or a shorter window"):
+        read(url)
+    assert len(api.searches) <= 4
+
+
 def test_a_web_page_in_place_of_a_search_is_told_as_one(api: StacApi) -> None:
     def page(handler: BaseHTTPRequestHandler) -> None:
         if urlsplit(handler.path).path == "/search":
