@@ -10,6 +10,7 @@ from flows.released import Released, emit
 from tasks.read_block import read_block
 from tasks.shards.description import need_description
 from tasks.shards.destinations import open_destination, read_blocks_with
+from tasks.spec.locations import is_url
 from tasks.write_release import write_release
 
 
@@ -28,7 +29,10 @@ def release_corpus(corpus: str, copies: list[str] | None = None) -> None:
 def release(locations: Sequence[str]) -> None:
     """Release a corpus in all its copies, and say so, for the trigger of trainings."""
     digest, samples = write_release(tuple(locations))
-    description = need_description(open_destination(locations[0]))
+    opened = [open_destination(location) for location in locations]
+    description = need_description(opened[0])
+    # Where another machine finds it too, if there is such a copy.
+    reachable = next((copy.location for copy in opened if is_url(copy.location)), opened[0].location)
     platforms, labels = tuple(description.bands), tuple(description.layers)
-    told = Released(uri=locations[0], digest=digest, samples=samples, platforms=platforms, labels=labels)
+    told = Released(uri=reachable, digest=digest, samples=samples, platforms=platforms, labels=labels)
     emit(description.name, told)

@@ -1,6 +1,6 @@
-"""The event that a corpus is released, and the trigger by which it starts a training."""
+"""The event that a corpus is released; `deployments/prefect.yaml` has the trigger by which it starts a training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,15 +43,4 @@ def resource_of(name: str, uri: str) -> dict[str, str]:
         "prefect.resource.id": f"{RESOURCE}.{name}",
         "prefect.resource.name": name,
         f"{RESOURCE}.uri": uri,
-    }
-
-
-def trigger(corpus: str = "*") -> Mapping[str, Any]:
-    """The trigger of a deployment of `train-model`: a run for each release of the corpora whose names match."""
-    return {
-        "type": "event",
-        "enabled": True,
-        "expect": [EVENT],
-        "match": {"prefect.resource.id": f"{RESOURCE}.{corpus}"},
-        "parameters": {"corpus": "{{ event.payload.uri }}", "digest": "{{ event.payload.digest }}"},
     }

@@ -46,6 +46,11 @@ class SceneUnavailable(DeepSentinelError):
         self.reason, self.scene = reason, scene
 
 
+class NotUnderstood(DeepSentinelError):
+    """Pixels are not what spec, settings or catalogue say, in scene after scene. The run stops: all others would fare
+    the same."""
+
+
 class LabelsError(DeepSentinelError):
     """A source of labels is damaged, or holds what it must not. The shard fails, every time until it is corrected."""
 
@@ -91,6 +96,13 @@ class SchedulerUnreachable(DeepSentinelError):
     """Prefect's server did not answer for the whole patience. What is committed stays; the same call goes on."""
 
 
-STOPPING = (DestinationError, CredentialsError, PlatformUnreachable, SettingsError, SchedulerUnreachable)
+STOPPING = (
+    DestinationError,
+    CredentialsError,
+    NotUnderstood,
+    PlatformUnreachable,
+    SettingsError,
+    SchedulerUnreachable,
+)
 """Every other shard would fail the same way, after hours of fetching or of waiting for an answer. A destination that
 does not answer is the exception, `stores_missed` times: it may come back, and the others take what is built."""

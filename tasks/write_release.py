@@ -18,11 +18,12 @@ def write_release(destinations: tuple[str, ...]) -> tuple[str, int]:
 
     Gives the corpus' digest and how many samples it has.
 
-    Raises CorpusError: a copy is not whole, a record is damaged, or they hold different shards; DestinationError.
+    Raises CorpusError: a copy is not whole or changes meanwhile, a record is damaged, or they hold different shards;
+    DestinationError.
     """
     opened = [open_destination(location) for location in destinations]
     need_whole(opened)
     with TemporaryDirectory(prefix="deepsentinel-release-") as folder:
         made = make_release(opened[0], Path(folder))
-        put_release(opened, made.files)
+        put_release(opened, made.files, digest=made.digest)
     return made.digest, made.samples

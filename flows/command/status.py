@@ -29,6 +29,9 @@ def show_status(corpus: str, *, every_failure: bool = False) -> None:
     for platform, counts in found.traffic.items():
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind != "bytes")
         rows.append((platform, f"{told}, {counts.get('bytes', 0) / 1e6:,.1f} MB read{recent}"))
+    if found.clipped:
+        told = ", ".join(f"{count:,} pixels of {path}" for path, count in found.clipped.items())
+        rows.append(("clipped", f"{told} were below or beyond what it holds{recent}"))
     for name, value in rows:
         print(f"{name:<{max(len(row[0]) for row in rows)}}  {value}")
     shown = len(failed) if every_failure else _SHOWN

@@ -14,7 +14,7 @@ from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import Candidate, Clock, candidates_of
 from tasks.assembly.fetching import Fetched, fetched
 from tasks.assembly.layers import Laying
-from tasks.errors import CandidatesExhausted
+from tasks.errors import CandidatesExhausted, NotUnderstood
 from tasks.imagery.bands import array_path
 from tasks.imagery.platform import Traffic, nodata_fraction
 from tasks.scenes.reasons import Reason, Rejection
@@ -29,6 +29,9 @@ REMEDY = (
 
 MOST_NODATA = 0.5
 """A candidate of which more than this fraction is nodata is replaced."""
+
+_MISUNDERSTOOD = 10
+"""Candidates that are tried although the pixels of none before them could be understood."""
 
 _MOST_NOTES = 20
 """Sayings of platforms that a run record keeps."""
@@ -58,6 +61,10 @@ class Filling:
     pairing: PairingCounts = field(default_factory=PairingCounts)
     notes: list[str] = field(default_factory=list)
     """What platforms said of scenes that were refused, the first few."""
+    clipped: Counter[str] = field(default_factory=Counter)
+    """By array path, pixels that were below or beyond what it holds."""
+    misunderstood: list[str] = field(default_factory=list)
+    """What was said of candidates whose pixels are not what they are said to be."""
 
     columns: dict[str, Any] = field(default_factory=dict)
     """Of layers, once the shard is filled: (n,) each."""
@@ -69,8 +76,9 @@ class Filling:
         """Fetch a shard's pixels: by array path, (shard size, ...) as they are stored, nodata where there are none.
 
         Layers are laid before the pixels of the same candidates are fetched.
-        Raises CandidatesExhausted: too few candidates can be served; counts them by reason. PixelsError, LabelsError,
-        CatalogueError, CredentialsError, PlatformUnreachable.
+        Raises NotUnderstood: the pixels of the first candidates are not what they are said to be; CandidatesExhausted:
+        too few candidates can be served; counts them by reason. PixelsError, LabelsError, CatalogueError,
+        CredentialsError, PlatformUnreachable.
         """
         size = self.builder.spec.shard_size
         arrays = {path: kind.empty(size) for path, kind in self.builder.kinds.items()}
@@ -90,6 +98,7 @@ class Filling:
                         if self._keep(one, arrays):
                             laying.keep(at, len(self.samples) - 1)
                 laying.settle(self.samples)
+        self._refuse_misunderstood(1)
         self._refuse_too_few()
         with self.clock("label"):
             self.columns = laying.columns(self.samples)
@@ -141,6 +150,9 @@ class Filling:
         why = one.why or _mostly_nodata(facts)
         if one.said and len(self.notes) < _MOST_NOTES:
             self.notes.append(one.said)
+        if why and why.reason in (Reason.NOT_UNDERSTOOD, Reason.OFFSET_UNKNOWN):
+            self.misunderstood.append(one.said)
+            self._refuse_misunderstood(_MISUNDERSTOOD)
         if why and self.builder.places.replaces:
             self._replace(candidate, why)
             return False
@@ -151,6 +163,7 @@ class Filling:
             self.missing.append(RejectedCell(cell=candidate.cell, why=why))
             return False
         for tiles in one.tiles.values():
+            self.clipped.update(tiles.clipped)
             for path, values in tiles.arrays.items():
                 arrays[path][row] = self.builder.kinds[path].stored(values)
         first = candidate.acquisitions[0]
@@ -161,6 +174,15 @@ class Filling:
     def _replace(self, candidate: Candidate, why: Rejection) -> None:
         self.replaced.append(RejectedCell(cell=candidate.cell, why=why))
         self.tried[why.reason.words] += 1
+
+    def _refuse_misunderstood(self, most: int) -> None:
+        """See that what has pixels was not misunderstood `most` times and never understood. Raises NotUnderstood."""
+        # Every shard would find the same, and most would try thousands before they give up.
+        if len(self.misunderstood) >= most and not self.pairing.gaps:
+            raise NotUnderstood(
+                f"shard {self.shard}: {len(self.misunderstood)} candidates were read, and the pixels of none are what "
+                f"they are said to be, so nothing is stored. {self.misunderstood[0]}"
+            )
 
     def _refuse_too_few(self) -> None:
         """Raises CandidatesExhausted."""

@@ -1,7 +1,7 @@
 """Build one shard: draw, pair, lay the layers, fetch, encode, put, verify, commit."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from tasks.assembly.builder import Builder
@@ -25,8 +25,8 @@ def make_shard(builder: Builder, shard: int, *, announce: bool = False) -> Shard
 
     What one destination has already is copied to the others, not fetched again. How it went, or what kept it from
     being built, stands in its run record; with `announce` that it was begun too, so that others see when it is lost.
-    Raises CandidatesExhausted: too few candidates can be served; PixelsError, LabelsError, CatalogueError,
-    PlatformUnreachable, CredentialsError, DestinationError.
+    Raises CandidatesExhausted: too few candidates can be served; NotUnderstood, PixelsError, LabelsError,
+    CatalogueError, PlatformUnreachable, CredentialsError, DestinationError.
     """
     run = _Run(builder, shard)
     if announce:
@@ -50,6 +50,7 @@ class _Run:
         self.started = time.time()
         self.before = attempts_before(builder.destinations, shard)
         self.notes: list[str] = []
+        self.clipped: Mapping[str, int] = {}
 
     def copy(self) -> ShardReport | None:
         """Copy the shard from one destination to the others; None where none has a sound one."""
@@ -64,7 +65,7 @@ class _Run:
         builder, shard = self.builder, self.shard
         refuse_other_sources(builder)
         filling = Filling(builder=builder, shard=shard, traffic=self.traffic, clock=self.clock)
-        self.notes = filling.notes
+        self.notes, self.clipped = filling.notes, filling.clipped
         arrays = filling.fill()
         contents: dict[str, bytes] = {}
         with self.clock("encode"):
@@ -109,6 +110,7 @@ class _Run:
             report=report,
             error=error,
             notes=self.notes,
+            clipped=self.clipped,
         )
         record_attempt(self.builder.destinations, attempt)
 

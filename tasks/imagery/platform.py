@@ -23,6 +23,8 @@ class Tiles:
     (2, height, width) float32, backscatter in dB, NaN = nodata. Layers: as the layer says."""
     absent_bands: tuple[str, ...] = ()
     """Bands that this sample lacks although the platform has them elsewhere."""
+    clipped: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By array path, how many pixels were below or beyond what the array holds and became its least or most."""
 
 
 def nodata_fraction(values: NDArray[Any]) -> float:

@@ -17,6 +17,7 @@ from tasks.release.sample_map import sample_map
 from tasks.release.sample_table import SampleTable
 from tasks.release.samples import write_samples
 from tasks.release.statistics import histograms, statistics
+from tasks.shards.commits import corpus_digest
 from tasks.shards.description import need_description
 from tasks.shards.destinations import Content, Destination
 from tasks.shards.layout import (
@@ -33,6 +34,7 @@ from tasks.shards.layout import (
     STATISTICS_FILE,
     to_json,
 )
+from tasks.shards.release_files import need_unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,10 @@ def make_release(destination: Destination, folder: Path) -> Made:
 
     Raises CorpusError: no corpus, or records, rows or counts are damaged; DestinationError.
     """
-    description = need_description(destination)
+    description, before = need_description(destination), corpus_digest(destination)
     samples = write_samples(destination, folder / "samples.parquet")
     facts = read_facts(destination, samples)
+    need_unchanged(destination, facts.digest, before)
     figures = statistics(description, histograms(destination, description), facts.digest)
     days = "" if facts.first is None else f", acquired {facts.first:%Y-%m-%d} to {facts.last:%Y-%m-%d}"
     table = SampleTable.open(samples)

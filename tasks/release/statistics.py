@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.shards.array_kinds import ArrayKind
-from tasks.shards.commits import Commit, corpus_digest
-from tasks.shards.description import Description, need_description
+from tasks.shards.commits import Commit
+from tasks.shards.description import Description
 from tasks.shards.destinations import Destination
-from tasks.shards.layout import statistics_object, to_json
+from tasks.shards.layout import statistics_object
 from tasks.shards.recorded import each_shard, listed, read_sound
 from tasks.shards.statistics import VALUES, ValueCounts, counts_of_pixels, decode_counts
 
@@ -44,16 +44,6 @@ class Histograms:
         """Counts of one band by value, (65536,), negative ones from the end; `EVERY`: in all splits."""
         found = [counts for key, counts in self.counts.items() if key[:2] == (array, band) and split in (key[2], EVERY)]
         return np.sum(found, axis=0) if found else np.zeros(VALUES, np.int64)
-
-
-def statistics_report(destination: Destination) -> bytes:
-    """Mean, deviation, extremes, percentiles and histogram of every band over valid pixels of the train split, as JSON.
-
-    Of a corpus without samples to train with: of all, and `split` says so. A function of the corpus.
-    Raises CorpusError: counts are damaged; DestinationError.
-    """
-    description = need_description(destination)
-    return to_json(statistics(description, histograms(destination, description), corpus_digest(destination)))
 
 
 def histograms(destination: Destination, description: Description) -> Histograms:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.shards.description import Description
+from tasks.spec import archives
 
 COPERNICUS_TERMS = "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice"
 
@@ -93,12 +94,20 @@ def _imagery(name: str, item: Any, years: str) -> Terms:
         return Terms(part=name, licence="Apache-2.0", attribution="DeepSentinel's demo: an invented country")
     through = _THROUGH.get(name)
     if through is None:
-        through = f"obtained from the catalogue {item['stac']['catalog']}, whose own terms apply too"
+        catalogs = _catalogs(item)
+        named = " and ".join(f"the catalogue {catalog}" for catalog in catalogs)
+        through = "; ".join([f"obtained from {named}, whose own terms apply too", *archives.terms_of(catalogs)])
     return Terms(
         part=name,
         licence=f"{_SENTINEL}; {through}",
         attribution=f"contains modified Copernicus Sentinel data {years}".rstrip(),
     )
+
+
+def _catalogs(item: Any) -> list[str]:
+    """The catalogues of an archive, that of Sentinel-1 last where it is another one."""
+    source = item["stac"]
+    return [f"{source[key]}" for key in ("catalog", "sentinel1_catalog") if source.get(key)]
 
 
 def _name(item: Any) -> str:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     NOT_IN_CATALOGUE = "not-in-catalogue"
     NO_FILE = "no-file"
     OFFSET_UNKNOWN = "offset-unknown"
+    NOT_UNDERSTOOD = "not-understood"
     REFUSED = "refused"
     MOSTLY_NODATA = "mostly-nodata"
 
@@ -44,6 +45,7 @@ _WORDS = {
     Reason.NOT_IN_CATALOGUE: "a platform's catalogue lacks one of the acquisitions",
     Reason.NO_FILE: "the archive lacks a file of the scene",
     Reason.OFFSET_UNKNOWN: "nothing tells whether the pixels carry the +1000 offset",
+    Reason.NOT_UNDERSTOOD: "pixels that are not what they are said to be",
     Reason.REFUSED: "the platform refuses the scene for good",
     Reason.MOSTLY_NODATA: "pixels mostly nodata",
 }

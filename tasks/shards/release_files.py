@@ -58,16 +58,20 @@ def parse_release(content: bytes) -> Release | str:
     return Release(corpus=record.corpus, files=tuple(item.object() for item in record.files))
 
 
-def put_release(destinations: Sequence[Destination], contents: Mapping[str, Content]) -> None:
+def put_release(
+    destinations: Sequence[Destination], contents: Mapping[str, Content], *, digest: str | None = None
+) -> None:
     """Put the files of a release, by path, wherever they differ, and their record last.
 
-    What is given as a file on disk is read part by part.
-
+    What is given as a file on disk is read part by part; `digest` is that of the corpus of which the files were made.
     While files are replaced there is no record, so that none stands above the files of two releases.
-    Raises DestinationError; CorpusError: the destinations hold different corpora, or what was put came back different.
+    Raises DestinationError; CorpusError: the destinations hold different corpora, or another one than the files are of,
+    or what was put came back different.
     """
     files = tuple(StoredObject.of(path, contents[path]) for path in sorted(contents))
-    record = Release(corpus=common_digest(destinations), files=files).to_bytes()
+    held = common_digest(destinations)
+    need_unchanged(destinations[0], held, digest or held)
+    record = Release(corpus=held, files=files).to_bytes()
 
     def put(destination: Destination) -> None:
         held = destination.get(RELEASE_RECORD)
@@ -84,6 +88,15 @@ def put_release(destinations: Sequence[Destination], contents: Mapping[str, Cont
 
     with ThreadPoolExecutor(len(destinations), thread_name_prefix="release") as threads:
         list(threads.map(put, destinations))
+
+
+def need_unchanged(destination: Destination, digest: str, before: str) -> None:
+    """See that a corpus is what it was when a release of it was begun. Raises CorpusError: shards came or went."""
+    if digest != before:
+        raise CorpusError(
+            f"{destination.location}: shards were committed or withdrawn while it was released, and nothing of the "
+            "release is kept. End what builds or repairs it, and build again."
+        )
 
 
 def common_digest(destinations: Sequence[Destination]) -> str:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -61,6 +61,8 @@ class Attempt:
     """Attempts at the shard before this one, as `attempts_before` counts them."""
     notes: Sequence[str] = ()
     """What platforms said of scenes that were replaced: for people, kept nowhere else."""
+    clipped: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By array path, pixels that were below or beyond what it holds."""
 
     def to_bytes(self) -> bytes:
         """As stored."""
@@ -81,6 +83,7 @@ class Attempt:
                 "replaced": self.report.replaced if self.report else None,
                 "copied": self.report.copied if self.report else None,
                 "notes": list(self.notes),
+                "clipped": dict(self.clipped),
                 "error": _told(self.error) if self.error else None,
             }
         )
@@ -130,6 +133,7 @@ class RunRecord(_Part):
     platforms: dict[str, dict[str, Count]] = {}
     samples: Count | None = None
     bytes: Count | None = None
+    clipped: dict[str, Count] = {}
     error: Failure | None = None
 
     @property

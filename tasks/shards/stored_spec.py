@@ -26,8 +26,9 @@ def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
             content["places"][mode] = _end(content["places"][mode], 1)
     for item in content["platforms"]:
         # Of a catalogue its folder's name too: catalogues are called alike.
-        if not isinstance(item, str) and _is_local(item["stac"]["catalog"]):
-            item["stac"]["catalog"] = _end(item["stac"]["catalog"], 2)
+        for key in ("catalog", "sentinel1_catalog"):
+            if not isinstance(item, str) and _is_local(item["stac"].get(key)):
+                item["stac"][key] = _end(item["stac"][key], 2)
     described = [source for item in content["labels"] if not isinstance(item, str) for source in item.values()]
     for sources in (content.get("sources", {}), *described):
         for name, location in sources.items():
@@ -100,7 +101,7 @@ def _compared(key: str, flat: dict[str, Any]) -> Any:
     group, _, name = key.partition(".")
     local = (
         (group == "places" and name in _MODES and _is_places_file(name, value))
-        or (group == "platforms" and name.endswith(".stac.catalog") and _is_local(value))
+        or (group == "platforms" and name.endswith((".stac.catalog", ".stac.sentinel1_catalog")) and _is_local(value))
         or (group in ("sources", "labels") and key.rpartition(".")[2] in _FILES and _is_local(value))
     )
     return Path if local else value

@@ -1,6 +1,7 @@
 """Survey a corpus: which shards are there, which are missing, which failed and why."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -46,6 +47,8 @@ class Survey:
     """Of the corpus: SHA-256 over its commit records in order."""
     traffic: dict[str, dict[str, int]]
     """Requests, retries, throttles and bytes by platform, of missing shards and of the last `RECENT` that are done."""
+    clipped: dict[str, int]
+    """Pixels by array path that were below or beyond what it holds, of the last `RECENT` that are done."""
     samples_a_second: float | None
     """Of the time in which the last `RECENT` were built, gaps between runs left out; None where nothing tells."""
 
@@ -105,6 +108,9 @@ def survey(destination: Destination) -> Survey:
             total = traffic.setdefault(platform, {})
             for kind, count in counts.items():
                 total[kind] = total.get(kind, 0) + count
+    clipped: Counter[str] = Counter()
+    for shard in held & runs.keys():
+        clipped.update(runs[shard].clipped)
     missing = {shard: runs[shard] for shard in sorted(runs) if shard not in held}
     return Survey(
         description=description,
@@ -121,6 +127,7 @@ def survey(destination: Destination) -> Survey:
         pairing=pairing,
         digest=digest.hexdigest(),
         traffic=traffic,
+        clipped=dict(sorted(clipped.items())),
         samples_a_second=samples_a_second(record for shard, record in runs.items() if shard in held),
     )
 

@@ -231,6 +231,25 @@ class TestPixels:
         np.testing.assert_allclose(tiles.arrays[S1][1], 10 * np.log10(raw / 1000), atol=1e-4)
 
 
+class TestUnits:
+    """Settings that an account has wrong: the scene is refused, with the setting that puts it right."""
+
+    def refusal(self, server: Server, **settings: Any) -> str:
+        patch = patch_at(9, 48, 40)
+        server.world.scenes, found = scenes_for(patch)
+        with pytest.raises(SceneUnavailable) as caught:
+            open_at(server, **settings).fetch(patch, found, Traffic())
+        assert caught.value.reason == Reason.NOT_UNDERSTOOD
+        return str(caught.value)
+
+    def test_power_is_not_taken_for_decibels(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tests.servers.earthone.S1_DECIBELS", (0.0, 4.095))
+        assert "DEEPSENTINEL_DESCARTESLABS_BACKSCATTER (`power`" in self.refusal(server)
+
+    def test_decibels_are_not_taken_for_power(self, server: Server) -> None:
+        assert "Set DEEPSENTINEL_DESCARTESLABS_BACKSCATTER=db" in self.refusal(server, backscatter="power")
+
+
 def by_the_rule(draws: Draws, s2: list[Taken], s1: list[Taken], rule: Rule) -> list[tuple[str, str] | None]:
     """The pairing rule, written out draw by draw."""
     chosen: list[tuple[str, str] | None] = []

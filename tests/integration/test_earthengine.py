@@ -24,6 +24,7 @@ from tasks.errors import (
 )
 from tasks.imagery.bands import BANDS
 from tasks.imagery.earthengine import EarthEngineSettings, session
+from tasks.imagery.earthengine.pixels import tiles_of
 from tasks.imagery.earthengine.platform import EarthEngine
 from tasks.imagery.platform import Tiles, Traffic
 from tasks.places.draws import Draws
@@ -301,6 +302,19 @@ class TestPixels:
         assert found["s2"].id == first["s2"].id and tiles.absent_bands == ("B10",)
         assert not s2[BANDS.index("B10")].any() and s2[:10].all() and s2[11:].all()
         server.world = world
+
+    def test_what_is_not_in_its_unit_is_not_to_be_had(
+        self, server: EarthEngineServer, draws: Draws, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def in_power(*args: Any) -> Tiles:
+            tiles = tiles_of(*args)
+            return dataclasses.replace(tiles, arrays={**tiles.arrays, S1: 10 ** (tiles.arrays[S1] / 10)})
+
+        monkeypatch.setattr("tasks.imagery.earthengine.platform.tiles_of", in_power)
+        platform = EarthEngine(RULE, settings_of(server))
+        with pytest.raises(SceneUnavailable, match="DEEPSENTINEL_EARTHENGINE_SENTINEL1 holds") as caught:
+            platform.fetch(draws.patches[0], paired(platform, draws)[0], Traffic())
+        assert caught.value.reason == Reason.NOT_UNDERSTOOD
 
     def test_missing_scene_is_final(self, server: EarthEngineServer, platform: EarthEngine, draws: Draws) -> None:
         found, traffic = paired(platform, draws)[0], Traffic()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 CONFORMANCE = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -101,6 +101,8 @@ class StacApi:
     """Collections of items with item search: POST and GET, paged by `next`."""
 
     collections: dict[str, list[dict[str, Any]]]
+    methods: tuple[str, ...] = ("POST", "GET")
+    """By which it can be searched."""
     page: int = 3
     """Items a page, however many are asked for."""
     searches: list[dict[str, Any]] = field(default_factory=list)
@@ -131,7 +133,7 @@ class StacApi:
             self._json(handler, {"collections": [self._collection(name) for name in self.collections], "links": []})
         elif parts.path.removeprefix("/collections/") in self.collections:
             self._json(handler, self._collection(parts.path.removeprefix("/collections/")))
-        elif parts.path == "/search":
+        elif parts.path == "/search" and handler.command in self.methods:
             asked = json.loads(body) if handler.command == "POST" else _of_query(parts.query)
             self.searches.append(asked)
             self._json(handler, self._search(asked, handler.command), kind="application/geo+json")
@@ -148,8 +150,10 @@ class StacApi:
             {"rel": "self", "href": f"{self.url}/"},
             {"rel": "root", "href": f"{self.url}/"},
             {"rel": "data", "href": f"{self.url}/collections"},
-            {"rel": "search", "href": f"{self.url}/search", "method": "POST", "type": "application/geo+json"},
-            {"rel": "search", "href": f"{self.url}/search", "method": "GET", "type": "application/geo+json"},
+        ]
+        links += [
+            {"rel": "search", "href": f"{self.url}/search", "method": method, "type": "application/geo+json"}
+            for method in self.methods
         ]
         return {
             "type": "Catalog", "id": "small", "stac_version": "1.0.0", "description": "A small API.",
@@ -174,7 +178,9 @@ class StacApi:
         if start + count < len(found):
             following = {**asked, "token": str(start + count)}
             links = [{"rel": "next", "href": f"{self.url}/search", "method": "POST", "body": following}]
-        assert method == "POST" or not links, "pages by GET are not made here"
+            if method == "GET":
+                written = {key: ",".join(map(str, v)) if isinstance(v, list) else v for key, v in following.items()}
+                links = [{"rel": "next", "href": f"{self.url}/search?{urlencode(written)}", "method": "GET"}]
         return {"type": "FeatureCollection", "features": found[start : start + count], "links": links}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import SceneUnavailable
-from tasks.imagery.backscatter import power_to_db
+from tasks.imagery.backscatter import looks_like_decibels, power_to_db
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.descarteslabs.catalogue import Catalogue, searches
 from tasks.imagery.descarteslabs.gate import Gate
@@ -22,10 +22,13 @@ from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.descarteslabs.shared import Shared
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
-from tasks.imagery.reflectance import carries_offset, remove_offset
+from tasks.imagery.plausible import refuse_implausible, refuse_removed_twice
+from tasks.imagery.reflectance import carries_offset, darkened, remove_offset
+from tasks.imagery.sounding import sounded
 from tasks.places.draws import Draws
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.scenes.index import SceneIndex
+from tasks.scenes.pairing import Outcome, pair
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.resolving import Resolver
 from tasks.scenes.roles import DATATAKE, Rule, Sensor, sensor_of
@@ -34,6 +37,16 @@ from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, S
 _ABSENT = "-"
 
 _PREFIX = "DEEPSENTINEL_DESCARTESLABS_"
+
+_PROBED = 16
+"""Draws for which scenes are looked for in a check: one search a role."""
+
+_REMEDIES = {
+    "sentinel2": f"See that {_PREFIX}SENTINEL2 is a product of reflectance, and that its bands have a physical range",
+    "sentinel1": f"Say what the product holds with {_PREFIX}BACKSCATTER (`power`, if it is linear), or name one of "
+    f"calibrated backscatter with {_PREFIX}SENTINEL1",
+}
+"""What an account may have wrong, by sensor."""
 
 Spans = dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
 """By role the first instant of each patch's search and the one after the last, microseconds since 1970 UTC, (n,)."""
@@ -109,26 +122,42 @@ class DescartesLabs:
         Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError, CatalogueError.
         """
         pixels_of = {"sentinel2": self._reflectance, "sentinel1": self._backscatter}
+        arrays: dict[str, NDArray[Any]] = {}
+        clipped: dict[str, int] = {}
         with self._gate.counting(traffic):
-            return Tiles(
-                arrays={
-                    array_path(self.name, role): pixels_of[sensor_of(role)](patch, acquisition)
-                    for role, acquisition in acquisitions.items()
-                }
-            )
+            for role, acquisition in acquisitions.items():
+                path, sensor = array_path(self.name, role), sensor_of(role)
+                arrays[path], cut = pixels_of[sensor](patch, acquisition)
+                if cut:
+                    clipped[path] = cut
+                refuse_implausible(
+                    arrays[path], scene=acquisition.id, what=f"{self.name} {role}", remedy=_REMEDIES[sensor]
+                )
+        return Tiles(arrays=arrays, clipped=clipped)
 
     def check(self, draws: Draws | None) -> str:
-        """Log in and ask for the bands of both products; says what was found.
+        """Log in, ask for the bands of both products, and look at the pixels of a few scenes; says what was found.
 
-        Raises CredentialsError, CatalogueError, PixelsError, PlatformUnreachable, SettingsError: each with what to do.
+        Raises CredentialsError, CatalogueError, PixelsError, NotUnderstood, PlatformUnreachable, SettingsError: each
+        with what to do.
         """
         with self._gate.counting(Traffic()):
             self._opened().renderings.renew()
+        seen = self._seen(draws.take(slice(0, _PROBED))) if draws is not None else ""
         return (
             f"logged in; {self._settings.sentinel2} with {len(self.bands)} of {len(BANDS)} bands, "
             f"{self._settings.sentinel1} with {' and '.join(POLARIZATIONS)}; at most {self.in_flight} requests in "
-            "flight"
+            f"flight{seen and '; '}{seen}"
         )
+
+    def _seen(self, draws: Draws) -> str:
+        """What the pixels of a few scenes look like: which settings an account has wrong shows there only."""
+        candidates = self.candidates(draws, Traffic())
+        pairs = pair(draws.patches, draws.preferred, candidates, self._rule)
+        rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED).tolist()
+        if not rows:
+            return f"no pair near the first {len(draws)} draws, so no pixels tried (`plan` tells more)"
+        return sounded(self, ((draws.patches[row], pairs.acquisitions(candidates, row)) for row in rows))
 
     def close(self) -> None:
         """End threads and connections and forget the login; what is asked for afterwards opens them again."""
@@ -189,22 +218,39 @@ class DescartesLabs:
             role: scenes_of[sensor_of(role)](found) for role, found in opened.catalogue.images(asked, traffic).items()
         }
 
-    def _reflectance(self, patch: Patch, acquisition: Acquisition) -> NDArray[np.uint16]:
-        """(13, height, width), reflectance x 10,000, 0 = nodata or absent band."""
+    def _reflectance(self, patch: Patch, acquisition: Acquisition) -> tuple[NDArray[np.uint16], int]:
+        """(13, height, width), reflectance x 10,000, 0 = nodata or absent band; and how many pixels were clipped."""
         values, masked = self._rendered("sentinel2", patch, acquisition)
         # Where the platform says that a pixel is valid, 0 is a dark pixel and not the lack of one.
         values = np.where(masked, np.uint16(0), np.maximum(values, np.uint16(1)))
+        indices, cut = [BANDS.index(band) for band in self._bands], 0
         if self._carries_offset(acquisition):
-            values = remove_offset(values)
+            below = [darkened(band) for band in values]
+            refuse_removed_twice(
+                dict(zip(indices, below, strict=True)),
+                dict(zip(indices, (int(np.count_nonzero(band)) for band in values), strict=True)),
+                scene=acquisition.id,
+                what=f"{self.name}: the product",
+                remedy=f"Set {_PREFIX}OFFSET=removed",
+            )
+            values, cut = remove_offset(values), sum(below)
         whole = np.zeros((len(BANDS), *patch.shape), np.uint16)
-        whole[[BANDS.index(band) for band in self._bands]] = values
-        return whole
+        whole[indices] = values
+        return whole, cut
 
-    def _backscatter(self, patch: Patch, acquisition: Acquisition) -> NDArray[np.float32]:
-        """(2, height, width), dB, NaN = nodata."""
+    def _backscatter(self, patch: Patch, acquisition: Acquisition) -> tuple[NDArray[np.float32], int]:
+        """(2, height, width), dB, NaN = nodata; nothing of it is clipped."""
         values, masked = self._rendered("sentinel1", patch, acquisition)
         values = np.where(masked | ~np.isfinite(values), np.float32(np.nan), values)
-        return power_to_db(values) if self._settings.backscatter == "power" else values
+        if self._settings.backscatter == "db":
+            return values, 0
+        if looks_like_decibels(values):
+            raise SceneUnavailable(
+                Reason.NOT_UNDERSTOOD,
+                acquisition.id,
+                f"{self.name} s1: most values are negative, which linear power never is. Set {_PREFIX}BACKSCATTER=db",
+            )
+        return power_to_db(values), 0
 
     def _rendered(
         self, sensor: Sensor, patch: Patch, acquisition: Acquisition

@@ -17,6 +17,7 @@ from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of
 from tasks.imagery.earthengine.session import open_session
 from tasks.imagery.earthengine.settings import COLLECTIONS, EarthEngineSettings
 from tasks.imagery.platform import Tiles, Traffic
+from tasks.imagery.plausible import refuse_implausible
 from tasks.places.draws import Draws
 from tasks.places.patches import PIXEL, Patch, Patches
 from tasks.scenes.reasons import Reason, Rejection
@@ -105,7 +106,7 @@ class EarthEngine:
         with self._session.in_use(traffic):
             wanted = request_of(sample_image(parts, self._overlays), patch)
             try:
-                return self._session.ask(
+                tiles = self._session.ask(
                     # Read within the attempt: a damaged body is asked for again.
                     lambda: tiles_of(data.computePixels(wanted), patch, parts, self._overlays),
                     traffic,
@@ -116,6 +117,16 @@ class EarthEngine:
                     if overlay.asset in str(refusal):  # every other sample would be refused the same way
                         raise LabelsError(f"earthengine: the label {overlay.asset} is refused: {refusal}") from None
                 raise SceneUnavailable(Reason.REFUSED, scenes, f"earthengine: {refusal}") from None
+        for part in parts:
+            variable = COLLECTIONS["sentinel2" if part.is_optical else "sentinel1"]
+            unit = "reflectance x 10,000 without the +1000 offset" if part.is_optical else "backscatter in dB"
+            refuse_implausible(
+                tiles.arrays[part.path],
+                scene=part.asset,
+                what=f"earthengine {part.role}",
+                remedy=f"See that the collection in {variable} holds {unit}",
+            )
+        return tiles
 
     def _part(self, role: str, acquisition: Acquisition) -> Part:
         twin = ""

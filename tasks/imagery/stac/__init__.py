@@ -21,7 +21,7 @@ def _open(opening: Opening, settings: StacSettings) -> "Platform":
 
 
 def _is_remote(item: PlatformItem) -> bool:
-    return item.stac is not None and is_url(item.stac.catalog)
+    return item.stac is not None and (is_url(item.stac.catalog) or is_url(item.stac.radar_catalog))
 
 
 ROOM = Room(settings=StacSettings, cost=cost, limits=limits, open=_open, is_remote=_is_remote)

@@ -21,7 +21,8 @@ _LOCAL, _REMOTE = 0.006, 0.2
 
 def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
     """A file a band and polarization, of a server its header and its blocks; the catalogue is read once."""
-    remote = any(item.stac is not None and is_url(item.stac.catalog) for item in spec.platform_items)
+    sources = [item.stac for item in spec.platform_items if item.stac is not None]
+    remote = any(is_url(source.catalog) or is_url(source.radar_catalog) for source in sources)
     files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
     return Cost(
         requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in roles_of(spec)),

@@ -15,6 +15,7 @@ from pyproj import CRS
 from pystac.utils import make_absolute_href
 
 from tasks.errors import CatalogueError
+from tasks.imagery.stac.declared import Said, said_of
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.refusals import CatalogueFailed, NoAnswer, reason_of, seconds_of, without_query
 from tasks.imagery.stac.transport import Transport
@@ -102,7 +103,7 @@ def _records(table: pa.Table, location: str) -> Records:
     return Records(
         properties=properties.to_pandas(),
         footprint=np.asarray(footprint, dtype=object),
-        hrefs=lambda index: {} if assets is None else _beside(location, _hrefs(assets[index].as_py())),
+        assets=lambda index: {} if assets is None else _beside(location, _assets(assets[index].as_py())),
         asset_keys=frozenset(_keys(assets)),
     )
 
@@ -113,19 +114,23 @@ def _keys(assets: Any) -> list[str]:
         return []
     if pa.types.is_struct(assets.type):
         return [assets.type.field(i).name for i in range(assets.type.num_fields)]
-    return list(_hrefs(assets[0].as_py()))
+    return list(_assets(assets[0].as_py()))
 
 
-def _hrefs(assets: Any) -> dict[str, str]:
-    """Locations by asset key, from a struct, a map (pairs), or JSON text."""
+def _assets(assets: Any) -> dict[str, dict[str, Any]]:
+    """Assets by key, from a struct, a map (pairs), or JSON text."""
     held: Any = json.loads(assets) if isinstance(assets, str) else assets
-    return {key: asset["href"] for key, asset in dict(held or {}).items() if asset and asset.get("href")}
+    return {key: dict(asset) for key, asset in dict(held or {}).items() if asset and dict(asset).get("href")}
 
 
-def _beside(location: str, hrefs: dict[str, str]) -> dict[str, str]:
-    """Relative locations resolved against where the table lies."""
+def _beside(location: str, assets: dict[str, dict[str, Any]]) -> dict[str, Said]:
+    """Assets with relative locations resolved against where the table lies."""
     start = location if is_url(location) else str(Path(location).resolve())
-    return {key: href if href.startswith("/") else make_absolute_href(href, start) for key, href in hrefs.items()}
+    return {
+        key: said_of(href if href.startswith("/") else make_absolute_href(href, start), asset)
+        for key, asset in assets.items()
+        if (href := str(asset["href"]))
+    }
 
 
 def _refuse_other_crs(source: pq.ParquetFile, location: str) -> None:

@@ -14,6 +14,7 @@ from shapely.geometry import shape
 
 from tasks.errors import CatalogueError
 from tasks.imagery.stac.assets import EPSG_KEYS
+from tasks.imagery.stac.declared import Said, said_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,8 @@ class Records:
     """n rows: `id` and the items' properties under their STAC names; absent ones are null or have no column."""
     footprint: NDArray[np.object_]
     """Outlines as the items have them, WGS 84 degrees: (n,) polygons, None where an item has none."""
-    hrefs: Callable[[int], dict[str, str]]
-    """Where the assets of the item at a position lie, by asset key."""
+    assets: Callable[[int], dict[str, Said]]
+    """Where the assets of the item at a position lie, and what is said of their pixels, by asset key."""
     asset_keys: frozenset[str]
     """Asset keys that items of the collection have."""
     whole: bool = True
@@ -45,11 +46,11 @@ class Records:
 
     def take(self, positions: NDArray[Any]) -> "Records":
         """The records at `positions`."""
-        hrefs = self.hrefs  # not `self`: the properties of all records may be large, and need not live on
+        assets = self.assets  # not `self`: the properties of all records may be large, and need not live on
         return Records(
             properties=self.properties.iloc[positions].reset_index(drop=True),
             footprint=self.footprint[positions],
-            hrefs=lambda index: hrefs(int(positions[index])),
+            assets=lambda index: assets(int(positions[index])),
             asset_keys=self.asset_keys,
             whole=self.whole,
         )
@@ -81,7 +82,10 @@ def records_of_items(items: Iterable[Item], *, whole: bool = True) -> Records:
     return Records(
         properties=pd.DataFrame.from_records(rows) if rows else pd.DataFrame({"id": [], "datetime": []}),
         footprint=footprint,
-        hrefs=lambda index: {key: a.get_absolute_href() or a.href for key, a in kept[index].assets.items()},
+        assets=lambda index: {
+            key: said_of(asset.get_absolute_href() or asset.href, asset.extra_fields)
+            for key, asset in kept[index].assets.items()
+        },
         asset_keys=frozenset(key for item in kept for key in item.assets),
         whole=whole,
     )

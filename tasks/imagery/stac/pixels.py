@@ -13,7 +13,7 @@ from rasterio.warp import Resampling, reproject
 
 from tasks.imagery.platform import Traffic
 from tasks.imagery.stac.cogs.facts import Facts, File, Span
-from tasks.imagery.stac.cogs.reader import Part, Reader
+from tasks.imagery.stac.cogs.reader import Part, Raster, Reader
 from tasks.places.patches import PIXEL, Patch
 
 _AROUND = 3
@@ -42,7 +42,13 @@ def read_onto(reader: Reader, patch: Patch, wanted: Sequence[Wanted], traffic: T
     Raises SceneUnavailable: there is no such file. PixelsError: it is not a raster, or damaged. CredentialsError: it
     may not be read. PlatformUnreachable.
     """
-    rasters = reader.open([one.file for one in wanted], traffic)
+    return lay(reader, patch, wanted, reader.open([one.file for one in wanted], traffic), traffic)
+
+
+def lay(
+    reader: Reader, patch: Patch, wanted: Sequence[Wanted], rasters: Sequence[Raster], traffic: Traffic
+) -> list[NDArray[Any]]:
+    """The same of files that are open. Raises as `read_onto`."""
     spans = [span_under(patch, raster.facts) for raster in rasters]
     parts = [
         Part(raster=raster, span=span, band=one.band)

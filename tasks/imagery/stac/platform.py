@@ -2,28 +2,32 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, PixelsError, SceneUnavailable, SpecError
-from tasks.imagery.backscatter import power_to_db
+from tasks.errors import CatalogueError, SceneUnavailable, SpecError
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
-from tasks.imagery.reflectance import carries_offset, remove_offset
+from tasks.imagery.reflectance import carries_offset
 from tasks.imagery.registry import Bounds, Opening
+from tasks.imagery.sounding import sounded
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.stac.catalogue import read_collections
-from tasks.imagery.stac.cogs.facts import File
+from tasks.imagery.stac.cogs.facts import Facts, File
 from tasks.imagery.stac.cogs.reader import Reader
+from tasks.imagery.stac.declared import Said
 from tasks.imagery.stac.items import Records
-from tasks.imagery.stac.pixels import Wanted, read_onto
+from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance, backscatter_of, reflectance_of
+from tasks.imagery.stac.pixels import Wanted, lay
+from tasks.imagery.stac.refusals import Unplaced
 from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.stac.settings import StacSettings
+from tasks.imagery.stac.signing import signer_of
+from tasks.imagery.stac.tiles import Tile, tile_of
 from tasks.imagery.stac.transport import Transport
 from tasks.imagery.stac.twins import twins_of
 from tasks.places.draws import Draws
@@ -37,11 +41,8 @@ from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, S
 from tasks.spec import StacSource
 from tasks.spec.locations import is_url, local_path, need_file
 
-_TRIED = 3
-"""Pairs of which one must have pixels in a check. A single scene may well be gone: a build replaces it."""
-
-_TRIED_PIXELS = 16
-"""Side of the patch that is read in a check; the least a spec admits."""
+_TRIED = 6
+"""Pairs that are looked at in a check."""
 
 
 def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
@@ -58,8 +59,10 @@ def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
                 "`deepsentinel demo`, or say where it is with DEEPSENTINEL_DEMO_ARCHIVE."
             )
         source = StacSource(catalog=str(path), sentinel2_b10="sentinel-2-l1c", name="demo")
-    elif not is_url(source.catalog):
-        need_file(source.catalog, "platforms.stac.catalog")
+    else:
+        for key, location in (("catalog", source.catalog), ("sentinel1_catalog", source.sentinel1_catalog)):
+            if location is not None and not is_url(location):
+                need_file(location, f"platforms.stac.{key}")
     return StacArchive(source, rule=opening.rule, bounds=opening.bounds, settings=settings)
 
 
@@ -67,7 +70,7 @@ def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
 class _Optical:
     """The Sentinel-2 scenes of one collection and where their files are."""
 
-    hrefs: Callable[[int], dict[str, str]]
+    assets: Callable[[int], dict[str, Said]]
     asset_keys: frozenset[str]
     scenes: Sentinel2Scenes
     offset_removed: NDArray[np.object_]
@@ -75,7 +78,7 @@ class _Optical:
     @classmethod
     def of(cls, records: Records) -> "_Optical":
         return cls(
-            hrefs=records.hrefs,
+            assets=records.assets,
             asset_keys=records.asset_keys,
             scenes=sentinel2_scenes(records),
             offset_removed=offset_removed(records),
@@ -88,6 +91,31 @@ class _Optical:
             already_removed=self.offset_removed[index],
             acquired=dt.datetime.fromtimestamp(int(self.scenes.time[index]) / 1e6, tz=dt.UTC),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Channel:
+    """A file that is wanted for a band or polarization of a role."""
+
+    role: str
+    channel: str
+    scene: str
+    """Id of the scene of the role, for messages."""
+    said: Said
+    optical: bool = False
+    carries: bool | None = None
+    """Of Sentinel-2: whether digital numbers are 1000 too high."""
+
+    @property
+    def file(self) -> File:
+        """As the reader wants it."""
+        return File(href=self.said.href, scene=self.scene)
+
+    def meaning(self, facts: Facts, source: StacSource) -> Reflectance | Backscatter:
+        """What its pixels mean. Raises SceneUnavailable."""
+        if self.optical:
+            return reflectance_of(self.file, facts, self.said, self.channel, source, self.carries)
+        return backscatter_of(self.file, facts, self.said, self.channel, source)
 
 
 class StacArchive:
@@ -103,18 +131,24 @@ class StacArchive:
         PlatformUnreachable.
         """
         self.name = source.name
-        self._rule, self._power = rule, source.backscatter == "power"
-        names = [source.sentinel2, source.sentinel1, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
+        self._rule, self._source = rule, source
+        names = [source.sentinel2, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
         transport = Transport(
             platform=self.name,
             deadline=settings.stac_deadline,
             patience=settings.stac_patience,
             limit=Limit(settings.stac_requests),
         )
-        records = read_collections(source.catalog, names, rule, bounds, transport)
+        if source.radar_catalog == source.catalog:
+            records = read_collections(source.catalog, [*names, source.sentinel1], rule, bounds, transport)
+            radar_records = records[source.sentinel1]
+        else:
+            records = read_collections(source.catalog, names, rule, bounds, transport)
+            found = read_collections(source.radar_catalog, [source.sentinel1], rule, bounds, transport)
+            radar_records = found[source.sentinel1]
         self._optical = _Optical.of(records[source.sentinel2])
-        radar, s1 = sentinel1_scenes(records[source.sentinel1])
-        self._radar_hrefs = radar.hrefs
+        radar, s1 = sentinel1_scenes(radar_records)
+        self._radar_assets = radar.assets
         self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
         self._twins = twins_of(self._optical.scenes, self._l1c.scenes) if self._l1c else {}
         self._scenes = {"sentinel2": self._optical.scenes, "sentinel1": s1}
@@ -123,7 +157,12 @@ class StacArchive:
         self._whole = records[source.sentinel2].whole
         held = keys_by_band(self._optical.asset_keys)
         self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
-        self._remote = is_url(source.catalog) or _is_remote(self._optical.hrefs, len(records[source.sentinel2]))
+        self._remote = (
+            is_url(source.catalog)
+            or is_url(source.radar_catalog)
+            or _is_remote(self._optical.assets, len(records[source.sentinel2]))
+            or _is_remote(radar.assets, len(radar))
+        )
         self.in_flight = settings.samples_at_once(remote=self._remote)
         self._reader = Reader(
             name=self.name,
@@ -131,6 +170,7 @@ class StacArchive:
             deadline=settings.stac_deadline,
             patience=settings.stac_patience,
             kept=settings.stac_kept * 2**20,
+            sign=signer_of(source, settings, transport),
         )
 
     @property
@@ -164,33 +204,51 @@ class StacArchive:
         Raises SceneUnavailable, PixelsError, PlatformUnreachable, CredentialsError; CatalogueError: no files are
         listed.
         """
-        wanted: list[Wanted] = []
-        takers: list[tuple[str, int, bool]] = []
-        arrays: dict[str, NDArray[Any]] = {}
-        absent: set[str] = set()
+        files = [
+            one
+            for role, acquisition in acquisitions.items()
+            for one in (
+                self._optical_files(role, acquisition)
+                if sensor_of(role) == "sentinel2"
+                else self._radar_files(role, acquisition)
+            )
+        ]
+        try:
+            rasters = self._reader.open([one.file for one in files], traffic)
+        except Unplaced as error:
+            for one in files:
+                if not one.optical and one.file.name in str(error):
+                    said = f"{one.file.name}: is not georeferenced. {CALIBRATION}"
+                    raise SceneUnavailable(Reason.NOT_UNDERSTOOD, one.scene, said) from None
+            raise
+        meant = [one.meaning(raster.facts, self._source) for one, raster in zip(files, rasters, strict=True)]
+        wanted = [
+            Wanted(file=one.meaning.file, fill=one.meaning.fill, dtype=one.meaning.dtype, band=one.meaning.band)
+            for one in meant
+        ]
+        pixels = lay(self._reader, patch, wanted, rasters, traffic)
+        tiles: dict[str, Tile] = {}
         for role, acquisition in acquisitions.items():
-            path = array_path(self.name, role)
-            if sensor_of(role) == "sentinel2":
-                arrays[path] = np.zeros((len(BANDS), *patch.shape), np.uint16)
-                files = self._optical_files(acquisition)
-                absent |= {band for band in self.bands if band not in files}
-                takers += [(path, BANDS.index(band), offset) for band, (_, offset) in files.items()]
-                wanted += [Wanted(file=file, fill=0, dtype=np.uint16) for file, _ in files.values()]
-            else:
-                arrays[path] = np.empty((len(POLARIZATIONS), *patch.shape), np.float32)
-                takers += [(path, index, False) for index in range(len(POLARIZATIONS))]
-                wanted += [Wanted(file=file, fill=np.nan, dtype=np.float32) for file in self._radar_files(acquisition)]
-        for (path, index, offset), pixels in zip(takers, read_onto(self._reader, patch, wanted, traffic), strict=True):
-            arrays[path][index] = remove_offset(pixels) if offset else pixels
-        for path, values in arrays.items():
-            if values.dtype == np.float32:
-                arrays[path] = self._decibels(values)
-        return Tiles(arrays=arrays, absent_bands=tuple(band for band in BANDS if band in absent))
+            held = [i for i, one in enumerate(files) if one.role == role]
+            parts = {files[i].channel: (meant[i], pixels[i]) for i in held}
+            tiles[role] = tile_of(parts, patch.shape, scene=acquisition.id, what=f"{self.name} {role}")
+        absent = {
+            band
+            for role in acquisitions
+            if sensor_of(role) == "sentinel2"
+            for band in {*self.bands} - {one.channel for one in files if one.role == role}
+        }
+        return Tiles(
+            arrays={array_path(self.name, role): tile.values for role, tile in tiles.items()},
+            absent_bands=tuple(band for band in BANDS if band in absent),
+            clipped={array_path(self.name, role): tile.clipped for role, tile in tiles.items() if tile.clipped},
+        )
 
     def check(self, draws: Draws | None) -> str:
         """Pair the draws and read a few pixels of one: what was found, as text.
 
-        Raises CatalogueError: there are no files; PixelsError: they cannot be read; what `fetch` raises.
+        Raises CatalogueError: there are no files; PixelsError: they cannot be read; NotUnderstood: they are not what
+        they are taken for; what `fetch` raises.
         """
         if not self.bands:
             if self._remote:
@@ -204,59 +262,49 @@ class StacArchive:
         rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
         if not len(rows):
             return f"{read}; no pair near the first {len(draws)} draws, so no pixels tried (`plan` tells more)"
-        reason = ""
-        for row in rows[:_TRIED]:
-            patch = replace(draws.patches[int(row)], pixels=_TRIED_PIXELS)
-            try:
-                self.fetch(patch, pairs.acquisitions(candidates, int(row)), Traffic())
-            except SceneUnavailable as error:
-                reason = str(error)
-                continue
-            return f"{read}; {len(rows)} of the first {len(draws)} draws pair, and pixels can be read"
-        raise PixelsError(f"no pixels of the first pairs: {reason}. See that the files are where the catalogue says.")
+        found = sounded(
+            self, ((draws.patches[int(row)], pairs.acquisitions(candidates, int(row))) for row in rows[:_TRIED])
+        )
+        can = f"{read}; {len(rows)} of the first {len(draws)} draws pair, and pixels can be read"
+        return f"{can}: {found}" if found else can
 
     def close(self) -> None:
         """End connections to servers of files, and forget what was read of them; the catalogue is kept."""
         self._reader.close()
 
-    def _decibels(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Backscatter as archives have it, (2, height, width), in dB."""
-        # Outside a swath archives write NaN or, where they keep power, 0; in dB, 0 has become minus infinity.
-        return power_to_db(values) if self._power else np.where(np.isfinite(values), values, np.float32(np.nan))
-
-    def _radar_files(self, acquisition: Acquisition) -> list[File]:
+    def _radar_files(self, role: str, acquisition: Acquisition) -> list[_Channel]:
         """Files of the polarizations of a Sentinel-1 scene. Raises CatalogueError: none are listed."""
-        name, files = acquisition.id, self._radar_hrefs(acquisition.scene)
-        keys = keys_by_polarization(files)
+        name, assets = acquisition.id, self._radar_assets(acquisition.scene)
+        keys = keys_by_polarization(assets)
         if set(keys) != set(POLARIZATIONS):
             raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
-        return [File(href=files[keys[polarization]], scene=name) for polarization in POLARIZATIONS]
+        return [
+            _Channel(role=role, channel=polarization, scene=name, said=assets[keys[polarization]])
+            for polarization in POLARIZATIONS
+        ]
 
-    def _optical_files(self, acquisition: Acquisition) -> dict[str, tuple[File, bool]]:
-        """File of each band of a Sentinel-2 scene and of its twin, and whether its pixels carry the offset.
-
-        Raises SceneUnavailable: nothing tells whether they do. CatalogueError: no files are listed.
-        """
+    def _optical_files(self, role: str, acquisition: Acquisition) -> list[_Channel]:
+        """File of each band of a Sentinel-2 scene and of its twin. Raises CatalogueError: none are listed."""
         scene = acquisition.scene
         sources = [(self._optical, scene)]
         twin = self._twins.get(scene)
         if self._l1c and twin is not None:
             sources.append((self._l1c, twin))
-        found: dict[str, tuple[File, bool]] = {}
+        found: dict[str, _Channel] = {}
         for optical, index in sources:
-            name, offset = str(optical.scenes.id[index]), optical.carries_offset(index)
-            if offset is None:
-                raise SceneUnavailable(Reason.OFFSET_UNKNOWN, name, Reason.OFFSET_UNKNOWN.words)
-            files = optical.hrefs(index)
-            for band, key in keys_by_band(files).items():
-                found.setdefault(band, (File(href=files[key], scene=acquisition.id), offset))
+            assets, carries = optical.assets(index), optical.carries_offset(index)
+            for band, key in keys_by_band(assets).items():
+                channel = _Channel(
+                    role=role, channel=band, scene=acquisition.id, said=assets[key], optical=True, carries=carries
+                )
+                found.setdefault(band, channel)
         if not found:
             raise CatalogueError(
                 f"{acquisition.id}: the catalogue lists no files of its bands, so only `plan` can use it."
             )
-        return found
+        return list(found.values())
 
 
-def _is_remote(hrefs: Callable[[int], dict[str, str]], count: int) -> bool:
+def _is_remote(assets: Callable[[int], dict[str, Said]], count: int) -> bool:
     """Whether the files of a catalogue lie on servers, going by its first item."""
-    return bool(count) and any(local_path(href) is None for href in hrefs(0).values())
+    return bool(count) and any(local_path(said.href) is None for said in assets(0).values())

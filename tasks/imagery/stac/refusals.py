@@ -49,6 +49,10 @@ class Damaged(Exception):
     """Content that arrived is not what it must be."""
 
 
+class Unplaced(PixelsError):
+    """A raster without CRS or grid."""
+
+
 class Refused(PermissionError):
     """A server does not give a file: 401, 403."""
 

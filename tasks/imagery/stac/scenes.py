@@ -99,7 +99,7 @@ def _is_dual_iw(records: Records) -> NDArray[np.bool_]:
     dual = [
         set(POLARIZATIONS) <= {str(p).upper() for p in held}
         if held is not None
-        else set(keys_by_polarization(records.hrefs(index))) == set(POLARIZATIONS)
+        else set(keys_by_polarization(records.assets(index))) == set(POLARIZATIONS)
         for index, held in enumerate(given)
     ]
     return is_iw & np.array(dual, bool)

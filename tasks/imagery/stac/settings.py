@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from tasks.settings import PREFIX, PlatformSettings
@@ -37,6 +37,14 @@ class StacSettings(PlatformSettings):
     stac_patience: float = Field(
         default=300, ge=0, le=86400, description="seconds for which a failing read of a remote archive is tried again"
     )
+    stac_signature_key: SecretStr | None = Field(
+        default=None, description="key of a Planetary Computer account; signatures are given without, and fewer at once"
+    )
+    stac_s3_key: SecretStr | None = Field(
+        default=None,
+        description="access key of the S3 store that the key `s3` of a spec names",
+    )
+    stac_s3_secret: SecretStr | None = Field(default=None, description="the secret that belongs to that access key")
     demo_archive: Path = Field(
         default=Path("demo/archive"), description="folder of the demo archive that the platform `demo` reads"
     )

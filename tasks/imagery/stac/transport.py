@@ -94,7 +94,13 @@ class ApiIO(StacApiIO):
             if answer.status_code >= 400:
                 pause = seconds_of(answer.headers.get("Retry-After"))
                 raise CatalogueFailed(href, answer.status_code, asked=pause)
-            return answer.content.decode("utf-8")
+            text = answer.content.decode("utf-8")
+            if "html" in answer.headers.get("Content-Type", "") and text.lstrip().startswith("<"):
+                raise CatalogueError(
+                    f"{without_query(href)}: the server answers with a web page, expected JSON. Give the address of "
+                    "the API or catalogue itself, or see that no login or proxy stands before it."
+                )
+            return text
 
         return self._transport.ask(href, send)
 

@@ -64,8 +64,9 @@ def summary(columns: dict[str, NDArray[Any]], cell: float) -> dict[str, NDArray[
     x = np.clip((columns["lon"].astype(np.int64) + 180 * DEGREE) // side, 0, across - 1).astype(np.int64)
     y = ((columns["lat"].astype(np.int64) + 90 * DEGREE) // side).astype(np.int64)
     sizes = [int(columns[kind].max(initial=0)) + 1 for kind in KINDS]
-    keys = y * across + x
-    # 27 bits of cells and 1 + 2 + 5 + 4 + 4 + 10 + 4 of kinds fit; a legend of thousands of classes does too.
+    # Cells are numbered as they occur, so that a million of them, 20 bits, and all kinds of a legend of thousands of
+    # classes fit into 63 bits, however small the cells are.
+    cells, keys = np.unique(y * across + x, return_inverse=True)
     for kind, size in zip(KINDS, sizes, strict=True):
         keys = keys * size + columns[kind]
     keys, counts = np.unique(keys, return_counts=True)
@@ -73,7 +74,7 @@ def summary(columns: dict[str, NDArray[Any]], cell: float) -> dict[str, NDArray[
     for kind, size in zip(reversed(KINDS), reversed(sizes), strict=True):
         keys, found[kind] = keys // size, _narrow(keys % size)
     return {
-        "cell": np.diff(keys, prepend=0).astype(np.uint32),
+        "cell": np.diff(cells[keys], prepend=0).astype(np.uint32),
         "count": counts.astype(np.uint32),
         **{kind: found[kind] for kind in KINDS},
     }

@@ -10,6 +10,7 @@ from tasks.errors import DestinationError, DestinationUnreachable, PixelsError, 
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.retries import Verdict, request
+from tasks.notices import logger
 
 _DEADLINE, _PATIENCE, _AT_ONCE = 60.0, 300.0, 64
 """As of the stores: seconds of an attempt without an answer, seconds of a request, requests in flight."""
@@ -38,6 +39,8 @@ class HttpFolder:
         self._secure, self._host, self._port = parts.scheme.lower() == "https", parts.hostname, parts.port
         self._prefix = parts.path.rstrip("/")
         self._own: tuple[int, threading.local, Limit] | None = None
+        self._told = False
+        """Whether it was said that the server knows no ranges."""
 
     def get(self, path: str) -> bytes | None:
         """Read an object; None where there is none. Raises DestinationError."""
@@ -66,6 +69,7 @@ class HttpFolder:
             if answer.status == 404:
                 return None
             if between and answer.status == 200:  # a server that knows no ranges sends all of it
+                self._tell(len(body))
                 return body[slice(*between)]
             if between and answer.status == 416:
                 return b""
@@ -79,6 +83,16 @@ class HttpFolder:
             raise DestinationUnreachable(str(error), self.location) from None
         except _Refused as error:
             raise DestinationError(f"{what}: the server refuses ({error}). Check the URL and the server.") from None
+
+    def _tell(self, size: int) -> None:
+        if not self._told:
+            self._told = True
+            logger.warning(
+                "%s: the server knows no ranges, and sends a whole shard (%.1f MB) for each sample. Use one that does, "
+                "or the reader's `cache=`, which keeps shards.",
+                self.location,
+                size / 1e6,
+            )
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._secure:

@@ -8,7 +8,14 @@ import pytest
 
 from tasks.assembly.builder import Builder
 from tasks.assembly.shard import make_shard
-from tasks.errors import CandidatesExhausted, CorpusError, PixelsError, PlatformUnreachable, SceneUnavailable
+from tasks.errors import (
+    CandidatesExhausted,
+    CorpusError,
+    NotUnderstood,
+    PixelsError,
+    PlatformUnreachable,
+    SceneUnavailable,
+)
 from tasks.places.patches import Patch
 from tasks.scenes.reasons import Reason
 from tasks.shards.commits import StoredObject, read_commit
@@ -150,13 +157,34 @@ def test_destinations_that_hold_different_shards_under_one_number_are_refused(tm
 class Refusing:
     """Refuses the first patches it is asked for, with a server's words."""
 
-    def __init__(self, patches: int) -> None:
-        self.left = patches
+    def __init__(self, patches: int, reason: Reason = Reason.REFUSED) -> None:
+        self.left, self.reason = patches, reason
 
     def __call__(self, patch: Patch) -> None:
         if self.left:
             self.left -= 1
-            raise SceneUnavailable(Reason.REFUSED, "stac-s2", SAID)
+            raise SceneUnavailable(self.reason, "stac-s2", SAID)
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_UNDERSTOOD, Reason.OFFSET_UNKNOWN])
+def test_where_no_pixels_are_understood_the_build_stops_early_with_what_was_said_of_them(
+    tmp_path: Path, reason: Reason
+) -> None:
+    platform = MadeUp(on_fetch=Refusing(1000, reason))
+    builder = made_up_builder(tmp_path, platform)
+    described(builder)
+    with pytest.raises(NotUnderstood, match="Asset 4711 expired"):
+        make_shard(builder, 0)
+    assert len(platform.fetched) < 10 + 2 * builder.spec.shard_size
+    assert commit_object(0) not in objects(tmp_path / "corpus")
+    failure = survey(builder.destinations[0]).failed[0]
+    assert (failure.kind, run_record(builder)["attempt"]) == ("NotUnderstood", 0), "no fault of this shard"
+
+
+def test_single_scenes_that_are_not_understood_are_replaced(tmp_path: Path) -> None:
+    builder = made_up_builder(tmp_path, MadeUp(on_fetch=Refusing(2, Reason.NOT_UNDERSTOOD)))
+    described(builder)
+    assert make_shard(builder, 0).replaced == 2
 
 
 def test_what_a_server_says_stands_in_runs_and_nowhere_else(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ def test_samples_of_a_random_corpus_are_told(whole: LocalFolder, capsys: pytest.
     assert "samples  10 of 10, 2 candidates replaced" in shown(whole, capsys)
 
 
+def test_pixels_that_were_clipped_are_counted(whole: LocalFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "clipped" not in shown(whole, capsys)
+    for shard in (0, 1):
+        whole.put(run_object(shard), run_record(shard=shard, clipped={"stac/s2": 600}))
+    assert "clipped  1,200 pixels of stac/s2 were below or beyond what it holds" in shown(whole, capsys)
+
+
 @pytest.mark.parametrize("content", NO_RUNS)
 def test_a_run_record_that_cannot_be_understood_does_not_matter(
     whole: LocalFolder, content: bytes, capsys: pytest.CaptureFixture[str]

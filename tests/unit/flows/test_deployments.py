@@ -15,7 +15,7 @@ from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.utilities.importtools import import_object
 
 from flows.deploying import FOLDER, POOLS, limit_platforms, template_of
-from flows.released import EVENT, resource_of, trigger
+from flows.released import EVENT, resource_of
 from tasks.spec import load_spec
 from tasks.spec.platforms import NAMED_PLATFORMS
 from tasks.training.config import load_config
@@ -37,7 +37,7 @@ TEMPLATES: dict[str, Any] = {
 def test_what_the_users_run_is_deployed() -> None:
     names = {item["name"] for item in DEPLOYMENTS if "build_batch" not in item["entrypoint"]}
     corpora = {"demo", "unlabelled-10k", "labelled-1k", "unlabelled-1m", "labelled-100k"}
-    assert names == {*corpora, "ingest-osm", "release", "train"}
+    assert names == {*corpora, "ingest-osm", "release", "train", "train-here"}
     assert {item["work_pool"]["name"] for item in DEPLOYMENTS} <= set(POOLS)
     batches = [item for item in DEPLOYMENTS if "build_batch" in item["entrypoint"]]
     assert {item["name"]: item["work_pool"]["name"] for item in batches} == {
@@ -86,7 +86,8 @@ def test_a_release_starts_the_training_of_a_config_that_can_be_read_on_the_pool_
     (item,) = [item for item in DEPLOYMENTS if item["name"] == "train"]
     config = load_config(ROOT / item["parameters"]["config"])
     (held,) = item["triggers"]
-    assert {name: value for name, value in held.items() if name != "name"} == trigger()
+    assert held["parameters"] == {"corpus": "{{ event.payload.uri }}", "digest": "{{ event.payload.digest }}"}
+    assert held["enabled"]
     when = DeploymentEventTrigger.model_validate(held)
     assert when.expect == {EVENT}
     assert when.match.matches(resource_of("unlabelled-10k", "gs://b/unlabelled-10k"))
@@ -98,6 +99,13 @@ def test_a_release_starts_the_training_of_a_config_that_can_be_read_on_the_pool_
     known = json.loads((FOLDER / "gpu.json").read_text())["variables"]["properties"]
     assert set(variables) <= set(known)
     assert known["gpus"]["default"] == 1
+
+
+def test_trainings_where_no_pool_has_a_gpu_are_by_the_same_trigger_switched_off() -> None:
+    there, here = (item for item in DEPLOYMENTS if item["name"].startswith("train"))
+    assert here["work_pool"]["name"] == "local"
+    names = {"name": "train-here-from-released-corpora", "enabled": False}
+    assert here["triggers"] == [there["triggers"][0] | names]
 
 
 @pytest.mark.parametrize("name", POOLS)

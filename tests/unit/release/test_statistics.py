@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from tasks.errors import CorpusError
 from tasks.imagery.bands import BANDS
-from tasks.release.statistics import PERCENTILES, VALUES, band_statistics, statistics_report
+from tasks.release.statistics import PERCENTILES, VALUES, band_statistics, histograms, statistics
 from tasks.shards.array_kinds import S1_NODATA, platform_arrays
 from tasks.shards.commits import corpus_digest, read_commit
 from tasks.shards.description import need_description
 from tasks.shards.destinations import Destination
-from tasks.shards.layout import commit_object, samples_object, statistics_object
+from tasks.shards.layout import commit_object, samples_object, statistics_object, to_json
 from tasks.shards.rows import decode_rows
 from tests.unit.release.made import speckled_corpus
 
@@ -28,6 +28,11 @@ S2, S1 = platform_arrays("zulu", ("s2", "s1"), BANDS, 16)
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Destination:
     return speckled_corpus(tmp_path_factory.mktemp("statistics"))
+
+
+def report_of(corpus: Destination) -> Any:
+    description = need_description(corpus)
+    return json.loads(to_json(statistics(description, histograms(corpus, description), corpus_digest(corpus))))
 
 
 def read_back(corpus: Destination, array: str, *splits: str) -> np.ndarray:
@@ -57,7 +62,7 @@ def agree(found: dict[str, Any], pixels: np.ndarray, *, nodata: int, step: float
 
 
 def test_they_are_those_of_all_valid_pixels_of_the_train_split(corpus: Destination) -> None:
-    report = json.loads(statistics_report(corpus))
+    report = report_of(corpus)
     assert (report["schema"], report["corpus"], report["split"]) == (1, corpus_digest(corpus), "train")
     assert list(report["arrays"]) == ["stac/s1", "stac/s2"]
     for array, step, nodata in (("stac/s2", 1, 0), ("stac/s1", 0.01, S1_NODATA)):
@@ -73,7 +78,7 @@ def test_they_are_those_of_all_valid_pixels_of_the_train_split(corpus: Destinati
 
 def test_a_corpus_without_a_train_split_says_that_all_samples_count(tmp_path: Path) -> None:
     corpus = speckled_corpus(tmp_path, splits={"train": 0, "validation": 0.5, "test": 0.5})
-    report = json.loads(statistics_report(corpus))
+    report = report_of(corpus)
     assert (report["split"], report["samples"]) == ("all", 10)
     pixels = read_back(corpus, "stac/s2", "validation", "test")
     agree(report["arrays"]["stac/s2"]["bands"]["B02"], pixels[:, 1], nodata=0)
@@ -81,20 +86,20 @@ def test_a_corpus_without_a_train_split_says_that_all_samples_count(tmp_path: Pa
 
 def test_shards_that_recorded_nothing_are_counted_from_their_pixels(tmp_path: Path) -> None:
     corpus = speckled_corpus(tmp_path)
-    expected = json.loads(statistics_report(corpus))
+    expected = report_of(corpus)
     commit = read_commit(corpus, 0)
     assert commit is not None
     older = replace(commit, objects=tuple(one for one in commit.objects if one.path != statistics_object(0)))
     corpus.delete(statistics_object(0))
     corpus.put(commit_object(0), older.to_bytes())
-    assert json.loads(statistics_report(corpus)) == expected | {"corpus": corpus_digest(corpus)}
+    assert report_of(corpus) == expected | {"corpus": corpus_digest(corpus)}
 
 
 def test_counts_that_are_damaged_are_not_used(tmp_path: Path) -> None:
     corpus = speckled_corpus(tmp_path)
     corpus.put(statistics_object(1), corpus.get(statistics_object(0)) or b"")
     with pytest.raises(CorpusError, match=r"statistics/shard-00001\.parquet: is .*verify --repair"):
-        statistics_report(corpus)
+        report_of(corpus)
 
 
 @given(st.lists(st.tuples(st.integers(-32_768, 32_767), st.integers(1, 50)), max_size=30), st.booleans())

@@ -48,7 +48,7 @@ def records(footprints: list[shapely.Geometry], **columns: Any) -> Records:
     return Records(
         properties=pd.DataFrame({"id": [f"s{n}" for n in range(len(footprints))]} | columns),
         footprint=objects(footprints),
-        hrefs=lambda _: {},
+        assets=lambda _: {},
         asset_keys=frozenset(),
     )
 

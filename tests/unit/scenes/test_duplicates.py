@@ -164,7 +164,7 @@ def records(found: list[dict[str, Any]], properties: list[dict[str, Any]]) -> Re
     return Records(
         properties=pd.DataFrame.from_records(properties),
         footprint=shapely.from_geojson([json.dumps(feature["geometry"]) for feature in found]),
-        hrefs=lambda _: {},
+        assets=lambda _: {},
         asset_keys=frozenset(),
     )
 
@@ -269,7 +269,7 @@ def radar_everywhere(made: Sentinel2Scenes) -> Records:
             }
         ),
         footprint=objects([shapely.box(0, 45, 10, 55)] * len(times)),
-        hrefs=lambda _: {},
+        assets=lambda _: {},
         asset_keys=frozenset(),
     )
 

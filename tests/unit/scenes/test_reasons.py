@@ -9,7 +9,8 @@ from tasks.scenes.reasons import Reason, Rejection
 
 CODES = [
     "no-sentinel2", "not-covered", "other-zone", "outside-window", "too-cloudy", "too-far", "no-sentinel1",
-    "instant-outside-window", "not-in-catalogue", "no-file", "offset-unknown", "refused", "mostly-nodata",
+    "instant-outside-window", "not-in-catalogue", "no-file", "offset-unknown", "not-understood",
+    "refused", "mostly-nodata",
 ]  # fmt: skip
 """As they stand in corpora that exist: one may be added, none renamed."""
 

@@ -48,6 +48,15 @@ def test_a_release_is_put_everywhere_and_its_record_tells_its_files(copies: tupl
     assert faults_of(first) == faults_of(second) == []
 
 
+def test_files_of_another_state_of_the_corpus_are_not_put(copies: tuple[LocalFolder, LocalFolder]) -> None:
+    """A shard was committed or withdrawn while the files were made."""
+    record = copies[0].get(RELEASE_RECORD)
+    with pytest.raises(CorpusError, match=r"committed or withdrawn while it was released.*build again"):
+        put_release(copies, {"release/preview.png": b"of before"}, digest="0" * 64)
+    assert [copy.get(RELEASE_RECORD) for copy in copies] == [record, record], "what was there stays"
+    assert faults_of(copies[0]) == []
+
+
 def test_releasing_again_changes_what_differs_and_drops_what_is_gone(copies: tuple[LocalFolder, LocalFolder]) -> None:
     first, _ = copies
     before = Path(first.location, "release/preview.png").stat().st_ino

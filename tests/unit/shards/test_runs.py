@@ -65,9 +65,10 @@ def attempt(**changes: Any) -> Attempt:
 
 
 def test_an_attempt_comes_back_as_far_as_it_is_read(folder: LocalFolder) -> None:
-    record_attempt([folder], attempt(notes=["S2A_x: 429: quota exceeded"]))
+    record_attempt([folder], attempt(notes=["S2A_x: 429: quota exceeded"], clipped={"stac/s2": 12}))
     (record,) = runs_of(folder).values()
     assert (record.samples, record.error, record.platforms) == (5, None, {"stac": {"requests": 3}})
+    assert record.clipped == {"stac/s2": 12}
     assert record.started is not None
     assert record.started.isoformat() == "2024-05-01T10:00:00+00:00"
     assert samples_a_second([record]) == 20.0, "to the millisecond: a small shard is built within a second"

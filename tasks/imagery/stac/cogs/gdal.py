@@ -9,10 +9,9 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from tasks.errors import PixelsError
 from tasks.imagery.stac.cogs.addresses import Signed
 from tasks.imagery.stac.cogs.facts import Facts, Span
-from tasks.imagery.stac.refusals import of_gdal, without_query
+from tasks.imagery.stac.refusals import Unplaced, of_gdal, without_query
 
 _ENVIRONMENT: dict[str, Any] = {
     # A sidecar or a directory listing is never wanted, and asking for one costs a request a file.
@@ -28,13 +27,13 @@ _ENVIRONMENT: dict[str, Any] = {
 def facts(signed: Signed, deadline: float) -> Facts:
     """What a file says of its pixels.
 
-    Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, damaged, or has no place. Of
-    remote files also PermissionError: 401, 403; ServerFailed: 429, 5xx; NoAnswer: timeouts, resets.
+    Raises FileNotFoundError: there is no such file. PixelsError: it is not a raster, or damaged. Unplaced: it has no
+    CRS or grid. Of remote files also PermissionError: 401, 403; ServerFailed: 429, 5xx; NoAnswer: timeouts, resets.
     """
     try:
         with rasterio.Env(**_environment(signed, deadline)), rasterio.open(signed.address) as source:
             if source.crs is None or source.transform.is_identity:
-                raise PixelsError(
+                raise Unplaced(
                     f"{without_query(signed.address)}: is not georeferenced, so its pixels have no place. Write it "
                     "again with CRS and grid."
                 )

@@ -111,8 +111,8 @@ def facts(found: dict[str, Records]) -> dict[str, list[Any]]:
         for name in names
     }
     columns |= {f"{mission} footprint": [g.wkt for g in made.footprint] for mission, (made, _) in both.items()}
-    columns["files"] = [kept.hrefs(n) for n in range(len(kept))]
-    columns["bands"] = [keys_by_band(found["sentinel-2-l2a"].hrefs(n)) for n in range(len(optical))]
+    columns["files"] = [kept.assets(n) for n in range(len(kept))]
+    columns["bands"] = [keys_by_band(found["sentinel-2-l2a"].assets(n)) for n in range(len(optical))]
     columns["held"] = sorted(keys_by_band(found["sentinel-2-l2a"].asset_keys))
     return columns
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pystac
@@ -85,6 +86,36 @@ def test_pages_are_followed_to_the_end(api: StacApi) -> None:
     assert set(ids(found["sentinel-1-grd"])) >= {f"s1-{n}" for n in WITHIN}
     assert len(api.searches) >= 12
     assert len(ids(found["sentinel-2-l2a"])) < 16, "and not those of other years"
+
+
+def test_an_api_that_is_searched_by_get_only_gives_the_same(api: StacApi) -> None:
+    with api.running() as url:
+        by_post = read(url)
+        api.methods, api.page = ("GET",), 2
+        by_get = read(url)
+    assert {name: ids(records) for name, records in by_get.items()} == {
+        name: ids(records) for name, records in by_post.items()
+    }
+
+
+def test_more_items_than_fit_into_memory_end_the_search_early(api: StacApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.imagery.stac.search._MOST", 5)
+    api.page = 2
+    with api.running() as url, pytest.raises(CatalogueError, match=r"more than 5 items .* or a shorter window"):
+        read(url)
+    assert len(api.searches) <= 4
+
+
+def test_a_web_page_in_place_of_a_search_is_told_as_one(api: StacApi) -> None:
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        if urlsplit(handler.path).path == "/search":
+            send(handler, b"<!doctype html><title>Sign in</title>", kind="text/html; charset=utf-8")
+        else:
+            api(handler)
+
+    with serving(page) as url, pytest.raises(CatalogueError, match="answers with a web page, expected JSON"):
+        api.url = url
+        read(f"{url}/")
 
 
 def test_an_api_is_asked_for_the_collection_the_bounds_and_the_window_with_its_gap(api: StacApi) -> None:

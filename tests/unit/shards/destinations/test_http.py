@@ -49,10 +49,13 @@ def answering(*answers: int) -> Iterator[str]:
         thread.join()
 
 
-def test_a_server_that_knows_no_ranges_sends_all_and_the_part_is_cut_out() -> None:
-    with answering(200) as url:
-        assert open_readable(url).part("a", 250, 20) == CONTENT[250:]
-        assert open_readable(url).get("a") == CONTENT
+def test_a_server_that_knows_no_ranges_sends_all_which_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    with answering(200) as url, caplog.at_level("WARNING", "deepsentinel"):
+        folder = open_readable(url)
+        assert folder.part("a", 250, 20) == CONTENT[250:]
+        assert folder.part("b", 0, 2) == CONTENT[:2]
+        assert folder.get("a") == CONTENT
+    assert caplog.text.count("knows no ranges") == 1
 
 
 def test_what_is_not_there_is_none_and_beyond_the_end_is_nothing() -> None:
