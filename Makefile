@@ -17,7 +17,7 @@ TRAIN_IMAGE ?=
 SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
 # Byte code is kept even where the environment says otherwise: tests start many processes, and to import a
 # flow takes 7 s of CPU without, 3 s with it.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN)/pytest
+PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN)/pytest --durations=25
 
 .PHONY: help demo up down deploy test quick check format docs picture bench clean
 .DEFAULT_GOAL := help

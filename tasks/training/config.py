@@ -18,9 +18,10 @@ from tasks.spec.yaml_file import read_spec_file
 CORPUS, DIGEST, OUTPUT = HANDED_OVER
 
 _SECRET_FLAG = re.compile(
-    r"-[\w.-]*(token|secret|password|key|connection[-_]string|sas)s?(?![a-z])[\w.-]*", re.IGNORECASE
+    r"-[\w.-]*(token|secret|password|(?:api|access|account|private)[-_]?key|connection[-_]string|sas)s?(?![a-z])[\w.-]*",
+    re.IGNORECASE,
 )
-"""An option that takes a secret; `--tokenizer` takes none."""
+"""An option that takes a secret; `--tokenizer` and `--label-key` take none."""
 
 _LOGIN = re.compile(r"://[^/\s:@]*:(?!\$)[^/\s@]+@")
 """User and password in a URL, unless a shell is to put it there."""

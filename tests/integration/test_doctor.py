@@ -98,7 +98,7 @@ class TestInOrder:
         assert "small: 9 checks, all in order" in ended.output
         assert not (tmp_path / "corpus").exists()
         assert earthengine.counts["table"] == 1 and not earthengine.counts["image"]
-        assert earthone.world.requests == {"token": 1, "bands": 2}
+        assert earthone.world.requests == {"token": 1, "bands": 2, "search": 2}, "for scenes to look at"
 
     def test_of_an_archive_pixels_are_read(self, here: Here, write_spec: WriteSpec) -> None:
         ended = here("doctor", write_spec())
