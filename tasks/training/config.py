@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,7 +96,7 @@ class TrainingConfig(_Strict):
     def _no_secret_words(cls, value: list[str]) -> list[str]:
         # A text for a shell is many words.
         words = [word for argument in value for word in argument.split()]
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for word, following in zip_longest(words, words[1:], fillvalue=""):
             flag, given, held = word.partition("=")
             held = held if given else following
             if _SECRET_FLAG.fullmatch(flag) and held and not held.startswith(("-", "$", '"$')) and not held.isdigit():

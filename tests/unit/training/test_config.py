@@ -24,6 +24,12 @@ def test_a_command_may_be_one_text(tmp_path: Path) -> None:
     assert config(tmp_path, "command: python train.py --name 'a b'").command == ["python", "train.py", "--name", "a b"]
 
 
+@pytest.mark.parametrize("text", ["command: x", "command: x\narguments: []"])
+def test_a_config_is_the_same_after_it_was_handed_over(tmp_path: Path, text: str) -> None:
+    held = config(tmp_path, text)
+    assert TrainingConfig.model_validate(held.model_dump(mode="json")) == held
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
