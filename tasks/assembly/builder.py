@@ -6,9 +6,9 @@ from functools import cached_property, lru_cache
 from itertools import count
 from threading import Lock
 
-from tasks.assembly.fetch_threads import FetchThreads
 from tasks.imagery.platform import Platform, Traffic
 from tasks.imagery.registry import open_platforms, platform_settings
+from tasks.imagery.threads import Threads
 from tasks.labels.layer import Layer
 from tasks.labels.opening import layer_notes, open_layers
 from tasks.places.draws import ListedPlaces, RandomPlaces
@@ -31,13 +31,14 @@ class Builder:
     platforms: tuple[Platform, ...]
     destinations: tuple[Destination, ...]
     layers: tuple[Layer, ...] = ()
-    threads: FetchThreads = field(init=False)
+    threads: Threads = field(init=False)
     """Fetch samples for all shards of the process: as many as the platforms admit."""
     turns: Iterator[int] = field(init=False, default_factory=count)
     """Numbers for shards in the order in which they begin."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "threads", FetchThreads(sum(platform.in_flight for platform in self.platforms)))
+        most = sum(platform.in_flight for platform in self.platforms)
+        object.__setattr__(self, "threads", Threads(most, "fetch"))
 
     @cached_property
     def description(self) -> Description:

@@ -62,7 +62,7 @@ class HttpFolder:
                 connection.request("GET", target, headers=headers)
                 answer = connection.getresponse()
                 body = answer.read()
-            except BaseException:
+            except BaseException:  # an interrupt too: the rest of this body would be read as the next answer
                 connection.close()
                 raise
             connections.one = connection

@@ -47,7 +47,7 @@ LAYER = LayerDescription(
     ),
     facts={"source": {"file": "cover.tif", "md5": "x"}, "classes": ["water", "wood"]},
 )
-"""A layer of two arrays: no layer exists yet."""
+"""A layer of two arrays, of nobody's making."""
 
 
 def described(

@@ -20,8 +20,8 @@ from tasks.imagery.stac.cogs.facts import Facts, File, Span
 from tasks.imagery.stac.cogs.header import Layout, NotPlain, read_header
 from tasks.imagery.stac.cogs.kept import Dropped, Kept
 from tasks.imagery.stac.cogs.sources import Sources
-from tasks.imagery.stac.cogs.threads import Threads
 from tasks.imagery.stac.refusals import Damaged, damaged
+from tasks.imagery.threads import Threads
 
 _HEADERS = 4096
 """Files whose headers are kept: some 2 KB each, those of 270 samples."""
@@ -174,7 +174,7 @@ class Reader:
         if remote:
             with self._lock:
                 self._threads = self._threads or self._new_threads()
-                pending = [self._threads.submit(job) for job in remote]
+                pending = [self._threads.submit(0, job) for job in remote]
         try:
             for file, job in jobs:
                 if file.path is not None:

@@ -1,12 +1,10 @@
 """What is kept: bounded, and made once for all that want it."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tasks.imagery.stac.cogs.kept import Dropped, Kept
-from tasks.imagery.stac.cogs.threads import Threads
 
 
 def kept(held: Kept[str], *keys: str) -> list[str]:
@@ -80,25 +78,3 @@ def test_many_threads_make_each_value_once_while_all_of_them_are_kept() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(use, range(400))) == set("ABCDEFGH")
     assert sorted(made) == list("abcdefgh")
-
-
-def test_jobs_begin_in_order_and_no_more_at_once_than_there_are_threads() -> None:
-    threads, gate, begun = Threads(2, "test"), threading.Event(), list[int]()
-
-    def job(n: int) -> None:
-        begun.append(n)
-        gate.wait(5)
-        if n == 1:
-            raise ValueError("one")
-
-    futures = [threads.submit(lambda n=n: job(n)) for n in range(6)]
-    while len(begun) < 2:
-        pass
-    assert sorted(begun) == [0, 1]
-    assert futures[5].cancel()
-    gate.set()
-    futures[4].result(5)
-    assert sorted(begun) == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="one"):
-        futures[1].result(5)
-    threads.close()

@@ -1,22 +1,22 @@
-"""The pool of threads that fetch samples."""
+"""The pool of threads that wait for servers."""
 
 import threading
 import time
 
 import pytest
 
-from tasks.assembly.fetch_threads import FetchThreads
+from tasks.imagery.threads import Threads
 
 
 def test_results_and_errors_come_back() -> None:
-    threads = FetchThreads(2)
+    threads = Threads(2, "test")
     assert threads.submit(0, lambda x, y=0: x + y, 1, y=2).result(5) == 3
     with pytest.raises(ValueError, match="no"):
         threads.submit(0, int, "no").result(5)
 
 
 def test_as_many_run_at_once_as_there_are_threads_and_no_more() -> None:
-    threads, lock, running, most = FetchThreads(5), threading.Lock(), 0, 0
+    threads, lock, running, most = Threads(5, "test"), threading.Lock(), 0, 0
 
     def work() -> None:
         nonlocal running, most
@@ -33,7 +33,7 @@ def test_as_many_run_at_once_as_there_are_threads_and_no_more() -> None:
 
 
 def test_the_shard_that_began_first_is_served_first() -> None:
-    threads, gate, order = FetchThreads(1), threading.Event(), []
+    threads, gate, order = Threads(1, "test"), threading.Event(), []
     first = threads.submit(0, gate.wait)
     futures = [threads.submit(turn, order.append, turn) for turn in (3, 1, 2, 1)]
     gate.set()
@@ -44,7 +44,7 @@ def test_the_shard_that_began_first_is_served_first() -> None:
 
 
 def test_what_has_not_begun_can_be_cancelled() -> None:
-    threads, gate = FetchThreads(1), threading.Event()
+    threads, gate = Threads(1, "test"), threading.Event()
     first = threads.submit(0, gate.wait)
     second = threads.submit(0, pytest.fail, "it was cancelled")
     assert second.cancel()

@@ -1,4 +1,4 @@
-"""Threads that fetch samples, shared by all shards of a process."""
+"""Threads that wait for servers: those that fetch samples for the shards of a process, and those that read files."""
 
 import heapq
 from collections.abc import Callable
@@ -11,15 +11,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class FetchThreads:
-    """A pool of threads that serves the shard that began first before the others.
+class Threads:
+    """A pool that serves the shard that began first before the others, and which a process that ends does not wait for.
 
     Served by turns, shards would read at the same time and encode at the same time, and the platform would wait while
     they do. Threads start when they are first needed and live until `close`: clients keep connections by thread.
+    Those of the standard library are joined when the interpreter exits, and a server may be silent for minutes.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._most = threads
+    def __init__(self, most: int, name: str) -> None:
+        self._most, self._name = most, name
         self._threads = 0
         self._idle = 0
         self._order = count()
@@ -43,7 +44,7 @@ class FetchThreads:
             heapq.heappush(self._waiting, (turn, next(self._order), run))
             if len(self._waiting) > self._idle and self._threads < self._most:
                 self._threads += 1
-                Thread(target=self._serve, name=f"fetch-{self._threads}", daemon=True).start()
+                Thread(target=self._serve, name=f"{self._name}-{self._threads}", daemon=True).start()
             self._changed.notify()
         return future
 
