@@ -108,6 +108,7 @@ class MadeUp:
 
     bands = BANDS
     in_flight = 2
+    dates_together = 1
     reach = None
 
     def __init__(
