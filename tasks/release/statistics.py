@@ -13,7 +13,7 @@ from tasks.shards.description import Description
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import statistics_object
 from tasks.shards.recorded import each_shard, listed, read_sound
-from tasks.shards.statistics import VALUES, ValueCounts, counts_of_pixels, decode_counts
+from tasks.shards.statistics import VALUES, ValueCounts, bands_of, counts_of_pixels, decode_counts
 
 SCHEMA = 1
 
@@ -66,14 +66,15 @@ def histograms(destination: Destination, description: Description) -> Histograms
 
 
 def statistics(description: Description, counted: Histograms, digest: str) -> dict[str, Any]:
-    """The statistics of a corpus from its counts."""
+    """The statistics of a corpus from its counts, over all dates; those that have no pixels count as nodata."""
     splits = {split for _, _, split in counted.counts}
     split = TRAIN if TRAIN in splits else EVERY
     arrays: dict[str, Any] = {}
     samples = 0
+    pixels = description.dates * description.pixels**2
     for kind in description.imagery:
-        bands = {band: counted.of(kind.path, band, split) for band in kind.names[kind.dimensions[0]]}
-        samples = max(samples, *(int(counts.sum()) // description.pixels**2 for counts in bands.values()))
+        bands = {band: counted.of(kind.path, band, split) for band in bands_of(kind)}
+        samples = max(samples, *(int(counts.sum()) // pixels for counts in bands.values()))
         arrays[kind.path] = {
             "unit": unit_of(kind),
             "bands": {band: band_statistics(kind, counts) for band, counts in bands.items()},
