@@ -82,8 +82,8 @@ def _told(description: Description) -> str:
     return (
         f"{description.name}: patches of {description.pixels} x {description.pixels} pixels of 10 m, each with "
         f"{of_a_sample(description)} on the same pixel grid: 13 bands of Sentinel-2, VV and VH of Sentinel-1. The "
-        "record set `samples` says what each sample is. Its pixels are in the Zarr (version 3) group of the folder above this "
-        "file: `sample` is the index along the first axis of every array of the record set `arrays`, as in "
+        "record set `samples` says what each sample is. Its pixels are in the Zarr (version 3) group of the folder "
+        "above this file: `sample` is the index along the first axis of every array of the record set `arrays`, as in "
         f"`zarr.open_group(CORPUS, mode='r')['{group}/{array}'][sample]` or "
         f"`xarray.open_zarr(CORPUS, group='{group}')['{array}'].isel(sample=sample)`. Samples whose column `missing` "
         "has a value have no pixels. "

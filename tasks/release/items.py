@@ -145,8 +145,8 @@ def _properties(description: Description, samples: SampleTable, rows: pa.RecordB
     properties: dict[str, Any] = {
         # Of several dates none speaks for the item; then STAC wants the first and the last.
         "datetime": root if description.dates == 1 else pa.nulls(rows.num_rows, root.type.value_type),
-        "start_datetime": compute.min_element_wise(*(first for first, _ in times)),
-        "end_datetime": compute.max_element_wise(*(last for _, last in times)),
+        "start_datetime": _chosen(compute.min_element_wise, [first for first, _ in times]),
+        "end_datetime": _chosen(compute.max_element_wise, [last for _, last in times]),
         "gsd": PIXEL,
         "proj:code": texts(rows["crs"]),
         "proj:bbox": [west, south, east, north],
@@ -169,6 +169,11 @@ def _properties(description: Description, samples: SampleTable, rows: pa.RecordB
     if any(sensor_of(role) == "sentinel1" for role in description.roles):
         properties |= RADAR
     return properties | label_properties(description)
+
+
+def _chosen(choose: Any, times: list[Column]) -> Column:
+    """Of instants in several columns one a row; there are no such functions of instants themselves."""
+    return choose(*(column.cast(pa.int64()) for column in times)).cast(times[0].type)
 
 
 def _columns(description: Description, samples: SampleTable) -> list[str]:

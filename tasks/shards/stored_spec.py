@@ -57,11 +57,13 @@ def stored_roles(spec: Mapping[str, Any], names: Iterable[str]) -> dict[str, Acq
     """What a stored spec asks of each of the roles `names`, in their order."""
     if "acquisitions" in spec:
         return {name: Acquisition.model_validate_json(json.dumps(spec["acquisitions"][name])) for name in names}
-    pairing = Pairing.model_validate_json(json.dumps(spec.get("pairing", {})))
+    pairing = Pairing.model_construct(**spec.get("pairing", {}))
     most = pairing.max_cloud_cover
     plain = {
-        "s2": Acquisition(search_days=pairing.search_days, cloud_cover=None if most is None else (0.0, most)),
-        "s1": Acquisition(near="s2", max_days=pairing.max_gap_days),
+        "s2": Acquisition.model_construct(
+            search_days=pairing.search_days, cloud_cover=None if most is None else (0.0, most)
+        ),
+        "s1": Acquisition.model_construct(near="s2", max_days=pairing.max_gap_days),
     }
     return {name: plain[name] for name in names}
 
