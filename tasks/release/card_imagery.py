@@ -8,7 +8,6 @@ from tasks.release.sensors import SPECTRAL_BANDS
 from tasks.scenes.roles import sensor_of
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description
-from tasks.shards.statistics import bands_of
 
 _MSI = {
     "B01": "coastal aerosol", "B02": "blue", "B03": "green", "B04": "red", "B05": "red edge", "B06": "red edge",
@@ -45,7 +44,7 @@ def _table(kind: ArrayKind, bands: Mapping[str, Any]) -> list[str]:
     optical = sensor_of(kind.name) == "sentinel2"
     absent = kind.attributes.get("absent_bands", ())
     rows: list[tuple[object, ...]] = []
-    for band in bands_of(kind):
+    for band in kind.bands:
         figures = bands[band]
         what: tuple[object, ...]
         if optical:

@@ -52,8 +52,7 @@ def subject(description: Description) -> str:
     """Of what kind the imagery is, e.g. `paired Sentinel-1 and Sentinel-2 imagery`."""
     if is_pair(description):
         return "paired Sentinel-1 and Sentinel-2 imagery"
-    several = "series of " if description.dates > 1 else ""
-    return f"{several}{' and '.join(sensors_of(description))} imagery"
+    return f"{' and '.join(sensors_of(description))} {'time series' if description.dates > 1 else 'imagery'}"
 
 
 def of_a_sample(description: Description) -> str:

@@ -13,7 +13,7 @@ from tasks.shards.description import Description
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import statistics_object
 from tasks.shards.recorded import each_shard, listed, read_sound
-from tasks.shards.statistics import VALUES, ValueCounts, bands_of, counts_of_pixels, decode_counts
+from tasks.shards.statistics import VALUES, ValueCounts, counts_of_pixels, decode_counts
 
 SCHEMA = 1
 
@@ -73,7 +73,7 @@ def statistics(description: Description, counted: Histograms, digest: str) -> di
     samples = 0
     pixels = description.dates * description.pixels**2
     for kind in description.imagery:
-        bands = {band: counted.of(kind.path, band, split) for band in bands_of(kind)}
+        bands = {band: counted.of(kind.path, band, split) for band in kind.bands}
         samples = max(samples, *(int(counts.sum()) // pixels for counts in bands.values()))
         arrays[kind.path] = {
             "unit": unit_of(kind),

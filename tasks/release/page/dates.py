@@ -50,4 +50,4 @@ def first_and_last(minutes: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDA
     gone = none.all(axis=1)
     first = np.where(none, np.inf, minutes).min(axis=1)
     last = np.where(none, -np.inf, minutes).max(axis=1)
-    return tuple(np.where(gone, 0, one).astype(np.int64) for one in (first, last))
+    return np.where(gone, 0, first).astype(np.int64), np.where(gone, 0, last).astype(np.int64)
