@@ -149,9 +149,8 @@ def look_at(folder: Path, platform: Dated, **changes: Any) -> Looked:
     def by_turns(lon: NDArray[Any], lat: NDArray[Any], seed: int, shares: Splits) -> NDArray[np.object_]:
         return np.resize(np.array(["train", "train", "test"], object), len(lon))
 
-    builder = made_up_builder(
-        folder, platform, **{"pairing": {}, "patch": {"pixels": PIXELS}, "shard_size": 3} | changes
-    )
+    values: dict[str, Any] = {"pairing": {}, "patch": {"pixels": PIXELS}, "shard_size": 3} | changes
+    builder = made_up_builder(folder, platform, **values)
     platform.roles = list(builder.spec.roles)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.shards.rows.split_of", by_turns)
