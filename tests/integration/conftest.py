@@ -21,6 +21,7 @@ from prefect.logging.handlers import APILogWorker
 from flows.command.cli import _PREFECT_DEFAULTS, main
 from tasks.assembly.builder import close_builders
 from tasks.demo import make_archive
+from tests.servers.prefect_tables import Tables, shared_folder
 from tests.servers.store_proxy import Proxy, proxying
 from tests.servers.stores import azurite, connection_string, gcs_emulator
 
@@ -74,9 +75,15 @@ def end_with_parent() -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def prefect_tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """What a PREFECT_HOME holds that a server has used before."""
+    return Tables(shared_folder(tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A Prefect server on a free port, on SQLite in a folder of its own: the environment that leads to it."""
-    home = tmp_path_factory.mktemp("prefect")
+    home = prefect_tables.put(tmp_path_factory.mktemp("prefect"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import ROOT
+from tests.servers.prefect_tables import Tables
 
 Spec = Callable[..., Path]
 MESSAGE = "interrupted; the same command goes on where it stopped"
@@ -53,8 +54,9 @@ class Builds:
 
 
 @pytest.fixture
-def builds(tmp_path: Path) -> Iterator[Builds]:
+def builds(prefect_tables: Tables, tmp_path: Path) -> Iterator[Builds]:
     """Builds of which nothing is left after the test."""
+    prefect_tables.put(tmp_path / "prefect")
     builds = Builds(tmp_path)
     yield builds
     for process in builds.processes():
