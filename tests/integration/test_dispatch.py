@@ -37,7 +37,7 @@ Run = Callable[..., Ended]
 Take = Callable[[FlowRun], bool]
 
 SETTINGS = {
-    "POLL": "0.2", "LEASE": "6", "BATCH_SHARDS": "4", "BATCHES_IN_FLIGHT": "2", "WORKER_GRACE": "1",
+    "POLL": "0.5", "LEASE": "6", "BATCH_SHARDS": "4", "BATCHES_IN_FLIGHT": "2", "WORKER_GRACE": "1",
     "BATCH_START": "20",
 }  # fmt: skip
 
@@ -61,7 +61,7 @@ class Worker:
     def _poll(self) -> None:
         waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
         with get_client(sync_client=True) as client:
-            while not self._ended.wait(0.1):
+            while not self._ended.wait(0.25):
                 for run in reversed(client.read_flow_runs(flow_run_filter=waiting)):
                     self.taken.append(run)
                     if self.take(run):
@@ -76,7 +76,7 @@ def deployed(prefect_here: None) -> Iterator[None]:
         for name, value in SETTINGS.items():
             patch.setenv(f"DEEPSENTINEL_{name}", value)
         client.create_work_pool(WorkPoolCreate(name="here", type="process"))
-        client.upsert_global_concurrency_limit_by_name("deepsentinel-stac", 2)
+        client.upsert_global_concurrency_limit_by_name("deepsentinel-stac", 12)
         client.create_deployment(flow_id=client.create_flow(build_batch), name="here", work_pool_name="here")
         yield
 
@@ -228,7 +228,7 @@ def test_a_limit_that_is_missing_is_told_with_its_remedy(build: Build) -> None:
             with Worker():
                 ended = build(MadeUp(), size=4, name="unlimited")
         finally:
-            client.upsert_global_concurrency_limit_by_name("deepsentinel-stac", 2)
+            client.upsert_global_concurrency_limit_by_name("deepsentinel-stac", 12)
 
     assert ended.code == 2, ended.output
     assert "deepsentinel-stac: Prefect has no such global concurrency limit. Run `make deploy`." in ended.output
