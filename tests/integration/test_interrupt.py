@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import ROOT
-from tests.servers.prefect_tables import Tables
 
 Spec = Callable[..., Path]
 MESSAGE = "interrupted; the same command goes on where it stopped"
@@ -54,9 +53,9 @@ class Builds:
 
 
 @pytest.fixture
-def builds(prefect_tables: Tables, tmp_path: Path) -> Iterator[Builds]:
+def builds(prefect_home: Path, tmp_path: Path) -> Iterator[Builds]:
     """Builds of which nothing is left after the test."""
-    prefect_tables.put(tmp_path / "prefect")
+    shutil.copytree(prefect_home, tmp_path / "prefect")
     builds = Builds(tmp_path)
     yield builds
     for process in builds.processes():
