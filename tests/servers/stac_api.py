@@ -211,6 +211,8 @@ class StacApi:
 
     def _matching(self, items: list[dict[str, Any]], asked: dict[str, Any]) -> list[dict[str, Any]]:
         """The items within a time that meet an area: their outlines, as servers do, not their boxes."""
+        if "ids" in asked:
+            return [item for item in items if item["id"] in asked["ids"]]
         first, end = (dt.datetime.fromisoformat(text) for text in asked["datetime"].split("/"))
         area = shape(asked["intersects"]) if "intersects" in asked else box(*asked["bbox"])
         if not area.is_valid:
@@ -233,13 +235,18 @@ def _of_query(query: str) -> dict[str, Any]:
         asked["bbox"] = [float(value) for value in asked["bbox"].split(",")]
     if "intersects" in asked:
         asked["intersects"] = json.loads(asked["intersects"])
+    if "ids" in asked:
+        asked["ids"] = asked["ids"].split(",")
     if "fields" in asked:
-        asked["fields"] = {"include": [name.removeprefix("+") for name in asked["fields"].split(",")]}
+        asked["fields"] = {"include": [name for name in asked["fields"].split(",") if not name.startswith("-")]}
     return asked
 
 
 def _selected(item: dict[str, Any], include: list[str]) -> dict[str, Any]:
     """What was asked for of an item, and what servers add to it."""
-    keys = {name.partition(".")[2] for name in include if name.startswith("assets.")}
-    chosen = {name: item[name] for name in include if name in item}
-    return {**chosen, "links": [], "assets": {key: asset for key, asset in item["assets"].items() if key in keys}}
+    found: dict[str, Any] = {name: item[name] for name in include if name in item} | {"links": []}
+    for name in include:
+        part, _, key = name.partition(".")
+        if key and key in item[part]:
+            found.setdefault(part, {})[key] = item[part][key]
+    return found

@@ -101,14 +101,14 @@ def records_of_items(items: Iterable[Item]) -> Records:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An item that is kept: some 2 KB."""
+    """An item that is kept: some 2 KB, half of it assets."""
 
     row: Mapping[str, Any]
     """Its id and properties."""
     footprint: Any
     """Its outline, WGS 84 degrees."""
-    assets: bytes
-    """Those that hold bands, as deflated JSON."""
+    assets: bytes | None
+    """Those that hold bands, as deflated JSON; None: they have not been asked for yet."""
 
     @classmethod
     def of(cls, item: Mapping[str, Any], footprint: Any, address: str) -> "Entry":
@@ -118,7 +118,7 @@ class Entry:
         """
         properties: Mapping[str, Any] = item["properties"]
         row = {name: value for name in PROPERTIES if (value := properties.get(name)) is not None}
-        assets = {key: asset for key, asset in item["assets"].items() if asset.get("href")}
+        assets = {key: asset for key, asset in item.get("assets", {}).items() if asset.get("href")}
         if not any(row.get(key) for key in EPSG_KEYS):
             for asset in assets.values():
                 row |= {key: asset[key] for key in EPSG_KEYS if asset.get(key)}
@@ -132,7 +132,8 @@ class Entry:
             for key, asset in assets.items()
             if band_of(key) or polarization_of(key)
         }
-        return cls(row=row, footprint=footprint, assets=zlib.compress(json.dumps(held).encode(), 1))
+        packed = zlib.compress(json.dumps(held).encode(), 1) if item.get("assets") else None
+        return cls(row=row, footprint=footprint, assets=packed)
 
 
 def start_of(properties: Mapping[str, Any]) -> str | None:
@@ -140,19 +141,25 @@ def start_of(properties: Mapping[str, Any]) -> str | None:
     return properties.get("start_datetime") or properties.get("datetime")
 
 
-def records_of_entries(entries: Sequence[Entry], asset_keys: frozenset[str]) -> Records:
-    """Items that were kept, as records."""
+def records_of_entries(
+    entries: Sequence[Entry], asset_keys: frozenset[str], assets_of: Callable[[str], bytes]
+) -> Records:
+    """Items that were kept, as records; `assets_of` gives the assets of an item by its id where they are not there."""
     footprint = np.empty(len(entries), dtype=object)
     footprint[:] = [entry.footprint for entry in entries]
-    packed = [entry.assets for entry in entries]
+    packed = [(entry.row["id"], entry.assets) for entry in entries]
+
+    def assets(index: int) -> dict[str, Said]:
+        name, held = packed[index]
+        content: dict[str, Any] = json.loads(zlib.decompress(held or assets_of(name)))
+        return {key: said_of(asset["href"], asset) for key, asset in content.items()}
+
     return Records(
         properties=pd.DataFrame.from_records([entry.row for entry in entries])
         if entries
         else pd.DataFrame({"id": [], "datetime": []}),
         footprint=footprint,
-        assets=lambda index: {
-            key: said_of(asset["href"], asset) for key, asset in json.loads(zlib.decompress(packed[index])).items()
-        },
+        assets=assets,
         asset_keys=asset_keys,
     )
 

@@ -164,10 +164,15 @@ class StacArchive:
         lon, lat = draws.patches.centres()
         asked = {role: _asked(lon, lat, *times_of(role, draws.preferred, self._rule)) for role in self._rule.roles}
         shelves = self._over(asked, traffic)
-        return {
+        found = {
             role: shelves[sensor_of(role)].near(lon, lat, draws.preferred, role, self._rule)
             for role in self._rule.roles
         }
+        if not all(shelf.whole for shelf in shelves.values()):
+            # What is going to be read is asked for together, and not sample by sample.
+            for role, scene in pair(draws.patches, draws.preferred, found, self._rule).scene.items():
+                shelves[sensor_of(role)].expect(scene, traffic)
+        return found
 
     def resolve(
         self, wanted: Sequence[Acquisitions], patches: Patches, traffic: Traffic
@@ -179,7 +184,11 @@ class StacArchive:
         times = {role: np.array([one[role].time for one in wanted], np.int64) for role in self._rule.roles}
         asked = {role: _asked(lon, lat, time - DATATAKE, time + DATATAKE + 1) for role, time in times.items()}
         shelves = self._over(asked, traffic)
-        return self._resolver(shelves).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
+        found = self._resolver(shelves).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
+        for role in self._rule.roles:
+            own = [one[role].scene for one in found if not isinstance(one, Rejection)]
+            shelves[sensor_of(role)].expect(np.array(own, np.int64), traffic)
+        return found
 
     def _over(self, asked: Mapping[str, Asked], traffic: Traffic) -> dict[str, Shelf[Any]]:
         """The scenes of each sensor, for what is asked of its roles."""

@@ -1,6 +1,7 @@
 """A STAC API: what it has and can, and searches with all of their pages."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
@@ -14,15 +15,23 @@ from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.registry import Bounds
 from tasks.imagery.stac.cells import Search
+from tasks.imagery.stac.items import PROPERTIES
 from tasks.imagery.stac.refusals import CatalogueFailed, TooLarge, without_query
 from tasks.imagery.stac.transport import ApiIO, Transport
 
 AT_ONCE = 8
 """Searches under way to an API: they are heavy for it, and it is everybody's."""
 
-_PAGES = (250, 60, 15)
+_PAGES = (1000, 250, 60, 15)
 """Items a page, the fewer the more often it failed: Earth Search has answers of at most 6 MB and says no more than that
-it failed (Element84/earth-search#17: 99 items of its Sentinel-2, when it sends all of them)."""
+it failed (Element84/earth-search#17: 99 items of its Sentinel-2 with all of their assets). Planetary Computer has at
+most 1,000."""
+
+_WITH_ASSETS = 1
+"""Where in `_PAGES` items with their assets begin."""
+
+_NAMED = 50
+"""Items that are asked for by their ids at once: 2 MB of them, and 4,000 characters of ids in an address."""
 
 _AGAIN = 20
 """Searches after which larger pages are tried again: it may have been a bad moment."""
@@ -57,15 +66,15 @@ class Api:
         methods = {str(link.get("method", "GET")).upper() for link in links}
         self._method = "POST" if "POST" in methods else "GET"
         self.together = _TOGETHER[self._method]
-        self._selects = any("item-search" in str(uri) and str(uri).endswith("fields") for uri in root["conformsTo"])
-        self._step = self._since = 0
+        self.selects = any("item-search" in str(uri) and str(uri).endswith("fields") for uri in root["conformsTo"])
+        self._step, self._since = {True: 0, False: _WITH_ASSETS}, 0
 
     def close(self) -> None:
         """End connections; later searches open new ones."""
         self._io.session.close()
 
     def collection(self, name: str) -> dict[str, Any]:
-        """A collection. Raises CatalogueError: there is none of that name, tells those there are; PlatformUnreachable."""
+        """A collection. Raises CatalogueError: there is none of that name, tells which are; PlatformUnreachable."""
         collections = f"{self.location.rstrip('/')}/collections"
         try:
             return self._io.read_json(f"{collections}/{name}")
@@ -86,8 +95,8 @@ class Api:
         asked = {"bbox": bounds, "datetime": _interval(*window), "limit": _PROBED, "max_items": _PROBED}
         return self._items(name, asked, self._io, "the places of the spec")
 
-    def find(self, name: str, search: Search, assets: frozenset[str], traffic: Traffic) -> list[dict[str, Any]]:
-        """All items of a collection that a search wants, with their properties and some of their assets.
+    def find(self, name: str, search: Search, traffic: Traffic, *, assets: bool) -> list[dict[str, Any]]:
+        """All items of a collection that a search wants, with `assets` or without them, where the API leaves them out.
 
         Raises CatalogueError: the API fails, or finds more than can be; PlatformUnreachable.
         """
@@ -95,30 +104,34 @@ class Api:
             "intersects": shapely.geometry.mapping(search.area),
             "datetime": _interval(*search.span),
         }
-        if self._selects and assets:
-            # The rest of an item is several times as much.
-            wanted = (
-                "type",
-                "id",
-                "collection",
-                "geometry",
-                "properties",
-                *(f"assets.{key}" for key in sorted(assets)),
-            )
-            asked["fields"] = {"include": list(wanted)}
+        if not assets:
+            # They are most of an item, and one item in thirty is used.
+            properties = [f"properties.{key}" for key in PROPERTIES]
+            asked["fields"] = {"include": ["type", "id", "collection", "geometry", *properties], "exclude": ["assets"]}
         what = f"{len({cell[:2] for cell in search.cells})} places and {asked['datetime']}"
+        lean = not assets
         while True:
-            step = self._step
+            step = self._step[lean]
             io = self._io.counting(traffic, divisible=_PAGES[step:] != _PAGES[-1:])
             try:
                 found = self._items(name, {**asked, "limit": _PAGES[step]}, io, what)
             except TooLarge:
-                self._step, self._since = max(self._step, step + 1), 0
+                self._step[lean], self._since = max(self._step[lean], step + 1), 0
             else:
                 self._since += 1
                 if self._since >= _AGAIN:
-                    self._step, self._since = max(0, self._step - 1), 0
+                    self._step[lean], self._since = max(0 if lean else _WITH_ASSETS, self._step[lean] - 1), 0
                 return found
+
+    def named(self, name: str, ids: Sequence[str], assets: Iterable[str], traffic: Traffic) -> list[dict[str, Any]]:
+        """Items of a collection by their ids, with some of their assets. Raises as `find`."""
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), _NAMED):
+            some = list(ids[start : start + _NAMED])
+            fields = ["type", "id", "collection", "properties.datetime", *(f"assets.{key}" for key in sorted(assets))]
+            asked = {"ids": some, "limit": len(some), "fields": {"include": fields}}
+            found += self._items(name, asked, self._io.counting(traffic), f"{len(some)} ids")
+        return found
 
     def _items(self, name: str, asked: dict[str, Any], io: ApiIO, what: str) -> list[dict[str, Any]]:
         search = ItemSearch(self._address, method=self._method, collections=[name], stac_io=io, **asked)

@@ -27,10 +27,17 @@ class Shelf(Generic[S]):
     scenes: S
     whole: bool
     """Whether these are all scenes of the collection; if not, then those of some places in some times, and others."""
+    held: Records | Searched
+    """Where they come from."""
 
     @cached_property
     def _index(self) -> SceneIndex:
         return SceneIndex(self.scenes)
+
+    def expect(self, scenes: NDArray[np.int64], traffic: Traffic) -> None:
+        """Have at hand what is needed to read scenes, by position; -1: none. Raises CatalogueError."""
+        if isinstance(self.held, Searched):
+            self.held.expect(self.scenes.id[np.unique(scenes[scenes >= 0])].tolist(), traffic)
 
     def near(
         self, lon: NDArray[np.float64], lat: NDArray[np.float64], preferred: NDArray[np.int64], role: str, rule: Rule
@@ -59,12 +66,12 @@ class Shelves(Generic[S]):
         """Raises CatalogueError: an item is none."""
         self._held, self._scenes_of = held, scenes_of
         self.asset_keys = held.asset_keys
-        self.whole = Shelf(scenes_of(held), True) if isinstance(held, Records) else None
+        self.whole = Shelf(scenes_of(held), True, held) if isinstance(held, Records) else None
 
     def over(self, asked: Asked, traffic: Traffic) -> Shelf[S]:
         """All scenes over places in their times, at least. Raises CatalogueError, PlatformUnreachable."""
         if isinstance(self._held, Searched):
-            return Shelf(self._scenes_of(self._held.over(asked, traffic)), False)
+            return Shelf(self._scenes_of(self._held.over(asked, traffic)), False, self._held)
         assert self.whole is not None
         return self.whole
 

@@ -26,7 +26,7 @@ def placed(search: Search) -> int:
 def test_a_place_and_a_time_are_the_cells_that_hold_them() -> None:
     cells = asked((9.1, 45.1, 10, 35)).cells()
     assert {cell[:2] for cell in cells} == {(round(189 / SIDE), round(135 / SIDE))}
-    assert [cell.time * DAYS for cell in cells] == [17_530, 17_540, 17_550, 17_560], "2018 began on day 17,532"
+    assert [cell.time * DAYS for cell in cells] == [17_540, 17_550, 17_560], "2018 began on day 17,532"
 
 
 def test_nothing_is_wanted_of_an_empty_time() -> None:
@@ -51,7 +51,7 @@ def test_a_cell_at_180_degrees_is_asked_for_on_both_sides() -> None:
 
 def test_places_of_one_time_share_a_search_wherever_they_lie() -> None:
     rng = np.random.default_rng(1)
-    rows = [(float(lon), float(lat), 100, 160) for lon, lat in zip(rng.uniform(-180, 180, 8), rng.uniform(-60, 80, 8))]
+    rows = [(rng.uniform(-180, 180), rng.uniform(-60, 80), 100, 160) for _ in range(8)]
     (search,) = searches(asked(*rows).cells(), together=64)
     assert placed(search) == 8
 
