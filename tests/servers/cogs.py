@@ -88,7 +88,7 @@ class Cogs:
         if self.misbehave and self.misbehave(handler, content, start, size):
             return
         versions = self.versions.get(parts.path)
-        told = versions.pop(0) if versions else {}
+        told = versions.pop(0) if versions else {"ETag": f'"{file.stat().st_mtime_ns}-{size}"'}
         span = {**told, "Content_Range": f"bytes {start}-{end}/{size}"} if wanted else {}
         send(handler, content, code=206 if wanted else 200, Accept_Ranges="bytes", **span)
 

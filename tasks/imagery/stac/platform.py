@@ -46,6 +46,9 @@ from tasks.spec.locations import is_url, local_path, need_file
 _TRIED = 6
 """Pairs that are looked at in a check."""
 
+_SEARCHED = 16
+"""Draws for which an API is searched in a check."""
+
 _READ_AGAIN = 2
 """Times that the files of a sample are opened again because one was replaced while it was read."""
 
@@ -277,11 +280,12 @@ class StacArchive:
         """
         if not self.bands:
             if self._remote:
-                return "the catalogue answers; it has no Sentinel-2 scene near the first draw, so no pixels were tried"
+                return "the catalogue answers; it has no Sentinel-2 scene there and then, so no pixels were tried"
             raise CatalogueError("the catalogue lists no files of Sentinel-2 bands. Name its collections in the spec.")
         read = f"catalogue read, {len(self.bands)} of 13 bands"
         if draws is None:
             return f"{read}; no pixels tried, for want of places"
+        draws = draws if self._optical.whole else draws.take(slice(0, _SEARCHED))
         candidates = self.candidates(draws, Traffic())
         pairs = pair(draws.patches, draws.preferred, candidates, self._rule)
         rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)

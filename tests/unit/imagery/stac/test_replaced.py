@@ -34,8 +34,7 @@ def served(archive: Archive) -> Iterator[tuple[Cogs, str]]:
 def replace(archive: Archive) -> None:
     """Put another scene's pixels where the first one's were."""
     other = Archive(archive.root / "other")
-    other.sentinel2("S2A_w")
-    other.sentinel2("S2A_x")
+    other.sentinel2("S2A_x", scene=2)
     for path in (archive.root / "other" / "sentinel-2-l2a" / "S2A_x").glob("*.tif"):
         path.replace(archive.root / "sentinel-2-l2a" / "S2A_x" / path.name)
 
