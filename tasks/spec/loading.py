@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import SpecError
+from tasks.spec.acquisitions import Acquisition, Instants
 from tasks.spec.labels import LabelSource
 from tasks.spec.locations import FOLDER
 from tasks.spec.messages import explain
@@ -17,6 +18,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "": CorpusSpec,
     "places": Places,
     "pairing": Pairing,
+    "acquisitions": Acquisition,
+    "instants": Instants,
     "patch": PatchSize,
     "platforms": StacItem,
     "stac": StacSource,

@@ -105,6 +105,8 @@ class StacArchive:
     Safe to use from many threads.
     """
 
+    dates_together = 1
+
     def __init__(self, source: StacSource, *, rule: Rule, bounds: Bounds, settings: StacSettings) -> None:
         """Read the catalogue; an API is only asked what it has within `bounds` and the window of `rule`.
 
