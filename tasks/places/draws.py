@@ -32,6 +32,8 @@ class Draws:
     """So many neighbouring rows are the same place on different grids, best first; one of them is used."""
     outside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((), bool))
     """True where the preferred instant lies outside the window, which only a listed place's own `datetime` may."""
+    windows: NDArray[np.int64] | None = None
+    """Of places that are looked at in several parts of the window: the part of each, (n, 2) microseconds, half open."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outside", np.broadcast_to(self.outside, self.cell.shape))
@@ -48,6 +50,7 @@ class Draws:
             preferred=self.preferred[where],
             patches=self.patches.take(where),
             outside=self.outside[where],
+            windows=None if self.windows is None else self.windows[where],
         )
 
 
