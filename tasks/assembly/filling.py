@@ -17,6 +17,7 @@ from tasks.assembly.layers import Laying
 from tasks.errors import CandidatesExhausted, NotUnderstood
 from tasks.imagery.bands import array_path
 from tasks.imagery.platform import Traffic, nodata_fraction
+from tasks.places.draws import RandomPlaces
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.shards.commits import RejectedCell
 from tasks.shards.pairing_counts import PairingCounts
@@ -207,10 +208,11 @@ class Filling:
 
     def _refuse_too_few(self) -> None:
         """Raises CandidatesExhausted."""
-        size = self.builder.spec.shard_size
-        if self.builder.places.replaces and len(self.samples) < size:
+        size, places = self.builder.spec.shard_size, self.builder.places
+        if isinstance(places, RandomPlaces) and len(self.samples) < size:
             raise CandidatesExhausted(
-                f"shard {self.shard}: {len(self.samples)} of {size} samples can be had. {self.tried.total()} "
+                f"shard {self.shard}: {len(self.samples)} of {size} samples can be had"
+                f"{places.short_in(len(self.samples))}. {self.tried.total()} "
                 f"candidates were tried: {counted(self.tried)}. {REMEDY}"
             )
 

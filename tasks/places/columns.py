@@ -1,6 +1,5 @@
 """Columns of the user's file of places that the rows keep, as they are: text, whole numbers and numbers."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,22 +33,24 @@ def kept_columns(table: Any, names: Sequence[str], path: Path, key: str) -> dict
             raise PlacesError(f"{key}: {path} has no column {name!r}, which `columns` names; it has {has}.")
         if kind not in _WORDS:
             raise PlacesError(
-                f"{key}: {path}: the column {name!r} holds {kind}; expected text, whole numbers or numbers. Write it as one "
-                f"of them, or leave it out of `columns`. The file has {has}."
+                f"{key}: {path}: the column {name!r} holds {kind}; expected text, whole numbers or numbers. Write it "
+                f"as one of them, or leave it out of `columns`. The file has {has}."
             )
         found[name] = pd.array(table[name].astype(object) if kind == TEXT else table[name], dtype=kind)
     return found
 
 
-def add_columns(digest: "hashlib._Hash", columns: Mapping[str, Any]) -> None:
-    """Have a digest of places cover the columns that are kept of them; without any it stays as it is."""
-    for name, values in columns.items():
-        given = [None if pd.isna(value) else value for value in values.tolist()]
-        digest.update(json.dumps([name, str(values.dtype), given]).encode())
+def column_bytes(columns: Mapping[str, Any]) -> bytes:
+    """What a digest of places covers of the columns that are kept of them; nothing without any."""
+    told = [
+        [name, str(values.dtype), [None if pd.isna(value) else value for value in values.tolist()]]
+        for name, values in columns.items()
+    ]
+    return json.dumps(told).encode() if told else b""
 
 
 def texts_of(values: Any, name: str, key: str) -> NDArray[np.object_]:
-    """What splits go by, as text: (n,). Raises PlacesError: a place has none, or one that is no text or whole number."""
+    """What splits go by, as text: (n,). Raises PlacesError: a place has nothing, or the column holds other numbers."""
     if values.dtype == NUMBER:
         raise PlacesError(
             f"{key}: splits: by: the column {name!r} holds numbers; expected text or whole numbers, which name a group"

@@ -108,8 +108,8 @@ class RandomPlaces:
                 held = f"the region holds: {cells}, 1.5 candidates a sample, give"
             else:
                 held = (
-                    f"the strata hold: {cells} in {least.region.name}, 1.5 candidates for each of its {least.quota} samples "
-                    "a shard, give"
+                    f"the strata hold: {cells} in {least.region.name}, 1.5 candidates for each of its {least.quota} "
+                    "samples a shard, give"
                 )
             raise PlacesError(
                 f"size: {size} samples are more than {held} {fits} samples in shards of {self.shard_size}. "
@@ -137,6 +137,13 @@ class RandomPlaces:
         given = "; ".join(f"{one.quota} in {one.region.name}" for one in self.strata)
         notes = [f"{one.region.name}: {note}" for one in self.strata for note in one.region.notes]
         return f"of the {self.shard_size} samples of every shard: {given}", *notes
+
+    def short_in(self, samples: int) -> str:
+        """Which stratum lacks candidates where a shard has no more than so many samples; empty of a region alone."""
+        if len(self.strata) == 1:
+            return ""
+        at = int(np.searchsorted(np.cumsum(self.quotas), samples, side="right"))
+        return f", and no more of its {self.quotas[at]} in {self.strata[at].region.name}"
 
     def columns_of(self, shard: int, cells: Sequence[int]) -> dict[str, Any]:
         """What rows of a shard say besides, by column: of several strata the one that each cell belongs to."""
@@ -199,7 +206,7 @@ class ListedPlaces:
 
     @property
     def quotas(self) -> tuple[int, ...]:
-        """Samples of each shard."""
+        """Samples of each shard: there is one stratum."""
         return (self.shard_size,)
 
     def columns_of(self, shard: int, cells: Sequence[int]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _AT_ONCE = 20_000
 """Patches looked at at a time: bounds the memory for pairs, of which crowded places have thousands each."""
 
 
-def corners(patches: Patches) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def corners(patches: Patches) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
     """Zone (1 to 60), x and y of the lower left corners in metres, negative south of the equator: (n,) each."""
     south = patches.epsg // 100 == 327
     return patches.epsg % 100, patches.xmin, patches.ymax - PIXEL * patches.pixels - FALSE_NORTHING * south

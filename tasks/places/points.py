@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.errors import PlacesError
-from tasks.places.columns import add_columns, kept_columns
+from tasks.places.columns import column_bytes, kept_columns
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.features import read_features
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
@@ -78,7 +78,7 @@ def load_points(
     for column in (lon, lat, preferred):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
     places.update("\0".join("" if name is None else name for name in (names if names is not None else ())).encode())
-    add_columns(places, kept)
+    places.update(column_bytes(kept))
     found = ListedPlaces(
         patches=patches_around(lon, lat, pixels),
         preferred=preferred,

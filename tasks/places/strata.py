@@ -73,14 +73,15 @@ def strata_of(
         if not len(cells):
             raise PlacesError(
                 f"places: the region {region.name} holds no patch centre of the lattice (cells of "
-                f"{lattice.side / 1000:g} km). Use a larger region, smaller patches, or list places with {{points: ...}}."
+                f"{lattice.side / 1000:g} km). Use a larger region, smaller patches, or list places "
+                "with {points: ...}."
             )
         for before in strata:
             cells = cells[~np.isin(cells, before.cells)]
         if not len(cells):
             raise PlacesError(
-                f"places: random: all cells of the region {region.name} (item {at}) lie in regions that stand before it, "
-                "and a cell belongs to the first one. Put it before those that hold it, or leave it out."
+                f"places: random: all cells of the region {region.name} (item {at}) lie in regions that stand before "
+                "it, and a cell belongs to the first one. Put it before those that hold it, or leave it out."
             )
         strata.append(Stratum(region=region, cells=cells, quota=quota))
     if len(strata) == 1:

@@ -40,7 +40,8 @@ def divided(parts: Polygons, owner: NDArray[np.intp], side: int) -> tuple[Polygo
         small |= (wide <= 2) & (high <= 2)  # not 1, lest rounding across a line of the lattice halve without end
         simple.append(parts[small])
         owners.append(owner[small])
-        parts, owner, west, south, east, north = (each[~small] for each in (parts, owner, west, south, east, north))
+        parts, owner = parts[~small], owner[~small]
+        west, south, east, north = (each[~small] for each in (west, south, east, north))
         along = wide[~small] >= high[~small]
         # The last column and row of the lower half.
         middle_x = np.where(along, (west + east + 1) // 2, east + 1)

@@ -11,7 +11,7 @@ from pyproj import Transformer
 
 from tasks.errors import PlacesError
 from tasks.notices import told_if_slow
-from tasks.places.columns import add_columns, kept_columns
+from tasks.places.columns import column_bytes, kept_columns
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.overlaps import FALSE_NORTHING
 from tasks.places.patches import PIXEL, Patches
@@ -45,7 +45,7 @@ def load_cover(
     columns: Sequence[str] = (),
     stride: int | None = None,
 ) -> ListedPlaces:
-    """Tile the polygons of any file geopandas reads; the rows keep `columns` of it, of the polygon with most of the tile.
+    """Tile the polygons of any file geopandas reads; rows keep `columns` of the one that takes up most of the tile.
 
     Polygons that touch or overlap are one connected polygon. One that reaches at most half a degree beyond the UTM zone
     of its representative point is tiled in that zone whole, without gaps or overlap. A larger one is cut along the
@@ -54,8 +54,8 @@ def load_cover(
     of it is inside. With `stride`, in pixels, a tile begins at every multiple of it, so that neighbours overlap.
 
     Where tiles of two zones meet, along a cut or between two polygons, one that overlaps any tile of a zone before it
-    (1 to 60) is dropped. So no two tiles overlap but by the stride, and gaps along a cut are narrower than a tile's diagonal (the
-    lattices of two zones are turned against each other). Order: by zone, north to south, west to east.
+    (1 to 60) is dropped. So no two tiles overlap but by the stride, and gaps along a cut are narrower than a tile's
+    diagonal (the lattices of two zones are turned against each other). Order: by zone, north to south, west to east.
     Raises PlacesError: unreadable, no tile is more than half inside, or a column that is absent or of a type that rows
     cannot keep.
     """
@@ -81,7 +81,7 @@ def load_cover(
         with told_if_slow(f"places.cover: looking which polygon each tile of {path} lies in"):
             of = holders(patches, found.polygons, found.feature)
         held = {name: values[of] for name, values in held.items()}
-    add_columns(digest, held)
+    digest.update(column_bytes(held))
     return ListedPlaces(
         patches=patches,
         preferred=preferred,

@@ -14,29 +14,10 @@ LAND = "land"
 
 _REGIONS = "land, a list of countries such as [EU27, GB], or a file of polygons"
 
-_OWN_COLUMNS = frozenset(
-    [
-        "sample_id",
-        "sample",
-        "shard",
-        "row",
-        "cell",
-        "geometry",
-        "crs",
-        "xmin",
-        "ymin",
-        "xmax",
-        "ymax",
-        "lon",
-        "lat",
-        "preferred_time",
-        "gap_hours",
-        "stratum",
-        "split",
-        "place_id",
-        "missing",
-    ]
-)
+_OWN_COLUMNS = frozenset({
+    "sample_id", "sample", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat",
+    "preferred_time", "gap_hours", "stratum", "split", "place_id", "missing",
+})  # fmt: skip
 """Columns of every corpus' rows; others begin with a role, a platform or a label."""
 
 _ROLES = ("s1", "s2")
@@ -96,14 +77,15 @@ class Places(Part):
         | None
     ) = None
     """Draws at random in a region: `land` (all land without Antarctica), a list of ISO 3166 alpha-2 codes and groups
-    such as `[EU27, GB]`, or a file of polygons that geopandas reads; or in several, `[{region: ..., share: ...}, ...]`."""
+    such as `[EU27, GB]`, or a file of polygons that geopandas reads; or in several regions,
+    `[{region: ..., share: ...}, ...]`."""
     cover: str | None = None
     """A file of polygons, tiled with patches without gaps."""
     points: str | None = None
     """A file of points, a sample centred on each; its column `datetime`, if any, has the preferred instants."""
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Columns of the file of polygons or points, of text, whole numbers or numbers, that the rows keep. A tile has those
-    of the polygon that takes up most of it. One alone need not be a list."""
+    """Columns of the file of polygons or points, of text, whole numbers or numbers, that the rows keep. A tile has
+    those of the polygon that takes up most of it. One alone need not be a list."""
     stride: int | None = Field(default=None, gt=0)
     """Of `cover`: pixels from one tile to the next, without it the patch's side. With less, tiles overlap, and `splits`
     have to go `by` a column of whole regions."""

@@ -20,9 +20,9 @@ class Splits(Part):
     test: float | None = Field(default=0.2, ge=0, le=1)
     """Share for the test."""
     by: str | None = None
-    """One of `places: {columns: ...}`. Alone, its values are the splits: train, validation or test. With shares, such as
-    `{by: region, test: 0.1, validation: 0.1}`, all places with one value are in one split, drawn by the seed. Without
-    it, blocks of 100 km are."""
+    """One of `places: {columns: ...}`. Alone, its values are the splits: train, validation or test. With shares, such
+    as `{by: region, test: 0.1, validation: 0.1}`, all places with one value are in one split, drawn by the seed.
+    Without it, blocks of 100 km are."""
 
     @model_validator(mode="before")
     @classmethod
