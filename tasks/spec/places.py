@@ -115,8 +115,9 @@ class Places(Part):
             if not name.strip():
                 raise ValueError("a column has a name that is not empty")
             # As files of the plan may have it, which do not tell small letters from large ones.
-            if (first := written.setdefault(name.lower(), name)) is not name:
-                raise ValueError(f"{name!r} stands twice, first as {first!r}; keep one")
+            if name.lower() in written:
+                raise ValueError(f"{name!r} stands twice, first as {written[name.lower()]!r}; keep one")
+            written[name.lower()] = name
         return columns
 
     @model_validator(mode="before")
