@@ -119,9 +119,11 @@ class RandomPlaces:
 
     @property
     def digest(self) -> str:
-        """What the region is, or the regions in their order, independent of where files lie."""
-        digests = [stratum.region.digest for stratum in self.strata]
-        return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+        """What the region is, or the regions in their order and what they give, independent of where files lie."""
+        if len(self.strata) == 1:
+            return self.strata[0].region.digest
+        told = " ".join(f"{stratum.region.digest} {stratum.quota}" for stratum in self.strata)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tasks.assembly.filling import Filling
 from tasks.errors import CandidatesExhausted, PlacesError, SceneUnavailable
+from tasks.labels.osm.frames import frames_of
 from tasks.places.draws import RandomPlaces, draw_region, draw_strata
 from tasks.places.opening import open_places
 from tasks.places.patches import Patch
@@ -145,15 +146,20 @@ def test_the_smallest_stratum_says_how_many_samples_there_can_be(nested: RandomP
     assert f"Use size: {nested.capacity * 20} or less" in str(caught.value)
 
 
-def test_the_digest_covers_every_region_in_order() -> None:
+def test_the_digest_covers_every_region_in_order_and_what_it_gives() -> None:
     digests = [drawn(list(one), [1, 1]).digest for one in ((CITY, COUNTRY), (CITY, COUNTY))]
     overlapping = region("b", 8.5, 49, 9.5, 50)
     digests += [drawn(list(one), [1, 1]).digest for one in ((COUNTY, overlapping), (overlapping, COUNTY))]
-    assert len({*digests, COUNTRY.digest}) == 5
+    assert len({*digests, COUNTRY.digest, drawn([CITY, COUNTRY], [1, 3]).digest}) == 6
+    assert drawn([CITY, COUNTRY], [2, 2]).digest == digests[0]
 
 
 def test_what_each_stratum_gives_is_told(nested: RandomPlaces) -> None:
     assert nested.notes[0] == "of the 20 samples of every shard: 5 in city; 5 in county; 10 in country"
+
+
+def test_labels_are_cut_out_for_the_cells_of_every_stratum(nested: RandomPlaces) -> None:
+    assert frames_of(nested, [2]).place.tolist() == sorted(nested.draws(2).cell.tolist())
 
 
 # What is refused
