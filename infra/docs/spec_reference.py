@@ -97,11 +97,14 @@ def _value(field: dict[str, Any]) -> str:
         return "keys and values"
     if branches := field.get("anyOf") or field.get("oneOf"):
         return " or ".join(_value(branch) for branch in branches if branch.get("type") != "null")
+    if "const" in field:
+        return f"`{field['const']}`"
     if "enum" in field:
         return " or ".join(f"`{word}`" for word in field["enum"])
     match field["type"]:
         case "array" if "prefixItems" in field:
-            return f"list of {len(field['prefixItems'])} dates or instants"
+            of = "numbers" if field["prefixItems"][0].get("type") == "number" else "dates or instants"
+            return f"list of {len(field['prefixItems'])} {of}"
         case "array":
             least = f" of {field['minItems']} or more" if "minItems" in field else ""
             return f"list{least}: {_value(field['items'])}"

@@ -1,10 +1,10 @@
 """Filling a shard: the first candidates, in the order of their draws, that the platforms can serve."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from geopandas import GeoDataFrame
@@ -16,12 +16,16 @@ from tasks.assembly.fetching import Fetched, fetched
 from tasks.assembly.layers import Laying
 from tasks.errors import CandidatesExhausted, NotUnderstood
 from tasks.imagery.bands import array_path
-from tasks.imagery.platform import Traffic, nodata_fraction
+from tasks.imagery.platform import Tiles, Traffic, clear_fraction, nodata_fraction
 from tasks.places.draws import RandomPlaces
+from tasks.scenes.looks import by_date, date_of, mask_of, role_of
 from tasks.scenes.reasons import Reason, Rejection
+from tasks.scenes.scenes import Acquisitions
 from tasks.shards.commits import RejectedCell
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.rows import PlatformFacts, Sample, sample_rows
+
+Value = TypeVar("Value")
 
 REMEDY = (
     "Widen the window, search_days, max_gap_days or the cloud limit, or use a smaller size or a region that the "
@@ -64,6 +68,8 @@ class Filling:
     """What platforms said of scenes that were refused, the first few."""
     clipped: Counter[str] = field(default_factory=Counter)
     """By array path, pixels that were below or beyond what it holds."""
+    served: int = 0
+    """Samples that have pixels."""
     misunderstood: list[str] = field(default_factory=list)
     """What was said of candidates whose pixels are not what they are said to be."""
 
@@ -160,16 +166,16 @@ class Filling:
 
     def _keep(self, one: Fetched, arrays: dict[str, NDArray[Any]]) -> bool:
         """Give a candidate its row, or replace it; says whether it has pixels."""
-        candidate = one.candidate
+        candidate, dates = one.candidate, self.builder.spec.dates
         facts = {
-            name: PlatformFacts(
-                ids={role: acquisition.id for role, acquisition in acquisitions.items()},
-                nodata={role: nodata_fraction(tiles.arrays[array_path(name, role)]) for role in acquisitions},
-                absent_bands=tiles.absent_bands,
-            )
+            name: facts_of(name, tiles, acquisitions)
             for (name, tiles), acquisitions in zip(one.tiles.items(), candidate.acquisitions, strict=False)
         }
-        why = one.why or _mostly_nodata(facts)
+        empty = _mostly_nodata(facts)
+        lacking = {**empty, **one.lacking}
+        # At random every date is needed; a listed place keeps those that it has.
+        gone = bool(lacking) if self.builder.places.replaces or dates == 1 else len(lacking) == dates
+        why = one.why or (lacking[min(lacking)] if gone else None)
         if one.said and len(self.notes) < _MOST_NOTES:
             self.notes.append(one.said)
         if why and why.reason in (Reason.NOT_UNDERSTOOD, Reason.OFFSET_UNKNOWN):
@@ -180,18 +186,30 @@ class Filling:
             return False
         self.tried[why.reason.words if why else "served"] += 1
         row = len(self.samples)
-        self.samples.append(candidate.to_sample(row, facts, why.reason if why else None))
+        kept = replace(candidate, lacking=lacking).without(lacking)
+        self.samples.append(kept.to_sample(row, _without(facts, lacking), why.reason if why else None))
         if why:
             self.missing.append(RejectedCell(cell=candidate.cell, why=why))
             return False
         for tiles in one.tiles.values():
             self.clipped.update(tiles.clipped)
             for path, values in tiles.arrays.items():
-                arrays[path][row] = self.builder.kinds[path].stored(values)
-        first = candidate.acquisitions[0]
-        role, anchor = self.builder.rule.first_pair
-        self.pairing.keep_sample(first[role].time - first[anchor].time)
+                if path in arrays:
+                    arrays[path][row] = self.builder.kinds[path].stored(values)
+                elif date_of(path) not in lacking:
+                    arrays[role_of(path)][row, date_of(path)] = self.builder.kinds[role_of(path)].stored(values)
+        self._count_gaps(kept)
         return True
+
+    def _count_gaps(self, candidate: Candidate) -> None:
+        """Count a sample, at each of its dates."""
+        self.served += 1
+        if (pair := self.builder.rule.first_pair) is None:
+            return
+        acquisitions = candidate.acquisitions[0]
+        for looks in by_date(acquisitions).values():
+            times = {role_of(look): acquisitions[look].time for look in looks}
+            self.pairing.keep_sample(times[pair[0]] - times[pair[1]])
 
     def _replace(self, candidate: Candidate, why: Rejection) -> None:
         self.replaced.append(RejectedCell(cell=candidate.cell, why=why))
@@ -200,7 +218,7 @@ class Filling:
     def _refuse_misunderstood(self, most: int) -> None:
         """See that what has pixels was not misunderstood `most` times and never understood. Raises NotUnderstood."""
         # Every shard would find the same, and most would try thousands before they give up.
-        if len(self.misunderstood) >= most and not self.pairing.gaps:
+        if len(self.misunderstood) >= most and not self.served:
             raise NotUnderstood(
                 f"shard {self.shard}: {len(self.misunderstood)} candidates were read, and the pixels of none are what "
                 f"they are said to be, so nothing is stored. {self.misunderstood[0]}"
@@ -222,9 +240,37 @@ def counted(tried: Counter[str]) -> str:
     return "; ".join(f"{count} {words}" for words, count in tried.most_common())
 
 
-def _mostly_nodata(facts: dict[str, PlatformFacts]) -> Rejection | None:
+def facts_of(platform: str, tiles: Tiles, acquisitions: Acquisitions) -> PlatformFacts:
+    """What the row of a sample says of a platform's pixels."""
+    held = {look: array_path(platform, look) for look in acquisitions}
+    held = {look: path for look, path in held.items() if path in tiles.arrays}
+    masks = {mask_of(look): array_path(platform, mask_of(look)) for look in held}
+    return PlatformFacts(
+        ids={look: acquisitions[look].id for look in held},
+        nodata={look: nodata_fraction(tiles.arrays[path]) for look, path in held.items()},
+        absent_bands=tiles.absent_bands,
+        clear={mask: clear_fraction(tiles.arrays[path]) for mask, path in masks.items() if path in tiles.arrays},
+    )
+
+
+def _mostly_nodata(facts: dict[str, PlatformFacts]) -> dict[int, Rejection]:
+    """By date, where a look is mostly nodata, the first one."""
+    found: dict[int, Rejection] = {}
     for platform, fact in facts.items():
-        for role, share in fact.nodata.items():
+        for look, share in fact.nodata.items():
             if share > MOST_NODATA:
-                return Rejection(reason=Reason.MOSTLY_NODATA, platform=platform, scene=fact.ids[role])
-    return None
+                rejection = Rejection(reason=Reason.MOSTLY_NODATA, platform=platform, scene=fact.ids[look])
+                found.setdefault(date_of(look), rejection)
+    return found
+
+
+def _without(facts: dict[str, PlatformFacts], dates: Collection[int]) -> dict[str, PlatformFacts]:
+    """Facts without those of some dates."""
+
+    def kept(said: Mapping[str, Value]) -> dict[str, Value]:
+        return {look: value for look, value in said.items() if date_of(look) not in dates}
+
+    return {
+        name: replace(fact, ids=kept(fact.ids), nodata=kept(fact.nodata), clear=kept(fact.clear))
+        for name, fact in facts.items()
+    }

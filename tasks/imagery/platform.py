@@ -20,7 +20,8 @@ class Tiles:
 
     arrays: Mapping[str, NDArray[Any]]
     """Sentinel-2 roles: (13, height, width) uint16, reflectance x 10,000, 0 = nodata or absent band. Sentinel-1 roles:
-    (2, height, width) float32, backscatter in dB, NaN = nodata. Layers: as the layer says."""
+    (2, height, width) float32, backscatter in dB, NaN = nodata. Masks: (height, width) uint8, probability of cloud in
+    percent, 255 = nodata. Layers: as the layer says. Of a place with several dates a path ends like the look."""
     absent_bands: tuple[str, ...] = ()
     """Bands that this sample lacks although the platform has them elsewhere."""
     clipped: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -60,6 +61,15 @@ class Traffic:
         return {"requests": self.requests, "retries": self.retries, "throttles": self.throttles, "bytes": self.bytes}
 
 
+CLEAR = 40
+"""Percent of cloud probability below which a pixel is clear (the threshold of s2cloudless)."""
+
+
+def clear_fraction(mask: NDArray[np.uint8]) -> float:
+    """Share of the pixels of a mask, (height, width), that are clear; nodata is not."""
+    return float((mask < CLEAR).mean())
+
+
 class Platform(Protocol):
     """A platform: its catalogue and its pixels. Safe to use from many threads."""
 
@@ -69,6 +79,8 @@ class Platform(Protocol):
     """The bands that it has; the others are all 0 in every sample."""
     in_flight: int
     """Samples that may be fetched at once in this process."""
+    dates_together: int
+    """Dates of a place that one `fetch` takes at best; more are asked for by several, at the same time."""
 
     @property
     def reach(self) -> tuple[float, float, float, float] | None:
@@ -90,7 +102,8 @@ class Platform(Protocol):
         ...
 
     def fetch(self, patch: Patch, acquisitions: Acquisitions, traffic: Traffic) -> Tiles:
-        """The pixels of all acquisitions on the patch.
+        """The pixels of all acquisitions on the patch, and their masks; `acquisitions` are by look, of at most
+        `dates_together` dates, and so are the paths of the tiles.
 
         Raises SceneUnavailable: never to be had, replace the candidate; PixelsError: damaged, the shard fails;
         PlatformUnreachable: no answer for the whole patience, the run stops.

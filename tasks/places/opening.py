@@ -84,10 +84,10 @@ def _split(found: ListedPlaces, spec: CorpusSpec) -> ListedPlaces:
         return replace(found, notes=(*found.notes, f"{told}, {across:,} one of another split" if across else told))
     if pair is not None and by is not None:
         lon, lat = found.patches.centres()
-        groups = [f"{found.columns[by][at]!r} ({split[at]}, {lon[at]:.3f} E, {lat[at]:.3f} N)" for at in pair]
+        groups = [f"{found.columns[by][at]!r} at {lon[at]:.3f} E, {lat[at]:.3f} N ({split[at]})" for at in pair]
         raise PlacesError(
-            f"{key}: {across:,} of {len(split):,} tiles overlap one of another split, such as those of {by!r} "
-            f"{' and '.join(groups)}: what is tested would have been trained with. Put such regions into one split or "
+            f"{key}: {across:,} of {len(split):,} tiles overlap one of another split, such as {' and '.join(groups)} "
+            f"by {by!r}: what is tested would have been trained with. Put such regions into one split or "
             f"group, leave a patch's side between them, or leave `stride` out."
         )
     return found

@@ -59,7 +59,8 @@ def strata_of(
     """Deal the cells out to regions: each belongs to the first one that holds the centre of its patch.
 
     Cells are in one order by seed and cell, of which each stratum's is a part: none depends on the others' order.
-    Raises PlacesError: a region holds no cell, or none that those before it leave; a share is no sample of a shard.
+    Raises PlacesError: a region holds no cell, or none or too few that those before it leave; a share is no sample of a
+    shard.
     """
     quotas = quotas_of(shares, shard_size)
     strata: list[Stratum] = []
@@ -82,6 +83,11 @@ def strata_of(
             raise PlacesError(
                 f"places: random: all cells of the region {region.name} (item {at}) lie in regions that stand before "
                 "it, and a cell belongs to the first one. Put it before those that hold it, or leave it out."
+            )
+        if len(regions) > 1 and len(cells) < quota:
+            raise PlacesError(
+                f"places: random: {region.name} (item {at}) holds {len(cells)} cells of {lattice.side / 1000:g} km "
+                f"that are its own, and every shard takes {quota}. Use a larger region, a smaller share or shard_size."
             )
         strata.append(Stratum(region=region, cells=cells, quota=quota))
     if len(strata) == 1:

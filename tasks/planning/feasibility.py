@@ -35,10 +35,13 @@ def refuse_hopeless(builder: Builder, shards: int) -> None:
             draws = builder.places.draws(shard, attempt)
             draws = draws.take(slice(0, _DRAWS)) if random else draws
             _, pairs = pair_draws(builder, draws, builder.traffic())
-            if (pairs.outcome == Outcome.PAIRED).any():
+            dates = builder.spec.dates
+            paired = (pairs.outcome == Outcome.PAIRED).reshape(-1, dates)
+            # A listed place keeps the dates that it has; at random every date is needed.
+            if (paired.all(axis=1) if random else paired).any():
                 return
-            best = best_alternatives(pairs, draws.alternatives)
-            tried.update(rejection_of(pairs, draws, index).reason.words for index in best)
+            best = best_alternatives(pairs.outcome, draws.alternatives, dates)
+            tried.update(rejection_of(pairs, draws, index * dates, dates).reason.words for index in best)
             say(attempt * looked_at + shard + 1, builder.places.attempts * looked_at)
     raise CorpusError(f"nothing pairs: {tried.total()} candidates were tried: {counted(tried)}. {REMEDY}")
 

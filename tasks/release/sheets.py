@@ -79,9 +79,9 @@ def draw_sheet(description: Description, arrays: Mapping[str, NDArray[Any]], row
         some = list(rows[start : start + _AT_ONCE])
         pictures: list[Sequence[Picture] | NDArray[np.uint8]] = []
         if "sentinel2" in roles:
-            pictures.append([_optical(arrays[roles["sentinel2"]][row], side) for row in some])
+            pictures.append([_optical(_seen(arrays[roles["sentinel2"]][row], 0), side) for row in some])
         if "sentinel1" in roles:
-            pictures.append([_radar(arrays[roles["sentinel1"]][row], side) for row in some])
+            pictures.append([_radar(_seen(arrays[roles["sentinel1"]][row], S1_NODATA), side) for row in some])
         if labels is not None:
             pictures.append(_labels(labels, arrays, some, side))
         for row, *of_sample in zip(some, *pictures, strict=True):
@@ -94,6 +94,13 @@ def draw_sheet(description: Description, arrays: Mapping[str, NDArray[Any]], row
 
 def _width(layout: SheetLayout) -> int:
     return layout.side * len(layout.panels)
+
+
+def _seen(stored: NDArray[Any], nodata: int) -> NDArray[Any]:
+    """Of a sample, ([time,] band, h, w) as stored, the first date that has pixels: (band, h, w)."""
+    if stored.ndim == 3:
+        return stored
+    return next((one for one in stored if (one != nodata).any()), stored[0])
 
 
 def _optical(stored: NDArray[np.uint16], side: int) -> Picture:

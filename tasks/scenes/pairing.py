@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 from tasks.places.patches import PIXEL, Patches
 from tasks.scenes.footprints import covers
 from tasks.scenes.reasons import Reason
-from tasks.scenes.roles import Rule
-from tasks.scenes.scenes import Acquisition, Candidates, Nearby, Sentinel2Scenes
+from tasks.scenes.roles import DATATAKE, Rule, sensor_of
+from tasks.scenes.scenes import Acquisition, Candidates, Nearby, Scenes, Sentinel2Scenes
 
 
 class Outcome(IntEnum):
@@ -22,8 +23,9 @@ class Outcome(IntEnum):
     OUTSIDE_WINDOW = 3
     CLOUDY = 4
     TOO_FAR = 5
-    NO_SENTINEL1 = 6
-    PAIRED = 7
+    NO_COMPANION = 6
+    NO_SENTINEL1 = 7
+    PAIRED = 8
 
     @property
     def reason(self) -> Reason:
@@ -38,6 +40,7 @@ _REASONS = {
     Outcome.OUTSIDE_WINDOW: Reason.OUTSIDE_WINDOW,
     Outcome.CLOUDY: Reason.TOO_CLOUDY,
     Outcome.TOO_FAR: Reason.TOO_FAR,
+    Outcome.NO_COMPANION: Reason.NO_COMPANION,
     Outcome.NO_SENTINEL1: Reason.NO_SENTINEL1,
 }
 
@@ -51,8 +54,9 @@ class Pairs:
     scene: dict[str, NDArray[np.int64]]
     """By role the position in the candidates' scenes, -1 without a pair."""
     smallest_gap: NDArray[np.int64]
-    """Between any Sentinel-2 scene that qualifies and the Sentinel-1 scene nearest to it, microseconds, whatever the
-    limit; the largest integer where there is none. What the match rate under other limits follows from."""
+    """Between any scene that qualifies for the role that the first Sentinel-1 role is near and the Sentinel-1 scene
+    nearest to it, microseconds, whatever the limit; the largest integer where there is none. What the match rate under
+    other limits follows from."""
 
     def acquisitions(self, candidates: Candidates, draw: int) -> dict[str, Acquisition]:
         """The acquisitions of a draw that has them, by role; `candidates` are those that were paired."""
@@ -62,59 +66,120 @@ class Pairs:
         }
 
 
-def pair(patches: Patches, preferred: NDArray[np.int64], candidates: Candidates, rule: Rule) -> Pairs:
-    """Pair n draws.
+def pair(
+    patches: Patches,
+    preferred: NDArray[np.int64],
+    candidates: Candidates,
+    rule: Rule,
+    windows: NDArray[np.int64] | None = None,
+) -> Pairs:
+    """Find the acquisitions of all roles for n draws.
 
-    The Sentinel-2 scene nearest to the preferred instant that qualifies (covers the patch, in its UTM zone, within
-    window, cloud limit and search span, newest processing of its datatake and tile) and has a qualifying Sentinel-1
-    scene (covers the patch) within the gap; of those Sentinel-1 scenes the nearest. Ties go to the smaller id.
+    Of the root's scenes that qualify the first, in order of preference (nearest to the preferred instant, or fewest
+    clouds), for which every role near it can be filled, and every role near those; of each of these the scene nearest
+    in time. Ties go to the smaller id. A scene qualifies if it covers the patch; one of Sentinel-2, if it is also in
+    the patch's UTM zone, within its role's clouds, and the newest processing of its datatake and tile; one of the root,
+    if it is also within window and search span. A role never takes the pass of the scene of its own sensor that it is
+    near.
+
+    `windows`, (n, 2) microseconds, half open, are the draws' own; without them all have the rule's. Since the roles
+    make a tree, filtering from its leaves up decides without going back (Freuder 1982, JACM 29(1)).
     """
     # A footprint covers a patch if it covers the centres of its outermost pixels: footprints are rounded, and a scene
     # that ends exactly where the patch does still has all of its pixels.
     outlines = patches.vertices(inset=PIXEL / 2)
-    root, leaf = rule.roles
-    limits, gap_limit = rule.roles[root], rule.roles[leaf].reach
-    near_s1 = candidates[leaf]
-    s1 = near_s1.scenes
-    s1_covers = covers(s1.footprint[near_s1.scene], outlines[near_s1.draw], s1.convex[near_s1.scene])
-    nearest = _Nearest.of(near_s1, np.flatnonzero(s1_covers))
-
-    s2, draw, scene = candidates[root].scenes, candidates[root].draw, candidates[root].scene
-    if not isinstance(s2, Sentinel2Scenes):
-        raise TypeError(f"the root {root!r} is to be a Sentinel-2 role")
     best = np.zeros(len(patches), np.int8)
-    s2_covers = covers(s2.footprint[scene], outlines[draw], s2.convex[scene])
-    rows = np.flatnonzero(_advance(best, draw, s2_covers, Outcome.NOT_COVERED))
-    time = s2.time[scene]
-    distance = np.abs(time - preferred[draw])
-    cloud = s2.cloud_cover[scene]
-    clear = np.ones(len(scene), bool) if limits.max_cloud_cover is None else cloud <= limits.max_cloud_cover
-    for passes, otherwise in (
-        (s2.epsg[scene] == patches.epsg[draw], Outcome.OTHER_ZONE),
-        ((time >= rule.window[0]) & (time < rule.window[1]), Outcome.OUTSIDE_WINDOW),
-    ):
-        rows = rows[_advance(best, draw[rows], passes[rows], otherwise)]
-    rows = _newest(rows, draw, s2.acquisition[scene], s2.newness[scene])
-    for passes, otherwise in ((clear, Outcome.CLOUDY), (distance <= limits.reach, Outcome.TOO_FAR)):
-        rows = rows[_advance(best, draw[rows], passes[rows], otherwise)]
-    s1_scene, gap = nearest.to(draw[rows], time[rows])
+    windows = np.broadcast_to(np.array(rule.window), (len(patches), 2)) if windows is None else windows
     smallest_gap = np.full(len(patches), np.iinfo(np.int64).max, np.int64)
-    np.minimum.at(smallest_gap, draw[rows], gap)
-    near = _advance(best, draw[rows], gap <= gap_limit, Outcome.NO_SENTINEL1)
-    rows, s1_scene = rows[near], s1_scene[near]
+    rows = {
+        role: _qualifying(role, candidates[role], patches, outlines, rule, preferred, windows, best)
+        for role in rule.roles
+    }
+    taken: dict[str, NDArray[np.int64]] = {}
+    """By role other than the root, for each row of the role that it is near the scene that it takes."""
+    for role in reversed(list(rule.roles)):
+        limits = rule.roles[role]
+        if limits.near is None:
+            continue
+        anchor = candidates[limits.near]
+        here, there = rows[role], rows[limits.near]
+        nearest = _Nearest.of(candidates[role], here)
+        draw, time = anchor.draw[there], anchor.scenes.time[anchor.scene[there]]
+        position, gap = nearest.to(draw, time, DATATAKE + 1 if sensor_of(role) == sensor_of(limits.near) else 0)
+        if (role, limits.near) == rule.first_pair:
+            np.minimum.at(smallest_gap, draw, gap)
+        otherwise = Outcome.NO_SENTINEL1 if sensor_of(role) == "sentinel1" else Outcome.NO_COMPANION
+        near = _advance(best, draw, gap <= limits.reach, otherwise)
+        rows[limits.near] = there[near]
+        # What other roles took of rows that are gone is gone too.
+        for other in (name for name in taken if rule.roles[name].near == limits.near):
+            taken[other] = taken[other][near]
+        taken[role] = here[position[near]]
 
-    order = np.lexsort((s2.rank[scene[rows]], distance[rows], draw[rows]))
-    first = order[np.unique(draw[rows][order], return_index=True)[1]]
+    root, chosen = rule.root, rows[rule.root]
+    near_root = candidates[root]
+    draw, scene = near_root.draw[chosen], near_root.scene[chosen]
+    order = np.lexsort(
+        (near_root.scenes.rank[scene], _preference(near_root.scenes, scene, preferred[draw], rule), draw)
+    )
+    first = order[np.unique(draw[order], return_index=True)[1]]
+    winners = draw[first]
+    best[winners] = Outcome.PAIRED
     pairs = Pairs(
         outcome=best,
-        scene={role: np.full(len(patches), -1, np.int64) for role in (root, leaf)},
+        scene={role: np.full(len(patches), -1, np.int64) for role in rule.roles},
         smallest_gap=smallest_gap,
     )
-    winners = draw[rows][first]
-    pairs.outcome[winners] = Outcome.PAIRED
-    pairs.scene[root][winners] = scene[rows][first]
-    pairs.scene[leaf][winners] = s1_scene[first]
+    at = {root: first}
+    pairs.scene[root][winners] = scene[first]
+    for role, limits in rule.roles.items():
+        if limits.near is not None:
+            row = taken[role][at[limits.near]]
+            pairs.scene[role][winners] = candidates[role].scene[row]
+            at[role] = np.searchsorted(rows[role], row)
     return pairs
+
+
+def _qualifying(
+    role: str,
+    nearby: Nearby,
+    patches: Patches,
+    outlines: NDArray[np.float64],
+    rule: Rule,
+    preferred: NDArray[np.int64],
+    windows: NDArray[np.int64],
+    best: NDArray[np.int8],
+) -> NDArray[np.int64]:
+    """Rows of a role whose scene qualifies by itself, in rising order; of the root `best` takes how far draws got."""
+    limits, scenes, draw, scene = rule.roles[role], nearby.scenes, nearby.draw, nearby.scene
+    rows = np.flatnonzero(covers(scenes.footprint[scene], outlines[draw], scenes.convex[scene]))
+    if limits.near is not None and not isinstance(scenes, Sentinel2Scenes):
+        return rows
+    if not isinstance(scenes, Sentinel2Scenes):
+        raise TypeError(f"the root {role!r} is to be a Sentinel-2 role")
+    told = best if limits.near is None else np.zeros_like(best)
+    _advance(told, draw, np.isin(np.arange(len(draw)), rows), Outcome.NOT_COVERED)
+    time, cloud = scenes.time[scene], scenes.cloud_cover[scene]
+    within = (time >= windows[draw, 0]) & (time < windows[draw, 1]) if limits.near is None else np.ones(len(draw), bool)
+    for passes, otherwise in (
+        (scenes.epsg[scene] == patches.epsg[draw], Outcome.OTHER_ZONE),
+        (within, Outcome.OUTSIDE_WINDOW),
+    ):
+        rows = rows[_advance(told, draw[rows], passes[rows], otherwise)]
+    rows = _newest(rows, draw, scenes.acquisition[scene], scenes.newness[scene])
+    least, most = limits.cloud_cover or (-np.inf, np.inf)
+    clear = np.ones(len(draw), bool) if limits.cloud_cover is None else (cloud >= least) & (cloud <= most)
+    near = np.abs(time - preferred[draw]) <= limits.reach if limits.near is None else np.ones(len(draw), bool)
+    for passes, otherwise in ((clear, Outcome.CLOUDY), (near, Outcome.TOO_FAR)):
+        rows = rows[_advance(told, draw[rows], passes[rows], otherwise)]
+    return rows
+
+
+def _preference(scenes: Scenes, scene: NDArray[np.int64], preferred: NDArray[np.int64], rule: Rule) -> NDArray[Any]:
+    """What the root's scenes are chosen by, the smallest first: (m,)."""
+    if rule.roles[rule.root].clearest and isinstance(scenes, Sentinel2Scenes):
+        return np.nan_to_num(scenes.cloud_cover[scene], nan=np.inf)  # unknown: last
+    return np.abs(scenes.time[scene] - preferred)
 
 
 def _advance(
@@ -139,44 +204,59 @@ def _newest(
 
 @dataclass(frozen=True, kw_only=True)
 class _Nearest:
-    """Sentinel-1 scenes sorted by draw, time and id, to look up the nearest in time."""
+    """Rows of a role, to look up the nearest in time of the same draw."""
 
-    draw: NDArray[np.int64]
-    time: NDArray[np.int64]
-    scene: NDArray[np.int64]
-    rank: NDArray[np.int64]
+    later: "_Following"
+    earlier: "_Following"
+    """Of times turned about, so that what precedes follows."""
 
     @classmethod
     def of(cls, nearby: Nearby, rows: NDArray[np.int64]) -> "_Nearest":
         draw, scene = nearby.draw[rows], nearby.scene[rows]
         time, rank = nearby.scenes.time[scene], nearby.scenes.rank[scene]
-        order = np.lexsort((rank, time, draw))
-        # Of scenes of one draw and one instant only the smallest id can be chosen.
-        draw, time, scene, rank = draw[order], time[order], scene[order], rank[order]
-        keep = np.ones(len(draw), bool)
-        keep[1:] = (draw[1:] != draw[:-1]) | (time[1:] != time[:-1])
-        return cls(draw=draw[keep], time=time[keep], scene=scene[keep], rank=rank[keep])
+        return cls(later=_Following.of(draw, time, rank), earlier=_Following.of(draw, -time, rank))
 
-    def to(self, draw: NDArray[np.int64], time: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Nearest scene of the same draw, and its distance in microseconds (the largest integer where none is)."""
-        scene = np.full(len(draw), -1, np.int64)
-        gap = np.full(len(draw), np.iinfo(np.int64).max, np.int64)
+    def to(
+        self, draw: NDArray[np.int64], time: NDArray[np.int64], least: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each draw and time the position in the rows of the nearest one that is `least` microseconds away or more,
+        of these the one of smallest id; and its distance in microseconds, the largest integer where none is."""
+        after, to_after, rank_after = self.later.first(draw, time, least)
+        before, to_before, rank_before = self.earlier.first(draw, -time, least)
+        earlier = (to_before < to_after) | ((to_before == to_after) & (rank_before < rank_after))
+        return np.where(earlier, before, after), np.where(earlier, to_before, to_after)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Following:
+    """Rows sorted by draw, time and id, to look up the first that follows."""
+
+    draw: NDArray[np.int64]
+    time: NDArray[np.int64]
+    rank: NDArray[np.int64]
+    position: NDArray[np.int64]
+    """Where each stood before it was sorted."""
+
+    @classmethod
+    def of(cls, draw: NDArray[np.int64], time: NDArray[np.int64], rank: NDArray[np.int64]) -> "_Following":
+        order = np.lexsort((rank, time, draw))
+        return cls(draw=draw[order], time=time[order], rank=rank[order], position=order)
+
+    def first(
+        self, draw: NDArray[np.int64], time: NDArray[np.int64], least: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Position, distance and rank of the first row of a draw at least so much after a time."""
+        most = np.iinfo(np.int64).max
         if not len(self.draw) or not len(draw):
-            return scene, gap
-        after = _first_not_before(self.draw, self.time, draw, time)
-        before = after - 1
-        best_rank = np.full(len(draw), np.iinfo(np.int64).max, np.int64)
-        for position in (before, after):
-            at = np.clip(position, 0, len(self.draw) - 1)
-            same = (position == at) & (self.draw[at] == draw)
-            distance = np.where(same, np.abs(self.time[at] - time), np.iinfo(np.int64).max)
-            better = same & ((distance < gap) | ((distance == gap) & (self.rank[at] < best_rank)))
-            scene[better], gap[better], best_rank[better] = (
-                self.scene[at][better],
-                distance[better],
-                self.rank[at][better],
-            )
-        return scene, gap
+            return np.full(len(draw), -1), np.full(len(draw), most), np.full(len(draw), most)
+        at = _first_not_before(self.draw, self.time, draw, time + least)
+        held = np.minimum(at, len(self.draw) - 1)
+        there = (at < len(self.draw)) & (self.draw[held] == draw)
+        return (
+            np.where(there, self.position[held], -1),
+            np.where(there, self.time[held] - time, most),
+            np.where(there, self.rank[held], most),
+        )
 
 
 def _first_not_before(

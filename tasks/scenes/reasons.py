@@ -18,6 +18,7 @@ class Reason(StrEnum):
     OUTSIDE_WINDOW = "outside-window"
     TOO_CLOUDY = "too-cloudy"
     TOO_FAR = "too-far"
+    NO_COMPANION = "no-companion"
     NO_SENTINEL1 = "no-sentinel1"
     INSTANT_OUTSIDE_WINDOW = "instant-outside-window"
     NOT_IN_CATALOGUE = "not-in-catalogue"
@@ -40,6 +41,7 @@ _WORDS = {
     Reason.OUTSIDE_WINDOW: "no Sentinel-2 scene within the window",
     Reason.TOO_CLOUDY: "every Sentinel-2 scene above the cloud limit",
     Reason.TOO_FAR: "no Sentinel-2 scene within search_days of the preferred instant",
+    Reason.NO_COMPANION: "no other Sentinel-2 scene within max_days for a further role",
     Reason.NO_SENTINEL1: "no Sentinel-1 scene within max_gap_days of a Sentinel-2 scene",
     Reason.INSTANT_OUTSIDE_WINDOW: "the place's datetime lies outside the window",
     Reason.NOT_IN_CATALOGUE: "a platform's catalogue lacks one of the acquisitions",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.spec import CorpusSpec
+from tasks.spec.acquisitions import SEARCH_DAYS
 
 DAY = 86_400_000_000
 """Microseconds."""
@@ -36,6 +37,10 @@ def sensor_of(role: str) -> Sensor:
     raise ValueError(f"the role {role!r} begins with neither s2 nor s1, so nothing tells its sensor")
 
 
+Level = Literal["l2a", "l1c"]
+"""Of Sentinel-2: surface reflectance, or all 13 bands of one product at the top of the atmosphere."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Role:
     """What one role asks of an acquisition."""
@@ -44,8 +49,13 @@ class Role:
     """The role whose acquisition it is to be near; None: the root, near the preferred instant."""
     reach: int
     """How far from that acquisition or instant it may start, microseconds, inclusive."""
-    max_cloud_cover: float | None = None
-    """Percent, inclusive."""
+    cloud_cover: tuple[float, float] | None = None
+    """Least and most percent, inclusive."""
+    level: Level = "l2a"
+    clearest: bool = False
+    """Of the root: by cloud cover rather than by the distance from the preferred instant."""
+    mask: bool = False
+    """Whether its cloud mask is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,8 @@ class Rule:
     """Acquisition times of the root, microseconds since 1970 UTC, half open."""
     roles: Mapping[str, Role]
     """Root first, every other one after the role that it is near."""
+    parts: tuple[tuple[int, int], ...] = ()
+    """Where a place is looked at several times: the parts of the window, each with an acquisition of the root."""
 
     @property
     def root(self) -> str:
@@ -63,9 +75,16 @@ class Rule:
         return next(iter(self.roles))
 
     @property
-    def first_pair(self) -> tuple[str, str]:
-        """The first role that is near another, and that other: the two whose gap is told."""
-        return next((name, role.near) for name, role in self.roles.items() if role.near is not None)
+    def first_pair(self) -> tuple[str, str] | None:
+        """The first Sentinel-1 role and the role that it is near: the two whose gap is told."""
+        return next(
+            (
+                (name, role.near)
+                for name, role in self.roles.items()
+                if role.near is not None and sensor_of(name) == "sentinel1"
+            ),
+            None,
+        )
 
     @property
     def search(self) -> int:
@@ -75,30 +94,38 @@ class Rule:
     def reach(self, role: str) -> int:
         """How far from the preferred instant scenes of a role are looked for, microseconds.
 
-        For Sentinel-1 near the root that is the gap, or the largest limit for which a match rate is told.
+        For Sentinel-1 that is the gap, or the largest limit for which a match rate is told.
         """
         near = self.roles[role].near
         if near is None:
             return self.roles[role].reach
-        return self.reach(near) + max(self.roles[role].reach, REPORTED_GAPS[-1] * DAY)
+        told = REPORTED_GAPS[-1] * DAY if sensor_of(role) == "sentinel1" else 0
+        return self.reach(near) + max(self.roles[role].reach, told)
 
     def margin(self, role: str) -> int:
         """How far before and after the window scenes of a role are looked for, microseconds."""
         return self.reach(role) - self.search
 
 
-def roles_of(spec: CorpusSpec) -> dict[str, Role]:
-    """The roles of a spec, root first."""
-    pairing = spec.pairing
-    return {
-        "s2": Role(near=None, reach=round(pairing.search_days * DAY), max_cloud_cover=pairing.max_cloud_cover),
-        "s1": Role(near="s2", reach=round(pairing.max_gap_days * DAY)),
-    }
-
-
 def rule_of(spec: CorpusSpec) -> Rule:
     """The spec's pairing rule."""
-    return Rule(window=spec.span, roles=roles_of(spec))
+    # Without a word of the spec a part of the window is searched as a whole, and one instant as far as the default.
+    widest = max(end - first for first, end in spec.parts)
+    about = round(SEARCH_DAYS * DAY) if spec.instants is None else -(-widest // 2)
+    roles = {
+        name: Role(
+            near=one.near,
+            reach=round(one.max_days * DAY)
+            if one.max_days is not None
+            else (about if one.search_days is None else round(one.search_days * DAY)),
+            cloud_cover=one.cloud_cover,
+            level=one.level,
+            clearest=one.prefer == "clearest",
+            mask=one.mask == "cloud",
+        )
+        for name, one in spec.roles.items()
+    }
+    return Rule(window=spec.span, roles=roles, parts=() if spec.instants is None else spec.parts)
 
 
 def lifetime_notes(spec: CorpusSpec) -> tuple[str, ...]:

@@ -1,19 +1,26 @@
 """What each array of a corpus is: shape, type, codec, and what its attributes say."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
+from tasks.scenes.looks import mask_of
 from tasks.scenes.roles import sensor_of
 
 CENTIBEL = 0.01
 """Step of the stored backscatter in dB."""
 
 S1_NODATA = -32768
+
+CLOUD_NODATA = 255
+
+MOST_TILE, _LEAST_TILE = 512, 128
+"""Pixels of a chunk's side."""
 
 Codec = Literal["blosc", "zstd"]
 """`blosc`: zstd 1 after a byte shuffle, for imagery; `zstd`: level 3, for classes. Either is followed by a crc32c."""
@@ -28,7 +35,7 @@ class ArrayKind:
     dimensions: tuple[str, ...]
     """Names of the dimensions of one sample, e.g. band, y, x."""
     shape: tuple[int, ...]
-    """Of one sample, which is one chunk."""
+    """Of one sample."""
     dtype: str
     fill: int
     """Nodata."""
@@ -38,6 +45,19 @@ class ArrayKind:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What is along a dimension, e.g. band: B01, B02, ...; kept as an array beside this one."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    tile: int | None = None
+    """Pixels of a chunk's side; None: the patch's."""
+
+    @property
+    def chunk(self) -> tuple[int, ...]:
+        """What of one sample is one chunk: one date, at most `tile` pixels a side."""
+        sizes = dict.fromkeys(("y", "x"), self.tile) | {"time": 1}
+        return tuple(sizes.get(name) or size for name, size in zip(self.dimensions, self.shape, strict=True))
+
+    @property
+    def bytes_a_sample(self) -> int:
+        """In memory."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def group(self) -> str:
@@ -66,14 +86,64 @@ class ArrayKind:
         return np.where(np.isnan(steps), self.fill, np.clip(steps, -most, most)).astype(self.dtype)
 
     def to_json(self) -> dict[str, Any]:
-        """As `corpus.json` has it."""
-        return asdict(self)
+        """As `corpus.json` has it; the side of a chunk stands once for all arrays, in the description."""
+        return {key: value for key, value in asdict(self).items() if key != "tile"}
 
 
-def platform_arrays(platform: str, roles: tuple[str, ...], bands: tuple[str, ...], pixels: int) -> list[ArrayKind]:
-    """The arrays of a platform that has `bands`: one a role, of patches of `pixels` a side."""
+def tile_of(pixels: int) -> int | None:
+    """Pixels of a chunk's side in patches of a size; None: that of the patch.
+
+    The largest part of at most 512 px in which a larger patch is divided evenly. Where that is less than 128 px, as
+    for primes, the patch stays whole: many small chunks are slower to read than a large one.
+    """
+    if pixels <= MOST_TILE:
+        return None
+    largest = next(side for side in range(MOST_TILE, 0, -1) if pixels % side == 0)
+    return largest if largest >= _LEAST_TILE else None
+
+
+def platform_arrays(
+    platform: str,
+    roles: Sequence[str],
+    bands: tuple[str, ...],
+    pixels: int,
+    *,
+    masks: Sequence[str] = (),
+    times: tuple[str, ...] = (),
+) -> list[ArrayKind]:
+    """The arrays of a platform that has `bands`: one a role, of patches of `pixels` a side, and one a mask.
+
+    `masks` are roles; `times` name the parts of the window where there are several, and a place is looked at in each.
+    """
     make = {"sentinel2": _sentinel2_array, "sentinel1": _sentinel1_array}
-    return [make[sensor_of(role)](array_path(platform, role), bands, pixels) for role in roles]
+    kinds = [make[sensor_of(role)](array_path(platform, role), bands, pixels) for role in roles]
+    kinds += [_mask_array(array_path(platform, mask_of(role)), pixels) for role in masks]
+    return [_in_time(kind, times) if times else kind for kind in kinds]
+
+
+def _in_time(kind: ArrayKind, times: tuple[str, ...]) -> ArrayKind:
+    return replace(
+        kind,
+        dimensions=("time", *kind.dimensions),
+        shape=(len(times), *kind.shape),
+        names={"time": times, **kind.names},
+    )
+
+
+def _mask_array(path: str, pixels: int) -> ArrayKind:
+    return ArrayKind(
+        path=path,
+        dimensions=("y", "x"),
+        shape=(pixels, pixels),
+        dtype="uint8",
+        fill=CLOUD_NODATA,
+        codec="zstd",
+        attributes={
+            "long_name": "Probability of cloud; 0 and 100 alone where the source tells classes",
+            "units": "percent",
+            "_FillValue": CLOUD_NODATA,
+        },
+    )
 
 
 def _sentinel2_array(path: str, bands: tuple[str, ...], pixels: int) -> ArrayKind:

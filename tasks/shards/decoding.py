@@ -14,11 +14,11 @@ from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import Commit
 from tasks.shards.description import Description
 from tasks.shards.layout import quicklooks_object, samples_object, shard_object, statistics_object
-from tasks.shards.statistics import decode_counts
+from tasks.shards.statistics import bands_of, decode_counts
 from tasks.shards.zarr_metadata import create_array
 
-_AT_ONCE = 16
-"""Samples decoded at once: those of a whole shard of imagery would take half a gigabyte."""
+_AT_ONCE = 26_000_000
+"""Bytes decoded at once, a sample at least: those of a whole shard of imagery would be half a gigabyte."""
 
 
 def undecodable(description: Description, commit: Commit, path: str, content: bytes) -> str | None:
@@ -51,8 +51,8 @@ def _wrong_counts(description: Description, content: bytes, samples: int) -> str
     counted = Counter[tuple[str, str]]()
     for one in found:
         counted[one.array, one.band] += int(one.counts.sum())
-    bands = [(kind.path, band) for kind in description.imagery for band in kind.names[kind.dimensions[0]]]
-    pixels = samples * description.pixels**2
+    bands = [(kind.path, band) for kind in description.imagery for band in bands_of(kind)]
+    pixels = samples * description.dates * description.pixels**2
     if counted != Counter(dict.fromkeys(bands, pixels)):
         return f"does not count {pixels:,} pixels of each band"
     return None
@@ -72,9 +72,10 @@ def _wrong_chunks(kind: ArrayKind, samples: int, content: bytes) -> str | None:
     store._store_dict[shard_object(kind.name, 0, 1 + len(kind.shape))] = (  # pyright: ignore[reportPrivateUsage] a MemoryStore is written only by coroutines
         default_buffer_prototype().buffer.from_bytes(content)
     )
-    for first in range(0, samples, _AT_ONCE):
+    together = max(1, _AT_ONCE // kind.bytes_a_sample)
+    for first in range(0, samples, together):
         try:
-            array[first : first + _AT_ONCE]
+            array[first : first + together]
         except (ValueError, RuntimeError, OSError) as error:
-            return f"cannot be decoded: samples {first} to {min(first + _AT_ONCE, samples) - 1}, {type(error).__name__}"
+            return f"cannot be decoded: samples {first} to {min(first + together, samples) - 1}, {type(error).__name__}"
     return None

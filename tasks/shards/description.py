@@ -3,6 +3,7 @@
 It stands twice: once more in the attributes of the root's `zarr.json`, from which it is restored.
 """
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,8 @@ from pydantic import ValidationError
 
 from tasks.errors import CorpusError, DamagedDescription, SpecError
 from tasks.imagery.bands import BANDS
-from tasks.scenes.roles import roles_of
-from tasks.shards.array_kinds import ArrayKind, platform_arrays
+from tasks.scenes.looks import MASK
+from tasks.shards.array_kinds import ArrayKind, platform_arrays, tile_of
 from tasks.shards.description_record import DescriptionRecord, Header, LayerRecord
 from tasks.shards.destinations import Destination, Readable
 from tasks.shards.json_record import damage
@@ -73,6 +74,17 @@ class Description:
     """Bands each platform has, in the order of the spec's platforms."""
     layers: dict[str, LayerDescription] = field(default_factory=dict)
     software: dict[str, str]
+    masks: tuple[str, ...] = ()
+    """Roles whose cloud mask is kept."""
+    times: tuple[str, ...] = ()
+    """First days of the parts of the window, where a place is looked at in each of several."""
+    tile: int | None = None
+    """Pixels of a chunk's side; None: the patch's."""
+
+    @property
+    def dates(self) -> int:
+        """At how many instants a place is looked at."""
+        return max(1, len(self.times))
 
     @property
     def name(self) -> str:
@@ -98,15 +110,22 @@ class Description:
 
     @property
     def imagery(self) -> list[ArrayKind]:
-        """The arrays of platforms."""
+        """The arrays of platforms, without masks."""
+        return [replace(kind, tile=self.tile) for kind in self._of_platforms if not kind.path.endswith(MASK)]
+
+    @property
+    def _of_platforms(self) -> list[ArrayKind]:
         return [
-            kind for name, bands in self.bands.items() for kind in platform_arrays(name, self.roles, bands, self.pixels)
+            kind
+            for name, bands in self.bands.items()
+            for kind in platform_arrays(name, self.roles, bands, self.pixels, masks=self.masks, times=self.times)
         ]
 
     @property
     def arrays(self) -> list[ArrayKind]:
-        """The arrays of the corpus: those of platforms, then those of layers."""
-        return [*self.imagery, *(kind for layer in self.layers.values() for kind in layer.arrays)]
+        """The arrays of the corpus: those of platforms, with masks, then those of layers."""
+        all_kinds = [*self._of_platforms, *(kind for layer in self.layers.values() for kind in layer.arrays)]
+        return [replace(kind, tile=self.tile) for kind in all_kinds]
 
     def metadata(self) -> dict[str, bytes]:
         """All Zarr metadata objects by path; the root's has the second copy of the description."""
@@ -135,6 +154,10 @@ class Description:
             "bands": {name: list(bands) for name, bands in self.bands.items()},
             "layers": {name: layer.to_json() for name, layer in self.layers.items()},
             "software": self.software,
+            # Only where there are any: what earlier versions wrote stays as it is.
+            **({"masks": list(self.masks)} if self.masks else {}),
+            **({"times": list(self.times)} if self.times else {}),
+            **({"tile": self.tile} if self.tile else {}),
         }
 
 
@@ -152,7 +175,10 @@ def describe(
         spec=stored_spec(spec, places=places),
         shards=shards,
         capacity=capacity,
-        roles=tuple(roles_of(spec)),
+        roles=tuple(spec.roles),
+        masks=tuple(role for role, one in spec.roles.items() if one.mask),
+        times=_first_days(spec),
+        tile=tile_of(spec.patch.pixels),
         bands=bands,
         layers={name: _as_read(layer) for name, layer in (layers or {}).items()},
         software={name: version(name) for name in _SOFTWARE},
@@ -199,6 +225,9 @@ def parse_description(content: bytes, where: str) -> Description | str:
         bands={name: tuple(b for b in BANDS if b in record.bands[name]) for name in platform_names(spec)},
         layers={name: _layer_of(layer) for name, layer in record.layers.items()},
         software=record.software,
+        masks=tuple(record.masks),
+        times=tuple(record.times),
+        tile=record.tile,
     )
 
 
@@ -289,6 +318,15 @@ def foreign(destination: Destination, wanted: Description) -> str:
         f"{destination.location}: holds something else than a corpus ({some}), which would be mixed with it. Use an "
         "empty place, such as a folder or prefix below it, in the spec or with --to."
     )
+
+
+def _first_days(spec: CorpusSpec) -> tuple[str, ...]:
+    if spec.instants is None:
+        return ()
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    starts = [epoch + dt.timedelta(microseconds=first) for first, _ in spec.parts]
+    days = tuple(f"{start:%Y-%m-%d}" for start in starts)
+    return days if len({*days}) == len(days) else tuple(f"{start:%Y-%m-%dT%H:%M:%S}" for start in starts)
 
 
 def _second_copy(metadata: bytes | None) -> bytes | None:

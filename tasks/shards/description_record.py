@@ -21,7 +21,7 @@ class Header(_Part):
 
 
 class _PatchRecord(_Part):
-    pixels: Annotated[int, Field(ge=16, le=1024)]
+    pixels: Annotated[int, Field(ge=16, le=2048)]
 
 
 class _StacRecord(_Part):
@@ -87,6 +87,9 @@ class DescriptionRecord(Record):
     bands: dict[str, list[str]]
     layers: dict[str, LayerRecord]
     software: dict[str, str]
+    masks: Annotated[list[str], Field(default_factory=list)]
+    times: Annotated[list[str], Field(default_factory=list)]
+    tile: Annotated[int, Field(ge=16, le=2048)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

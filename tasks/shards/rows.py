@@ -1,22 +1,28 @@
 """The rows of a shard: what each sample is, as GeoParquet."""
 
 import io
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import geopandas
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.places.patches import Patch, Patches
 from tasks.places.splits import split_of
+from tasks.scenes.looks import look, mask_of
 from tasks.scenes.reasons import Reason
-from tasks.scenes.roles import roles_of, sensor_of
+from tasks.scenes.roles import sensor_of
 from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes, Sentinel2Scenes
 from tasks.shards.layout import sample_id
 from tasks.spec import CorpusSpec
+
+Value = TypeVar("Value")
 
 _HOUR = 3_600_000_000
 """Microseconds."""
@@ -33,11 +39,13 @@ class PlatformFacts:
     """What the row of a sample says of one platform."""
 
     ids: Mapping[str, str]
-    """The platform's own identifiers, by role."""
+    """The platform's own identifiers, by look."""
     nodata: Mapping[str, float]
-    """Fraction of pixels without data, by role; empty before they are fetched."""
+    """Fraction of pixels without data, by look; empty before they are fetched."""
     absent_bands: tuple[str, ...] = ()
     """Bands this sample lacks although the platform has them elsewhere."""
+    clear: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Fraction of pixels that the mask says are clear, by look."""
 
     @classmethod
     def of(cls, acquisitions: Acquisitions) -> "PlatformFacts":
@@ -55,10 +63,12 @@ class Sample:
     """Microseconds since 1970 UTC."""
     patch: Patch
     acquisitions: Acquisitions
-    """By role; none where the place has no pixels."""
+    """By look; none where the place, or that date, has no pixels."""
     platforms: Mapping[str, PlatformFacts]
     missing: Reason | None
     """Why the place has no pixels."""
+    lacking: Mapping[int, Reason] = field(default_factory=dict[int, Reason])
+    """Of a place with several dates: why some have no pixels, by number of the date."""
     place_id: str | None = None
     """What the user's file calls the place."""
 
@@ -71,7 +81,7 @@ def sample_rows(
     `layers` are the columns of layers, and those of places beyond what samples say, such as `split` where it is not
     drawn by blocks: (n,) each.
     """
-    roles, platforms = roles_of(spec), spec.platform_names
+    roles, platforms, per_date = spec.roles, spec.platform_names, _PerDate(spec.dates)
     patches = patches_of([sample.patch for sample in samples])
     lon, lat = patches.centres()
     side = 10 * patches.pixels
@@ -88,28 +98,40 @@ def sample_rows(
         "ymax": patches.ymax,
         "lon": lon,
         "lat": lat,
-        "preferred_time": _times([sample.preferred for sample in samples]),
+        "preferred_time": _times([sample.preferred for sample in samples])
+        if spec.dates == 1
+        else per_date.times([[(first + end) // 2 for first, end in spec.parts]] * len(samples)),
     }
-    found = [sample.acquisitions for sample in samples]
+    found = {role: [per_date.of(role, sample.acquisitions) for sample in samples] for role in roles}
     for role in roles:
-        columns[f"{role}_time"] = _times([held[role].time if held else None for held in found])
+        columns[f"{role}_time"] = per_date.times([[one.time if one else None for one in held] for held in found[role]])
     for role, wanted in roles.items():
         if wanted.near is not None:
             # The first pair's name is that of the published corpora; later ones say whose gap it is.
             name = "gap_hours" if role == "s1" else f"{role}_gap_hours"
-            columns[name] = _floats(
-                [(held[role].time - held[wanted.near].time) / _HOUR if held else None for held in found]
+            columns[name] = per_date.values(
+                [
+                    [(one.time - near.time) / _HOUR if one and near else None for one, near in zip(*both, strict=True)]
+                    for both in zip(found[role], found[wanted.near], strict=True)
+                ],
+                "float64",
             )
     for role in roles:
-        values = [_facts_of(held[role]) if held else {} for held in found]
+        values = [[_facts_of(one) if one else {} for one in held] for held in found[role]]
         for name, kind in _OF_SENSOR[sensor_of(role)].items():
-            columns[f"{role}_{name}"] = pd.array([value.get(name) for value in values], dtype=kind)
+            columns[f"{role}_{name}"] = per_date.values([[one.get(name) for one in held] for held in values], kind)
+        if roles[role].mask:
+            # Of the first platform: others have masks of their own, whose pixels tell the same of them.
+            clear = [sample.platforms[platforms[0]].clear if sample.platforms else {} for sample in samples]
+            columns[f"{role}_clear"] = per_date.values(
+                [[one.get(mask_of(key)) for key in per_date.looks(role)] for one in clear], "float64"
+            )
     for platform in platforms:
         facts = [sample.platforms.get(platform) for sample in samples]
-        for role in roles:
-            columns[f"{platform}_{role}_id"] = _texts([one.ids.get(role) if one else None for one in facts])
-        for role in roles:
-            columns[f"{platform}_{role}_nodata"] = _floats([one.nodata.get(role) if one else None for one in facts])
+        for name, kind in (("id", "string"), ("nodata", "float64")):
+            for role in roles:
+                told = [(one.ids if name == "id" else one.nodata) if one else {} for one in facts]
+                columns[f"{platform}_{role}_{name}"] = per_date.values([per_date.of(role, one) for one in told], kind)
         columns[f"{platform}_absent_bands"] = _texts(
             [" ".join(one.absent_bands) or None if one else None for one in facts]
         )
@@ -118,6 +140,14 @@ def sample_rows(
         columns["split"] = _texts(list(split_of(lon, lat, spec.seed, spec.splits)))
     columns["place_id"] = _texts([sample.place_id for sample in samples])
     columns["missing"] = _texts([None if sample.missing is None else str(sample.missing) for sample in samples])
+    if spec.dates > 1:
+        columns["missing_dates"] = per_date.values(
+            [
+                [str(why) if (why := sample.lacking.get(date, sample.missing)) else None for date in range(spec.dates)]
+                for sample in samples
+            ],
+            "string",
+        )
     table: Any = geopandas.GeoDataFrame(pd.DataFrame(columns), geometry=patches.outlines(), crs="EPSG:4326")
     names = list(columns)
     at = names.index("crs")
@@ -128,6 +158,18 @@ def encode_rows(rows: geopandas.GeoDataFrame) -> bytes:
     """Rows as GeoParquet. The same rows give the same bytes."""
     file = io.BytesIO()
     rows.to_parquet(file, index=False, compression="zstd")
+    if not any(isinstance(dtype, pd.ArrowDtype) for dtype in rows.dtypes):
+        return file.getvalue()
+    # What pandas notes of columns of lists it cannot read back itself: readers are told that they are objects.
+    table = pq.read_table(file)
+    metadata = dict(table.schema.metadata)
+    notes = json.loads(metadata[b"pandas"])
+    for column in notes["columns"]:
+        if str(column["numpy_type"]).startswith("list<"):
+            column["numpy_type"] = "object"
+    metadata[b"pandas"] = json.dumps(notes).encode()
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
     return file.getvalue()
 
 
@@ -159,6 +201,42 @@ def _facts_of(acquisition: Acquisition) -> dict[str, Any]:
     if isinstance(scenes, Sentinel1Scenes):
         return {"orbit": int(scenes.orbit[at]) or None, "direction": scenes.direction[at] or None}
     raise TypeError(f"scenes of an unknown sensor: {type(scenes).__name__}")
+
+
+@dataclass(frozen=True)
+class _PerDate:
+    """Columns of what is said at each date: scalars where there is one, else a list a row."""
+
+    dates: int
+
+    def looks(self, role: str) -> list[str]:
+        """The looks of a role."""
+        return [look(role, date, self.dates) for date in range(self.dates)]
+
+    def of(self, role: str, said: Mapping[str, Value]) -> list[Value | None]:
+        """What is said of each look of a role."""
+        return [said.get(key) for key in self.looks(role)]
+
+    def values(self, rows: list[list[Any]], kind: str) -> Any:
+        """Rows of values, a list of `dates` each, as a column of a type."""
+        if self.dates > 1:
+            return _lists(rows, _ARROW[kind])
+        scalars = [values[0] for values in rows]
+        return _floats(scalars) if kind == "float64" else pd.array(scalars, dtype=kind)
+
+    def times(self, rows: list[list[int | None]] | list[list[int]]) -> Any:
+        """The same of microseconds since 1970 UTC."""
+        return _lists(rows, _INSTANT) if self.dates > 1 else _times([values[0] for values in rows])
+
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+_ARROW = {"string": pa.string(), "Int64": pa.int64(), "float64": pa.float64()}
+"""Types of what is in a list."""
+
+
+def _lists(rows: list[list[Any]], kind: pa.DataType) -> Any:
+    return pd.arrays.ArrowExtensionArray(pa.array(rows, pa.list_(kind)))
 
 
 def _times(values: list[int | None] | list[int]) -> Any:

@@ -36,8 +36,8 @@ _SCHEMA = pa.schema(
 )
 """A row a value that occurs, as it is stored in the array."""
 
-_AT_ONCE = 16
-"""Samples read at once: those of a whole shard would take half a gigabyte."""
+_AT_ONCE = 26_000_000
+"""Bytes read at once, a sample at least: those of a whole shard would be half a gigabyte."""
 
 _GROUP = ("array", "band", "split")
 
@@ -59,16 +59,16 @@ class ValueCounts:
 
 
 def count_values(kind: ArrayKind, values: NDArray[Any], splits: Splits) -> Iterator[ValueCounts]:
-    """Count the pixels of an imagery array, (samples, band, ...) of 16 bits, band by band.
+    """Count the pixels of an imagery array, (samples[, time], band, y, x) of 16 bits, band by band.
 
     Samples beyond `splits` are none. What it holds besides is half a megabyte a split, and a band of one sample.
     """
     rows = {split: [row for row, of in enumerate(splits) if of == split] for split in _named(splits)}
-    for number, band in enumerate(_bands(kind)):
+    for number, band in enumerate(bands_of(kind)):
         for split, members in rows.items():
             found = np.zeros(VALUES, np.int64)
             for row in members:
-                counts = np.bincount(_indices(values[row, number]))
+                counts = np.bincount(_indices(values[row, ..., number, :, :]))
                 found[: len(counts)] += counts
             present = np.flatnonzero(found)
             yield ValueCounts(
@@ -144,8 +144,9 @@ def counts_of_pixels(destination: Destination, description: Description, shard: 
     first = shard * description.shard_size
     for kind in description.imagery:
         array: Any = zarr.open_array(destination.store(), mode="r", path=kind.path)
-        for start in range(0, len(splits), _AT_ONCE):
-            some = splits[start : start + _AT_ONCE]
+        together = max(1, _AT_ONCE // kind.bytes_a_sample)
+        for start in range(0, len(splits), together):
+            some = splits[start : start + together]
             yield from count_values(kind, np.asarray(array[first + start : first + start + len(some)]), some)
 
 
@@ -158,8 +159,13 @@ def _named(splits: Splits) -> list[str]:
     return sorted({split for split in splits if split is not None})
 
 
-def _bands(kind: ArrayKind) -> tuple[str, ...]:
-    return kind.names[kind.dimensions[0]]
+def bands_of(kind: ArrayKind) -> tuple[str, ...]:
+    """The bands or polarizations of an imagery array."""
+    return kind.names[_band_axis(kind)]
+
+
+def _band_axis(kind: ArrayKind) -> str:
+    return next(name for name in kind.dimensions if name in ("band", "polarization"))
 
 
 def _indices(values: NDArray[Any]) -> NDArray[np.uint16]:

@@ -21,6 +21,12 @@ def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
     """The spec with all defaults, without destinations, with the digest of the places, and of local files no more than
     their names: the corpus is the same wherever they lie."""
     content = spec.model_dump(mode="json", exclude={"destinations", "accept"}, exclude_none=True)
+    if (shorthand := spec.as_pairing) is None:
+        del content["pairing"]
+    else:
+        # The same roles are the same corpus, however they are written.
+        content["pairing"] = shorthand.model_dump(mode="json", exclude_none=True)
+        content.pop("acquisitions", None)
     for mode in _MODES:
         if _is_places_file(mode, content["places"].get(mode)):
             content["places"][mode] = _end(content["places"][mode], 1)

@@ -13,7 +13,7 @@ from tasks.shards.array_kinds import ArrayKind
 
 
 def create_array(group: zarr.Group, kind: ArrayKind, *, samples: int, shard_size: int) -> zarr.Array[Any]:
-    """Make an array of a corpus: one chunk a sample, one Zarr shard a corpus shard."""
+    """Make an array of a corpus: one chunk a sample and date, one Zarr shard a corpus shard."""
     item = np.dtype(kind.dtype).itemsize
     codecs = {
         "blosc": BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=item),
@@ -28,7 +28,7 @@ def create_array(group: zarr.Group, kind: ArrayKind, *, samples: int, shard_size
         compressors=None,
         filters=None,
         serializer=ShardingCodec(
-            chunk_shape=(1, *kind.shape),
+            chunk_shape=(1, *kind.chunk),
             # The checksum comes after the compressor: blosc alone does not notice a flipped byte.
             codecs=(BytesCodec(endian="little" if item > 1 else None), codecs[kind.codec], Crc32cCodec()),
             index_codecs=(BytesCodec(endian="little"), Crc32cCodec()),

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import SpecError
+from tasks.spec.acquisitions import Acquisition, Instants
 from tasks.spec.labels import LabelSource
 from tasks.spec.locations import FOLDER
 from tasks.spec.messages import explain
@@ -20,6 +21,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "places": Places,
     "random": Stratum,
     "pairing": Pairing,
+    "acquisitions": Acquisition,
+    "instants": Instants,
     "patch": PatchSize,
     "platforms": StacItem,
     "stac": StacSource,

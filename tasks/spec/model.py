@@ -6,12 +6,13 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tasks.errors import SpecError
+from tasks.spec.acquisitions import SEARCH_DAYS, Acquisition, Instants, check_acquisitions, in_order
 from tasks.spec.expectations import NAME
 from tasks.spec.labels import EARTHENGINE, Accepted, LabelItem, WrittenLabel, label_item, usable_labels
 from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
 from tasks.spec.messages import tell
-from tasks.spec.parts import Pairing, Part, PatchSize, Sources
+from tasks.spec.parts import MOST_GAP_DAYS, Pairing, Part, PatchSize, Sources
 from tasks.spec.places import Places, refuse_columns
 from tasks.spec.platforms import PlatformItem, WrittenPlatform, known_platforms, platform_item
 from tasks.spec.splits import Splits, refuse_splits
@@ -36,7 +37,13 @@ class CorpusSpec(Part):
     """Acquisition times of the Sentinel-2 scenes: the first instant and the one after the last, UTC if no zone is
     given; dates such as `[2018-01-01, 2021-01-01]` are their first instants."""
     pairing: Pairing = Pairing()
-    """Limits of what makes a pair of acquisitions."""
+    """Limits of what makes a pair of acquisitions: the shorthand for `{s2: {search_days, cloud_cover: [0, most]}, s1:
+    {near: s2, max_days}}` under `acquisitions`."""
+    acquisitions: dict[str, Acquisition] | None = None
+    """What is looked for at a place, by roles such as `s2`, `s2_cloudy`, `s1`, each near another one. It takes the
+    place of `pairing`."""
+    instants: Instants | None = None
+    """At how many instants a place is looked at: `{slices: 30}` or `{seasons: 4}`; without it at one."""
     patch: PatchSize = PatchSize()
     """How large a sample is."""
     platforms: tuple[WrittenPlatform, ...] = Field(default=("demo",), min_length=1)
@@ -107,6 +114,24 @@ class CorpusSpec(Part):
         return [value] if isinstance(value, str) or (info.field_name == "labels" and isinstance(value, dict)) else value
 
     @model_validator(mode="after")
+    def _looked_for(self) -> Self:
+        if self.acquisitions is not None:
+            if "pairing" in self.model_fields_set and self.pairing != Pairing():
+                raise ValueError("pairing: is the shorthand of acquisitions; give one of the two")
+            try:
+                check_acquisitions(self.acquisitions)
+            except ValueError as error:
+                raise ValueError(f"acquisitions: {error}") from None
+        taken = {column for role, one in self.roles.items() for column in (role, *([f"{role}_cloud"] * bool(one.mask)))}
+        for item in self.label_items:
+            if item.name in taken:
+                raise ValueError(
+                    f"labels: {item.name} is the name of a role or of its mask; give the label another one"
+                )
+        _ = self.parts
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = self.platform_names
         for name in names:
@@ -121,10 +146,17 @@ class CorpusSpec(Part):
                 )
         held = memory_of_shard(self)
         if held > MOST_HELD:
-            fits = max(1, MOST_HELD * self.shard_size // held)
+            several = f" at {self.dates} dates" if self.dates > 1 else ""
+            if not (fits := MOST_HELD * self.shard_size // held):
+                raise ValueError(
+                    f"patch.pixels: one sample of {self.patch.pixels} px{several} would take "
+                    f"{held / self.shard_size / 1e9:.1f} GB of memory while it is built, {MOST_HELD / 1e9:g} GB at most; "
+                    "use fewer pixels, dates or roles"
+                )
             raise ValueError(
-                f"shard_size: {self.shard_size} samples of {self.patch.pixels} px would take {held / 1e9:.1f} GB of "
-                f"memory while they are built, {MOST_HELD / 1e9:g} GB at most; use shard_size: {fits} or less"
+                f"shard_size: {self.shard_size} samples of {self.patch.pixels} px{several} would take "
+                f"{held / 1e9:.1f} GB of memory while they are built, {MOST_HELD / 1e9:g} GB at most; use shard_size: "
+                f"{fits} or less"
             )
         if self.places.mode == "random":
             if self.size is None:
@@ -152,6 +184,44 @@ class CorpusSpec(Part):
         """The window in microseconds since 1970 UTC, half open."""
         first, end = (round(instant.timestamp() * 1_000_000) for instant in self.window)
         return first, end
+
+    @property
+    def roles(self) -> dict[str, Acquisition]:
+        """What is looked for at each instant, root first, every other role after the one that it is near."""
+        if self.acquisitions is not None:
+            return in_order(self.acquisitions)
+        most = self.pairing.max_cloud_cover
+        return {
+            "s2": Acquisition(search_days=self.pairing.search_days, cloud_cover=None if most is None else (0.0, most)),
+            "s1": Acquisition(near="s2", max_days=self.pairing.max_gap_days),
+        }
+
+    @property
+    def as_pairing(self) -> Pairing | None:
+        """The roles in the words of `pairing`; None where these do not say them."""
+        if self.acquisitions is None:
+            return self.pairing
+        if {*self.acquisitions} != {"s2", "s1"}:
+            return None
+        root, radar = self.acquisitions["s2"], self.acquisitions["s1"]
+        least, most = root.cloud_cover or (0.0, None)
+        gap, search = radar.max_days, SEARCH_DAYS if root.search_days is None else root.search_days
+        if least or gap is None or gap > MOST_GAP_DAYS or self.instants is not None:
+            return None
+        pairing = Pairing(max_gap_days=gap, search_days=search, max_cloud_cover=most)
+        plain = self.model_copy(update={"acquisitions": None, "pairing": pairing})
+        same = root.model_copy(update={"search_days": search}), radar
+        return pairing if same == tuple(plain.roles[role] for role in ("s2", "s1")) else None
+
+    @property
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """The parts of the window in each of which a place is looked at, microseconds since 1970 UTC, half open."""
+        return (self.span,) if self.instants is None else self.instants.parts(self.window)
+
+    @property
+    def dates(self) -> int:
+        """At how many instants a place is looked at."""
+        return len(self.parts)
 
     @property
     def platform_items(self) -> tuple[PlatformItem, ...]:

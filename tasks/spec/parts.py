@@ -26,10 +26,13 @@ class Part(BaseModel):
         return value
 
 
+MOST_GAP_DAYS = 30
+
+
 class Pairing(Part):
     """Which Sentinel-2 and Sentinel-1 acquisitions make a pair."""
 
-    max_gap_days: float = Field(default=3.0, gt=0, le=30)
+    max_gap_days: float = Field(default=3.0, gt=0, le=MOST_GAP_DAYS)
     """Days by which the starts of the two acquisitions may differ, either way."""
     search_days: float = Field(default=30.0, gt=0, le=3660)
     """Days by which the Sentinel-2 acquisition may differ from the preferred instant of the sample, either way."""
@@ -41,7 +44,7 @@ class Pairing(Part):
 class PatchSize(Part):
     """The patch: a square of 10 m pixels."""
 
-    pixels: int = Field(default=250, ge=16, le=1024)
+    pixels: int = Field(default=250, ge=16, le=2048)
     """Pixels of 10 m a side."""
 
 

@@ -20,7 +20,7 @@ START = int(dt.datetime(2019, 4, 1, tzinfo=dt.UTC).timestamp() * 1_000_000)
 
 RULE = Rule(
     window=(START, START + DAYS * DAY),
-    roles={"s2": Role(near=None, reach=30 * DAY, max_cloud_cover=80), "s1": Role(near="s2", reach=3 * DAY)},
+    roles={"s2": Role(near=None, reach=30 * DAY, cloud_cover=(0.0, 80.0)), "s1": Role(near="s2", reach=3 * DAY)},
 )
 
 PLACES = {

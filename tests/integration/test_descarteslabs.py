@@ -64,7 +64,9 @@ def rule_with(max_cloud_cover: float | None) -> Rule:
     return Rule(
         window=(micros(START), micros(START) + 365 * DAY),
         roles={
-            "s2": Role(near=None, reach=30 * DAY, max_cloud_cover=max_cloud_cover),
+            "s2": Role(
+                near=None, reach=30 * DAY, cloud_cover=None if max_cloud_cover is None else (0.0, max_cloud_cover)
+            ),
             "s1": Role(near="s2", reach=3 * DAY),
         },
     )
@@ -258,8 +260,8 @@ def by_the_rule(draws: Draws, s2: list[Taken], s1: list[Taken], rule: Rule) -> l
         mine = [a for a in s2 if a.place == draw and a.footprint.covers(outline)]
         mine = [a for a in mine if rule.window[0] <= a.time < rule.window[1]]
         mine = [a for a in mine if a.newness == max(b.newness for b in mine if b.datatake == a.datatake)]
-        limit = rule.roles["s2"].max_cloud_cover
-        mine = [a for a in mine if limit is None or a.cloud <= limit]
+        limits = rule.roles["s2"].cloud_cover
+        mine = [a for a in mine if limits is None or a.cloud <= limits[1]]
         options = [
             (abs(a.time - preferred), a.id, abs(b.time - a.time), b.id)
             for a in mine

@@ -4,13 +4,12 @@ from math import ceil
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.registry import Cost
-from tasks.scenes.roles import roles_of
 from tasks.spec import CorpusSpec
 
 
 def cost_of(settings: DescartesLabsSettings, spec: CorpusSpec) -> Cost:
     """A rendering a role and sample; a search a role for every so many patches."""
-    roles = len(roles_of(spec))
+    roles = len(spec.roles)
     return Cost(
         requests_a_sample=roles,
         requests_a_shard=roles * ceil(spec.shard_size / settings.search_patches),

@@ -66,6 +66,7 @@ class DescartesLabs:
     """Scenes and pixels of one account. Safe to use from many threads; long-lived ones keep their connections."""
 
     name = "descarteslabs"
+    dates_together = 1
     reach = None
     """Unknown: what of the Earth an account may see, its catalogue does not tell."""
 

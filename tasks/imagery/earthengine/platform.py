@@ -39,6 +39,7 @@ class EarthEngine:
     """
 
     name = "earthengine"
+    dates_together = 1
     bands: tuple[str, ...] = BANDS
     reach: None = None
     """Its catalogue is not known as a whole."""

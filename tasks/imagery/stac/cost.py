@@ -3,7 +3,7 @@
 from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.registry import Cost
 from tasks.imagery.stac.settings import StacSettings
-from tasks.scenes.roles import roles_of, sensor_of
+from tasks.scenes.roles import sensor_of
 from tasks.spec import CorpusSpec
 from tasks.spec.locations import is_url
 
@@ -25,7 +25,7 @@ def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
     remote = any(is_url(source.catalog) or is_url(source.radar_catalog) for source in sources)
     files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
     return Cost(
-        requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in roles_of(spec)),
+        requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in spec.roles),
         requests_a_shard=0,
         in_flight=settings.stac_requests if remote else settings.samples_at_once(remote=False),
         seconds_a_request=_REMOTE if remote else _LOCAL,
@@ -41,7 +41,7 @@ def _bytes(spec: CorpusSpec) -> float:
     side = spec.patch.pixels
     bands = sum(2 * (1024 + side * 10 / metres) ** 2 for metres in _METRES.values())
     of_sensor = {"sentinel2": bands, "sentinel1": len(POLARIZATIONS) * 4 * (512 + side) ** 2}
-    return _PACKED * sum(of_sensor[sensor_of(role)] for role in roles_of(spec))
+    return _PACKED * sum(of_sensor[sensor_of(role)] for role in spec.roles)
 
 
 def limits(settings: StacSettings) -> str:

@@ -124,6 +124,8 @@ class StacArchive:
     Safe to use from many threads.
     """
 
+    dates_together = 1
+
     def __init__(self, source: StacSource, *, rule: Rule, bounds: Bounds, settings: StacSettings) -> None:
         """Read the catalogue, as far as places within `bounds` and `rule` need it.
 

@@ -1,5 +1,6 @@
 """Strata: disjoint, each with its exact share of every shard, whoever computes it and in whatever order."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def test_strata_are_disjoint_whatever_regions_overlap(boxes: list[tuple[int, ...
     try:
         places = drawn(regions, [1] * len(regions), shard_size=8, seed=seed)
     except PlacesError as error:
-        assert "stand before it" in str(error)
+        assert re.search("stand before it|cells of 5 km that are its own, and every shard takes", str(error))
         return
     every = places.cells
     assert len(np.unique(every)) == len(every)
@@ -177,6 +178,12 @@ def test_a_share_that_is_no_whole_sample_of_a_shard_is_refused() -> None:
         PlacesError, match=r"a share of 1 of 1001 in city \(item 0\) is no whole sample of a shard of 20"
     ):
         drawn([CITY, COUNTRY], [1, 1000])
+
+
+def test_a_region_with_fewer_cells_than_a_shard_takes_is_refused() -> None:
+    small = region("small", 8.3, 49.3, 8.5, 49.4)
+    with pytest.raises(PlacesError, match=r"small \(item 0\) holds \d cells of 5 km that are its own, and every shard"):
+        drawn([small, COUNTRY], [1, 1], shard_size=40)
 
 
 def test_a_region_without_a_cell_is_refused() -> None:

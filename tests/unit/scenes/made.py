@@ -29,7 +29,9 @@ def rule(
     return Rule(
         window=window,
         roles={
-            "s2": Role(near=None, reach=search, max_cloud_cover=max_cloud_cover),
+            "s2": Role(
+                near=None, reach=search, cloud_cover=None if max_cloud_cover is None else (0.0, max_cloud_cover)
+            ),
             "s1": Role(near="s2", reach=max_gap),
         },
     )

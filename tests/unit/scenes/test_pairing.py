@@ -100,7 +100,7 @@ def of_first(pairs: Pairs) -> tuple[Outcome, int, int]:
 def reference(index: int, preferred: int, s2: list[S2], s1: list[S1], limits: Rule) -> tuple[Outcome, int, int]:
     """What the design's WHEN says, one scene at a time."""
     epsg = int(PATCHES.epsg[index])
-    max_gap, max_cloud_cover = limits.roles["s1"].reach, limits.roles["s2"].max_cloud_cover
+    max_gap, cloud_cover = limits.roles["s1"].reach, limits.roles["s2"].cloud_cover
     outline = PATCHES.take(np.array([index])).outlines(inset=5)[0]
 
     def covers(scene: S1 | S2) -> bool:
@@ -121,7 +121,7 @@ def reference(index: int, preferred: int, s2: list[S2], s1: list[S1], limits: Ru
     for positions in acquired.values():
         newest = max(positions, key=lambda p: (float(s2[p].baseline or -1), s2[p].processed, s2[p].id))
         scene = s2[newest]
-        if max_cloud_cover is not None and not scene.cloud <= max_cloud_cover:
+        if cloud_cover is not None and not cloud_cover[0] <= scene.cloud <= cloud_cover[1]:
             furthest = max(furthest, Outcome.CLOUDY)
             continue
         if abs(scene.time - preferred) > limits.search:
@@ -318,7 +318,7 @@ def test_the_outcome_is_that_of_the_scene_that_got_furthest() -> None:
 
 def test_every_outcome_without_a_pair_has_a_reason_of_its_own() -> None:
     reasons = {outcome: outcome.reason for outcome in Outcome if outcome is not Outcome.PAIRED}
-    assert len(set(reasons.values())) == len(reasons) == 7
+    assert len(set(reasons.values())) == len(reasons) == 8
     assert reasons[Outcome.NO_SENTINEL1] is Reason.NO_SENTINEL1
     with pytest.raises(KeyError):
         _ = Outcome.PAIRED.reason
@@ -396,7 +396,9 @@ def test_ties_of_sentinel_1_go_to_the_smaller_id(times: tuple[int, int]) -> None
 
 
 def test_roles_of_any_names_are_paired_by_their_order_and_sensor() -> None:
-    limits = Rule(window=RULE.window, roles={"s2_clear": RULE.roles["s2"], "s1_near": RULE.roles["s1"]})
+    limits = Rule(
+        window=RULE.window, roles={"s2_clear": RULE.roles["s2"], "s1_near": replace(RULE.roles["s1"], near="s2_clear")}
+    )
     found = candidates([S2(id="a", time=NOON + DAY), S2(id="b")], [S1()], 1)
     named = {"s1_near": found["s1"], "s2_clear": found["s2"]}
     pairs = pair(PATCHES.take(np.array([0])), np.array([NOON]), named, limits)

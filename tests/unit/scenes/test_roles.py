@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.scenes.roles import DAY, REPORTED_GAPS, Role, Rule, lifetime_notes, roles_of, rule_of, sensor_of
+from tasks.scenes.roles import DAY, REPORTED_GAPS, Role, Rule, lifetime_notes, rule_of, sensor_of
 from tasks.spec import CorpusSpec
 
 
@@ -22,14 +22,14 @@ def spec(first: str = "2018-01-01", end: str = "2021-01-01", **changes: Any) -> 
 def test_days_of_the_spec_are_exact_microseconds_of_the_rule() -> None:
     rule = rule_of(spec(pairing={"max_gap_days": 0.1, "search_days": 45, "max_cloud_cover": 12.5}))
     assert rule.roles == {
-        "s2": Role(near=None, reach=45 * DAY, max_cloud_cover=12.5),
-        "s1": Role(near="s2", reach=8_640_000_000, max_cloud_cover=None),
+        "s2": Role(near=None, reach=45 * DAY, cloud_cover=(0.0, 12.5)),
+        "s1": Role(near="s2", reach=8_640_000_000),
     }
     assert rule.window == (1_514_764_800_000_000, 1_609_459_200_000_000)
 
 
 def test_the_roles_of_todays_spec_are_s2_and_near_it_s1() -> None:
-    assert list(roles_of(spec())) == ["s2", "s1"]
+    assert list(rule_of(spec()).roles) == ["s2", "s1"]
     assert rule_of(spec()).root == "s2"
 
 

@@ -282,7 +282,7 @@ def test_zarr_and_xarray_read_what_was_put_in_whatever_the_rank_and_type(mixed: 
     rows = slice(2 * SIZE, 3 * SIZE)
     array = zarr.open_group(mixed, mode="r")[kind.path]
     assert array.dtype == np.dtype(kind.dtype)  # type: ignore[union-attr]
-    assert array.chunks == (1, *kind.shape)  # type: ignore[union-attr]
+    assert array.chunks == (1, *kind.chunk)  # type: ignore[union-attr]
     assert np.array_equal(array[rows], numbers(kind))  # type: ignore[index]
     assert np.array_equal(array[:SIZE], kind.empty(SIZE))  # type: ignore[index]
     with xarray.open_zarr(mixed, group=kind.group, chunks=None, mask_and_scale=False) as data:

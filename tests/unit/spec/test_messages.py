@@ -72,7 +72,7 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
         ("shard_size: 0", "found 0"),
         ("shard_size: 5000", "expected 4096 or less, found 5000"),
         ("patch: {pixels: 15}", "16"),
-        ("patch: {pixels: 1025}", "1024"),
+        ("patch: {pixels: 2049}", "2048"),
         ("patch: 250", "expected keys and values, found 250"),
         ("pairing: {max_gap_days: 0}", "expected more than 0, found 0"),
         ("pairing: {max_gap_days: 31}", "expected 30 or less, found 31"),
@@ -145,6 +145,8 @@ def with_value(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
         return values(platforms=[{"stac": {"catalog": "a"} | {keys[2]: value}}])
     if keys[:2] == ("places", "random") and len(keys) == 3:
         return values(places={"random": [{"region": "land", "share": 1} | {keys[2]: value}]})
+    if keys[0] == "acquisitions" and len(keys) == 2:
+        return values(acquisitions={"s2": {keys[1]: value}})
     if keys[0] == "labels" and len(keys) == 2:
         return values(labels=[{"mine": {"raster": "a.tif"} | {keys[1]: value}}])
     return values(**{keys[0]: {keys[1]: value} if len(keys) == 2 else value})
