@@ -23,7 +23,7 @@ from tasks.shards.commits import reasons_of, record_bytes, sound_commit
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.pairing_counts import PairingCounts
-from tasks.spec import Splits
+from tasks.spec.splits import SPLITS
 
 _COMPUTE: Any = pyarrow.compute  # whose functions are made when it is imported, so that no checker knows them
 
@@ -107,7 +107,7 @@ def _add_rows(facts: Facts, samples: Path) -> None:
     clear = [column for role in description.masks if (column := f"{role}_clear") in there]
     lacking = [column for column in ("missing_dates",) if column in there]
     known = dict.fromkeys(clear, 0)
-    places: dict[str, list[Points]] = {split: [] for split in Splits.model_fields}
+    places: dict[str, list[Points]] = {split: [] for split in SPLITS}
     sums = dict.fromkeys((*shared, *counted, *clear), 0.0)
     done = 0
     columns = ["split", "missing", "lon", "lat", *times, *shared, *counted, *clear, *lacking]
