@@ -89,9 +89,10 @@ class CorpusDataset(Dataset[Item]):
         of a square, drawn for each item and alike in all arrays; of large patches only the chunks that it touches are
         read. What is drawn is drawn by torch's generator, which DataLoader seeds for each worker and epoch.
         `platforms`: None is the first one. `split`: None is all. `values`: `normalised` by the released statistics of
-        the train split, `physical` (reflectance x 10,000 and dB), or `stored` (uint16, int16, nodata as it is; not stacked, to be scaled
-        on the accelerator). `digest`: of the corpus that is meant, another one is refused. `cache`: a folder in which
-        whole shards are kept, for stores that are far; it has to have room for the corpus. `reads`: requests in flight.
+        the train split, `physical` (reflectance x 10,000 and dB), or `stored` (uint16, int16, nodata as it is; not
+        stacked, to be scaled on the accelerator). `digest`: of the corpus that is meant, another one is refused.
+        `cache`: a folder in which whole shards are kept, for stores that are far; it has to have room for the corpus.
+        `reads`: requests in flight.
 
         Raises SpecError: something that the corpus does not have is asked for; CorpusError: no corpus, not released
         (`normalised`), a band without valid pixels; DestinationError, CredentialsError.
