@@ -183,7 +183,7 @@ class EarthEngineServer:
     @lru_cache(maxsize=4)  # noqa: B019 one server a process uses it
     def _canned(self, size: str) -> bytes:
         names = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12", "B10"]
-        fields = [*((f"s2_{name}", "<u2") for name in names), ("s1_VV", "<f4"), ("s1_VH", "<f4")]
+        fields = [*((f"s2_{name}", "<u2") for name in names), ("s1_VV", "<f4"), ("s1_VH", "<f4"), ("s1_angle", "<u2")]
         array = np.ones((json.loads(size)["height"], json.loads(size)["width"]), fields)
         stream = io.BytesIO()
         np.save(stream, array)
