@@ -62,6 +62,8 @@ class Faults:
     """Places from which on a catalogue request takes too long."""
     page: int = 1000
     """Rows a page at most."""
+    most_rows: int | None = None
+    """Rows of pixels from which on an image takes too much memory."""
 
 
 class EarthEngineServer:
@@ -175,6 +177,8 @@ class EarthEngineServer:
         if self.canned:
             return self._canned(json.dumps(question["grid"]["dimensions"]))
         self.grids.append(question["grid"])
+        if self.faults.most_rows and question["grid"]["dimensions"]["height"] >= self.faults.most_rows:
+            raise Invalid("User memory limit exceeded.")
         image = Interpreter(self.world, self.faults.missing).evaluate(question["expression"])
         stream = io.BytesIO()
         np.save(stream, pixels(image, question["grid"]))

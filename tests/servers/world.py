@@ -120,8 +120,8 @@ def world_over(lon: Any, lat: Any, epsg: Any, *, first: dt.date, days: int, seed
     """Acquisitions of `days` days from `first` on over places in degrees, on the tiles of the given UTM zones.
 
     A tile is 110 km wide and begins every 100 km; Sentinel-2 passes every 5 days, Sentinel-1 every 6. One tile in four
-    is cut by the edge of the swath, one acquisition in five was processed twice, one in seven has no L1C twin; of the
-    others one in five has no cloud mask.
+    is cut by the edge of the swath, one acquisition in five was processed twice, one in seven has no L1C twin, nor a
+    cloud mask.
     """
     rng = np.random.default_rng(seed)
     start = int(dt.datetime(first.year, first.month, first.day, tzinfo=dt.UTC).timestamp() * 1000)
@@ -168,8 +168,7 @@ def _optical(code: int, column: int, row: int, start: int, days: int, rng: Any) 
             scenes.append(Scene(collection=L2A, index=index, **common))
             if rng.random() > 1 / 7:
                 scenes.append(Scene(collection=L1C, index=index, **common))
-                if zlib.crc32(index.encode()) % 5:
-                    scenes += [Scene(collection=mask, index=index, **common) for mask in (SCORE, PROBABILITY)]
+                scenes += [Scene(collection=mask, index=index, **common) for mask in (SCORE, PROBABILITY)]
     return scenes
 
 

@@ -80,7 +80,7 @@ def tiles_of(whole: Arrays, parts: Sequence[Part]) -> Tiles:
 
 def _degrees(angles: NDArray[np.uint16]) -> float:
     """Mean of what is there; 0: nothing is."""
-    there = np.count_nonzero(angles)
+    there = int(np.count_nonzero(angles))
     return int(angles.sum(dtype=np.int64)) / there / 100 if there else 0.0
 
 
