@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 
@@ -88,9 +87,9 @@ def series(settings: EarthEngineSettings, pixels: int, dates: int, *, mask: bool
     asked = -(-dates // platform.dates_together)
     portions = [range(dates * part // asked, dates * (part + 1) // asked) for part in range(asked)]
     looks = [{look(role, at, dates): one[role] for role in one for at in some} for some in portions]
-    platform.fetch(replace(patch, pixels=8), one, Traffic())  # login and a connection
-    traffic, began, cpu = Traffic(), time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(len(looks)) as threads:
+        list(threads.map(lambda some: platform.fetch(patch, some, Traffic()), looks))  # login, connections, the server
+        traffic, began, cpu = Traffic(), time.perf_counter(), time.process_time()
         held = list(threads.map(lambda some: platform.fetch(patch, some, traffic), looks))
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     arrays = sum(array.nbytes for tiles in held for array in tiles.arrays.values())

@@ -16,7 +16,7 @@ from tasks.imagery.bands import BANDS, array_path
 from tasks.imagery.earthengine.catalogue import Questions, look_up, unanswered
 from tasks.imagery.earthengine.images import sample_image
 from tasks.imagery.earthengine.parts import Part, date_of, dates_together, strips_of, types_of
-from tasks.imagery.earthengine.pixels import Arrays, arrays_of, put, request_of, tiles_of
+from tasks.imagery.earthengine.pixels import read, request_of, room_for, tiles_of
 from tasks.imagery.earthengine.refusals import Refused
 from tasks.imagery.earthengine.scenes import EarthEngineScenes, Wanted, candidates_of
 from tasks.imagery.earthengine.session import open_session
@@ -142,14 +142,14 @@ class EarthEngine:
         return tiles
 
     def _pixels(self, parts: Sequence[Part], patch: Patch, traffic: Traffic, what: str) -> Tiles:
-        image, whole = sample_image(parts, self._overlays), Arrays()
+        image, arrays = sample_image(parts, self._overlays), room_for(parts, patch.pixels)
         left = deque(strips_of(patch, types_of(parts, self._overlays)))
         while left:
             strip = left.popleft()
             try:
-                arrays = self._session.ask(
+                self._session.ask(
                     # Read within the attempt: a damaged body is asked for again.
-                    lambda: arrays_of(data.computePixels(request_of(image, strip)), strip, parts, self._overlays),  # noqa: B023 called at once
+                    lambda: read(data.computePixels(request_of(image, strip)), strip, parts, self._overlays, arrays),  # noqa: B023 called at once
                     traffic,
                     what,
                     divisible=strip.is_divisible,
@@ -158,9 +158,7 @@ class EarthEngine:
                 if not (refusal.too_large and strip.is_divisible):
                     raise
                 left.extendleft(reversed(strip.parted(2)))
-                continue
-            put(arrays, strip, whole)
-        return tiles_of(whole, parts)
+        return tiles_of(arrays, parts)
 
     def _part(self, look: str, acquisition: Acquisition) -> Part:
         role, path = self._rule.roles[role_of(look)], array_path(self.name, look)
