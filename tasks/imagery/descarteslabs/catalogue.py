@@ -106,7 +106,7 @@ def merged(first: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[tuple[int,
     return tuple(spans)
 
 
-def area_of(outlines: NDArray[Any]) -> MultiPolygon | Polygon:
+def area_of(outlines: NDArray[Any]) -> shapely.Geometry:
     """Outlines as one geometry, each cut at 180 degrees as RFC 7946 asks for; those that overlap become one."""
     across = crossing(outlines)
     parts: list[Polygon] = []
