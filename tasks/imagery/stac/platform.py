@@ -330,11 +330,13 @@ class StacArchive:
         for scenes, index in sources:
             assets, carries = scenes.assets(index), _carries_offset(scenes, index)
             for band, key in keys_by_band(assets).items():
+                if scenes is not acquisition.scenes and band != "B10":
+                    continue  # of the top of the atmosphere
                 channel = _Channel(
                     role=role, channel=band, scene=acquisition.id, said=assets[key], optical=True, carries=carries
                 )
                 found.setdefault(band, channel)
-        if not found:
+        if not found.keys() - {"B10"}:
             raise CatalogueError(
                 f"{acquisition.id}: the catalogue lists no files of its bands, so only `plan` can use it."
             )

@@ -1,6 +1,5 @@
 """Parts of files from servers: one GET with a range each, and what its answer means."""
 
-import logging
 import os
 import re
 import time
@@ -17,7 +16,16 @@ from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, Pr
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.cogs.facts import Version
-from tasks.imagery.stac.refusals import Damaged, NoAnswer, Refused, ServerFailed, reason_of, seconds_of, without_query
+from tasks.imagery.stac.refusals import (
+    Damaged,
+    NoAnswer,
+    Refused,
+    ServerFailed,
+    hide_queries,
+    reason_of,
+    seconds_of,
+    without_query,
+)
 
 _PIECE = 2**18
 """Bytes that are taken from a connection at once."""
@@ -32,8 +40,7 @@ _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _EXPIRED = re.compile(r"expired|ExpiredToken|not valid in the specified time|RequestTimeTooSkewed", re.IGNORECASE)
 """What Amazon, Azure and Google say of signatures whose time is over, in answers with 400, 401 or 403."""
 
-# Its debug lines show addresses with their queries, which may be signatures.
-logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
+hide_queries("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
 
 
 class Http:

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from tasks.errors import CredentialsError, PixelsError, PlatformUnreachable, SceneUnavailable
 from tasks.imagery.platform import Traffic
 from tasks.imagery.stac import pixels
-from tasks.imagery.stac.cogs import http
+from tasks.imagery.stac.cogs import gdal, http
 from tasks.imagery.stac.cogs.addresses import Signed, http_address
 from tasks.imagery.stac.cogs.facts import File, Span
 from tasks.imagery.stac.cogs.header import AHEAD
@@ -240,6 +240,32 @@ def test_a_signature_that_has_expired_is_told_as_such(cogs: Cogs) -> None:
 def test_no_signature_is_logged(cogs: Cogs, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG"), serving(cogs) as url:
         read(url, "a.tif?sig=SECRET")
+    assert "SECRET" not in caplog.text
+
+
+def test_nor_where_libraries_warn_of_moved_files_odd_headers_and_refusals(
+    cogs: Cogs, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _, kind, path = handler.path.split("/", 2)
+        if kind == "moved":
+            send(handler, b"", code=302, Location=f"/here/{path}")
+        elif kind == "odd":
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 0\r\n\r\n")
+        elif kind == "refused":
+            send(handler, b"", code=403)
+        else:
+            handler.path = f"/{path}"
+            cogs(handler)
+
+    with caplog.at_level("DEBUG"), serving(answer) as url:
+        assert np.array_equal(read(url, "moved/a.tif?sig=SECRET"), EXPECTED)
+        with pytest.raises(PixelsError):
+            read(url, "odd/a.tif?sig=SECRET")
+        with pytest.raises(PermissionError):
+            gdal.facts(Signed(address=f"{url}/refused/a.tif?sig=SECRET"), 2.0)
+    told = {record.name for record in caplog.records}
+    assert {"urllib3.poolmanager", "urllib3.connection", "rasterio._env"} <= told
     assert "SECRET" not in caplog.text
 
 

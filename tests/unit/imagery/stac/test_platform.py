@@ -125,6 +125,17 @@ def test_b10_comes_from_the_l1c_twin(archive: Archive) -> None:
     assert tiles.absent_bands == ()
 
 
+def test_a_band_that_a_scene_lacks_is_absent_and_never_its_twins(archive: Archive) -> None:
+    archive.sentinel2("a", scene=1, bands=("B02", "B03", "B04"))
+    archive.sentinel2("b", "2019-05-03T10:40:21Z", bands=("B02", "B03", "B04", "B09"))
+    archive.sentinel2("twin", scene=3, bands=BANDS, collection="l1c")
+    archive.sentinel1("r")
+    tiles = fetched(opened(archive, sentinel2_b10="l1c"))
+    assert tiles.absent_bands == ("B09",)
+    assert not s2_of(tiles)[9].any(), "the top of the atmosphere is no surface"
+    assert s2_of(tiles)[10].any()
+
+
 def test_the_newest_twin_of_the_same_pass_and_tile_is_taken(archive: Archive) -> None:
     archive.sentinel2("a", scene=1)
     for name, scene, when, properties in (
