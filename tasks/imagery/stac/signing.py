@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from tasks.errors import CatalogueError, CredentialsError
+from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError
 from tasks.imagery.stac.cogs.addresses import Signed, Signer, http_address, unsigned
 from tasks.imagery.stac.refusals import CatalogueFailed, NoAnswer, reason_of, seconds_of
 from tasks.imagery.stac.settings import StacSettings
@@ -78,6 +78,7 @@ class AzureSignatures:
         self._server, self._transport = server.rstrip("/"), transport
         self._headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         self._tokens: dict[tuple[str, str], _Token] = {}
+        self._failed: dict[tuple[str, str], tuple[float, DeepSentinelError]] = {}
         self._asking: dict[tuple[str, str], Lock] = defaultdict(Lock)
         self._lock = Lock()
 
@@ -91,13 +92,22 @@ class AzureSignatures:
         return Signed(address=f"{address.partition('?')[0]}?{self._token(container, renew=renew).query}")
 
     def _token(self, container: tuple[str, str], *, renew: bool) -> _Token:
+        began = time.monotonic()
         with self._lock:
             asking = self._asking[container]
         with asking:
+            failed, error = self._failed.get(container, (0.0, None))
+            if error and failed > began:
+                # Those that waited for it have been as patient as it was.
+                raise type(error)(str(error))
             kept = self._tokens.get(container)
             if kept and kept.until - time.time() > _MARGIN and not (renew and time.monotonic() - kept.got > _YOUNG):
                 return kept
-            found = self._tokens[container] = self._ask(container)
+            try:
+                found = self._tokens[container] = self._ask(container)
+            except DeepSentinelError as error:
+                self._failed[container] = time.monotonic(), error
+                raise
             return found
 
     def _ask(self, container: tuple[str, str]) -> _Token:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -80,6 +81,24 @@ def test_many_threads_ask_once(server: tuple[Signatures, str]) -> None:
         found = {signed.address for signed in threads.map(lambda _: sign(FILE, renew=False), range(64))}
         again = {signed.address for signed in threads.map(lambda _: sign(FILE, renew=True), range(64))}
     assert len(found | again) == len(signatures.asked) == 1, "one that is seconds old is not what expired"
+
+
+def test_many_threads_are_patient_together_where_no_signature_is_to_be_had(server: tuple[Signatures, str]) -> None:
+    signatures, url = server
+    signatures.failures[:] = [503] * 1000
+    sign = signer(url, patience=0.5)
+
+    def failed(_: int) -> str:
+        with pytest.raises(CredentialsError, match="503") as caught:
+            sign(FILE, renew=False)
+        return str(caught.value)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        assert len({*threads.map(failed, range(16))}) == 1
+    assert time.monotonic() - began < 3, "and not one after the other, half a second each"
+    signatures.failures.clear()
+    assert "sig=" in sign(FILE, renew=False).address, "it is not remembered"
 
 
 def test_a_signature_that_is_about_to_expire_is_not_used(server: tuple[Signatures, str]) -> None:
