@@ -73,6 +73,8 @@ class CatalogueFailed(CatalogueError):
             remedy = "Correct the address in the spec"
         elif status in (401, 403):
             remedy = "See that it may be read without a login"
+        elif status < 500 and status not in _TRANSIENT:
+            remedy = "Correct the address in the spec, or name another archive: the same request gets the same answer"
         else:
             remedy = "Run the same command later"
         said = f"{status} {responses.get(status, '')}".strip()
