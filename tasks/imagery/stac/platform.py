@@ -123,15 +123,12 @@ class StacArchive:
             limit=Limit(settings.stac_requests),
         )
         radar = [source.sentinel1]
-        if source.radar_catalog == source.catalog:
-            held = read_collections(source.catalog, [*names, *radar], rule, bounds, transport)
-        else:
-            held = {
-                **read_collections(source.catalog, names, rule, bounds, transport),
-                **read_collections(source.radar_catalog, radar, rule, bounds, transport),
-            }
+        together = source.radar_catalog == source.catalog
+        held = read_collections(source.catalog, [*names, *(radar if together else [])], rule, bounds, transport)
+        # Two catalogues may well call their collections the same.
+        of_radar = held if together else read_collections(source.radar_catalog, radar, rule, bounds, transport)
         self._optical = Shelves(held[source.sentinel2], sentinel2_scenes)
-        self._radar = Shelves(held[source.sentinel1], sentinel1_scenes)
+        self._radar = Shelves(of_radar[source.sentinel1], sentinel1_scenes)
         self._l1c = Shelves(held[source.sentinel2_b10], sentinel2_scenes) if source.sentinel2_b10 else None
         self._shelves: dict[str, Shelves[Any]] = {"sentinel2": self._optical, "sentinel1": self._radar}
         self._twins: dict[int, int] | None = None

@@ -3,6 +3,8 @@
 import datetime as dt
 import hashlib
 import hmac
+import os
+import re
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -20,6 +22,9 @@ from tasks.settings import variable_of
 from tasks.spec import StacSource
 
 _AZURE = ".blob.core.windows.net"
+
+_AMAZON = re.compile(r"(?:^|\.)s3(?:[.-]([a-z]+(?:-[a-z]+)+-\d))?\.amazonaws\.com$")
+"""s3.REGION.amazonaws.com, or without one."""
 
 _MARGIN = 60.0
 """Seconds before its end from which a signature is not used any more: a request may be waited for."""
@@ -60,11 +65,24 @@ def signer_of(source: StacSource, settings: StacSettings, transport: Transport) 
                 f"{source.name}: its files at {endpoint} are given to accounts only. Set "
                 f"{variable_of(StacSettings, 'stac_s3_key')} and {variable_of(StacSettings, 'stac_s3_secret')}."
             )
-        return S3Keys(endpoint=endpoint, key=key.get_secret_value(), secret=secret.get_secret_value())(
-            href, renew=renew
+        keys = S3Keys(
+            endpoint=endpoint,
+            key=key.get_secret_value(),
+            secret=secret.get_secret_value(),
+            region=_region_of(endpoint),
+            # Read by GDAL and others under this name too.
+            pays=os.environ.get("AWS_REQUEST_PAYER", "").lower() == "requester",
         )
+        return keys(href, renew=renew)
 
     return sign
+
+
+def _region_of(endpoint: str) -> str:
+    """The region that is signed for: Amazon's refuses any other; stores that have none take what is documented of the
+    Copernicus Data Space."""
+    found = _AMAZON.search(urlsplit(endpoint).hostname or "")
+    return "default" if found is None else found[1] or "us-east-1"
 
 
 class AzureSignatures:
@@ -159,6 +177,8 @@ class S3Keys:
     key: str
     secret: str = field(repr=False)
     region: str = "default"
+    pays: bool = False
+    """Whether the account pays for what it reads, without which buckets of that kind refuse it."""
 
     def __call__(self, href: str, *, renew: bool) -> Signed:
         """Sign an address; others stay as they are."""
@@ -181,6 +201,7 @@ class S3Keys:
                 "X-Amz-Date": stamp,
                 "X-Amz-Expires": str(seconds),
                 "X-Amz-SignedHeaders": "host",
+                **({"x-amz-request-payer": "requester"} if self.pays else {}),
             }.items())
         )  # fmt: skip
         request = f"GET\n{path}\n{query}\nhost:{server.netloc}\n\nhost\nUNSIGNED-PAYLOAD"

@@ -12,7 +12,14 @@ import certifi
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, ProtocolError
+from urllib3.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    LocationValueError,
+    MaxRetryError,
+    ProtocolError,
+    ResponseError,
+)
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.cogs.facts import Version
@@ -77,6 +84,12 @@ class Http:
             )
         except LocationValueError:
             raise PixelsError(f"{shown}: is no address. Correct the catalogue.") from None
+        except MaxRetryError as error:
+            if isinstance(error.reason, ResponseError):
+                raise PixelsError(
+                    f"{shown}: leads from one address to another more than {_REDIRECTS} times. Correct the catalogue."
+                ) from None
+            raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         except (HTTPError, OSError) as error:
             raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         complete = False
@@ -127,6 +140,11 @@ class Http:
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return
         if status == HTTPStatus.OK:
+            if "html" in answer.headers.get("Content-Type", ""):
+                raise PixelsError(
+                    f"{shown}: the server answers with a web page in place of the file. See that no login or proxy "
+                    "stands before it, then run the same command."
+                )
             size = answer.headers.get("Content-Length", "")
             if start == 0 and size.isdigit() and int(size) <= length:
                 return  # the file is not longer than what was asked for

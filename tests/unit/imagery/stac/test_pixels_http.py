@@ -209,6 +209,20 @@ def test_each_refusal_is_told_apart_and_no_signature_is_shown(
     assert "SECRET" not in str(refused.value)
 
 
+def test_a_web_page_in_place_of_a_file_and_redirects_without_end_are_told_as_such() -> None:
+    page = b"<!doctype html><title>Sign in</title>"
+    with (
+        serving(lambda handler: send(handler, page, kind="text/html")) as url,
+        pytest.raises(PixelsError, match=r"a\.tif: the server answers with a web page"),
+    ):
+        read(url, patience=60)
+    with (
+        serving(lambda handler: send(handler, b"", code=302, Location=handler.path)) as url,
+        pytest.raises(PixelsError, match=r"a\.tif: leads from one address to another more than 5 times"),
+    ):
+        read(url, patience=60)
+
+
 def test_of_several_files_that_are_gone_the_first_is_told(cogs: Cogs) -> None:
     with serving(cogs) as url:
         reader = Reader()

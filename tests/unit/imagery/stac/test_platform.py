@@ -272,6 +272,16 @@ def test_a_scene_whose_file_is_damaged_fails_the_shard(archive: Archive) -> None
 # Candidates
 
 
+def test_collections_of_two_catalogues_may_have_one_name(archive: Archive, tmp_path: Path) -> None:
+    archive.sentinel2("a", collection="scenes")
+    radar = Archive(tmp_path / "radar")
+    radar.sentinel1("r")
+    radar.collections["scenes"] = radar.collections.pop("sentinel-1-grd")
+    apart = opened(archive, sentinel2="scenes", sentinel1_catalog=str(radar.save()), sentinel1="scenes")
+    assert ids_of(found_pair(apart)) == {"s2": "a", "s1": "r"}
+    assert np.array_equal(s2_of(fetched(apart)), expected_s2(1))
+
+
 def test_candidates_are_scenes_near_each_draw(archive: Archive) -> None:
     archive.sentinel2("a")
     archive.sentinel1("r")

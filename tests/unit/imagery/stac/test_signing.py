@@ -160,6 +160,36 @@ def test_an_archive_whose_files_need_keys_says_which_settings_they_are() -> None
     assert address.startswith("https://eodata.dataspace.copernicus.eu/eodata/Sentinel-2/B04.jp2?X-Amz-Algorithm=")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "region"),
+    [
+        ("https://s3.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("https://s3.amazonaws.com", "us-east-1"),
+        ("https://eodata.dataspace.copernicus.eu", "default"),
+    ],
+)
+def test_a_store_is_signed_for_in_its_region(endpoint: str, region: str) -> None:
+    source = StacSource(catalog="https://example.org", s3=endpoint)
+    settings = StacSettings.model_validate({"stac_s3_key": "K", "stac_s3_secret": "S"})
+    address = signer_of(source, settings, Transport())("s3://bucket/a.jp2", renew=False).address
+    assert address.startswith(f"{endpoint}/bucket/a.jp2?")
+    assert f"%2F{region}%2Fs3%2Faws4_request" in address
+
+
+def test_where_the_reader_pays_that_is_part_of_what_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = StacSource(catalog="https://example.org", s3="https://s3.eu-central-1.amazonaws.com")
+    settings = StacSettings.model_validate({"stac_s3_key": "K", "stac_s3_secret": "S"})
+    sign = signer_of(source, settings, Transport())
+    assert "payer" not in sign("s3://bucket/a.jp2", renew=False).address
+    monkeypatch.setenv("AWS_REQUEST_PAYER", "requester")
+    address = sign("s3://bucket/a.jp2", renew=False).address
+    # In the order of code points, in which the signature is over it.
+    assert "&X-Amz-SignedHeaders=host&x-amz-request-payer=requester&X-Amz-Signature=" in address
+    at = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    pays, does_not = (S3Keys(endpoint="https://s3.a", key="K", secret="S", pays=pays) for pays in (True, False))
+    assert pays.signed("/b/a", at)[-64:] != does_not.signed("/b/a", at)[-64:]
+
+
 # Two catalogues, one of which signs: what earth-search-100.yaml asks for
 
 
