@@ -123,15 +123,12 @@ class StacArchive:
             limit=Limit(settings.stac_requests),
         )
         radar = [source.sentinel1]
-        if source.radar_catalog == source.catalog:
-            held = read_collections(source.catalog, [*names, *radar], rule, bounds, transport)
-        else:
-            held = {
-                **read_collections(source.catalog, names, rule, bounds, transport),
-                **read_collections(source.radar_catalog, radar, rule, bounds, transport),
-            }
+        together = source.radar_catalog == source.catalog
+        held = read_collections(source.catalog, [*names, *(radar if together else [])], rule, bounds, transport)
+        # Two catalogues may well call their collections the same.
+        of_radar = held if together else read_collections(source.radar_catalog, radar, rule, bounds, transport)
         self._optical = Shelves(held[source.sentinel2], sentinel2_scenes)
-        self._radar = Shelves(held[source.sentinel1], sentinel1_scenes)
+        self._radar = Shelves(of_radar[source.sentinel1], sentinel1_scenes)
         self._l1c = Shelves(held[source.sentinel2_b10], sentinel2_scenes) if source.sentinel2_b10 else None
         self._shelves: dict[str, Shelves[Any]] = {"sentinel2": self._optical, "sentinel1": self._radar}
         self._twins: dict[int, int] | None = None
@@ -330,11 +327,13 @@ class StacArchive:
         for scenes, index in sources:
             assets, carries = scenes.assets(index), _carries_offset(scenes, index)
             for band, key in keys_by_band(assets).items():
+                if scenes is not acquisition.scenes and band != "B10":
+                    continue  # of the top of the atmosphere
                 channel = _Channel(
                     role=role, channel=band, scene=acquisition.id, said=assets[key], optical=True, carries=carries
                 )
                 found.setdefault(band, channel)
-        if not found:
+        if not found.keys() - {"B10"}:
             raise CatalogueError(
                 f"{acquisition.id}: the catalogue lists no files of its bands, so only `plan` can use it."
             )
