@@ -53,7 +53,7 @@ def values(folder: Path, **changes: Any) -> dict[str, Any]:
         "size": 10,
         "places": {"random": str(region)},
         "window": ["2018-01-01", "2019-01-01"],
-        "pairing": {"search_days": 400},
+        **({} if "acquisitions" in changes else {"pairing": {"search_days": 400}}),
         "patch": {"pixels": 16},
         "platforms": [{"stac": {"catalog": str(folder / "catalog.json")}}],
         "shard_size": 5,

@@ -19,6 +19,23 @@ def test_a_shard_takes_its_pixels_from_each_platform() -> None:
     assert memory_of_shard(two) == 2 * memory_of_shard(one)
 
 
+def test_every_role_date_and_mask_takes_memory() -> None:
+    def held(**changes: object) -> float:
+        spec = CorpusSpec.model_validate(values(size=20, shard_size=10, patch={"pixels": 100}, **changes))
+        return memory_of_shard(spec) / (10 * 100 * 100)
+
+    triplet = {"s2": {}, "s2_cloudy": {"near": "s2", "max_days": 9}, "s1": {"near": "s2", "max_days": 9}}
+    assert held(acquisitions=triplet) == 1.5 * (26 + 26 + 4)
+    masked = triplet | {"s2_cloudy": {"near": "s2", "max_days": 9, "mask": "cloud"}}
+    assert held(acquisitions=masked) == 1.5 * (26 + 26 + 4 + 1)
+    assert held(acquisitions=masked, instants={"slices": 30}) == 30 * held(acquisitions=masked)
+
+
+def test_a_sample_that_never_fits_is_refused_by_its_pixels() -> None:
+    with pytest.raises(ValueError, match="one sample of 2048 px at 60 dates would take 11.3 GB"):
+        CorpusSpec.model_validate(values(patch={"pixels": 2048}, instants={"slices": 60}, shard_size=1))
+
+
 def test_labels_take_memory_too() -> None:
     def held(*labels: object) -> float:
         spec = CorpusSpec.model_validate(values(size=20, shard_size=10, patch={"pixels": 100}, labels=labels))
