@@ -62,6 +62,8 @@ class Faults:
     """Places from which on a catalogue request takes too long."""
     page: int = 1000
     """Rows a page at most."""
+    most_rows: int | None = None
+    """Rows of pixels from which on an image takes too much memory."""
 
 
 class EarthEngineServer:
@@ -175,6 +177,8 @@ class EarthEngineServer:
         if self.canned:
             return self._canned(json.dumps(question["grid"]["dimensions"]))
         self.grids.append(question["grid"])
+        if self.faults.most_rows and question["grid"]["dimensions"]["height"] >= self.faults.most_rows:
+            raise Invalid("User memory limit exceeded.")
         image = Interpreter(self.world, self.faults.missing).evaluate(question["expression"])
         stream = io.BytesIO()
         np.save(stream, pixels(image, question["grid"]))
@@ -183,7 +187,7 @@ class EarthEngineServer:
     @lru_cache(maxsize=4)  # noqa: B019 one server a process uses it
     def _canned(self, size: str) -> bytes:
         names = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12", "B10"]
-        fields = [*((f"s2_{name}", "<u2") for name in names), ("s1_VV", "<f4"), ("s1_VH", "<f4")]
+        fields = [*((f"s2_{name}", "<u2") for name in names), ("s1_VV", "<f4"), ("s1_VH", "<f4"), ("s1_angle", "<u2")]
         array = np.ones((json.loads(size)["height"], json.loads(size)["width"]), fields)
         stream = io.BytesIO()
         np.save(stream, array)

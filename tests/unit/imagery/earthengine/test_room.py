@@ -48,6 +48,7 @@ def test_without_its_client_it_says_what_to_install() -> None:
 
 NAMES = (
     "CREDENTIALS", "PROJECT", "URL", "REQUESTS", "DEADLINE", "PATIENCE", "SENTINEL2", "SENTINEL2_L1C", "SENTINEL1",
+    "CLOUD",
 )  # fmt: skip
 
 
