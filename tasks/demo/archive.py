@@ -59,8 +59,8 @@ Atlantic, at 48.4 N, 9.9 W, where there is only water. All was computed from see
   labels/zones.tif         local climate zones, 1..17
   labels/protected.fgb     protected areas, with columns WDPA_PID and IUCN_CAT
   labels/country.osm.pbf   the same landscape as OpenStreetMap objects
-  places/*.geojson         places of the year of dates: all of it, its quarters, the part nearest to houses, points with a
-                           climate zone, points in protected areas
+  places/*.geojson         places of the year of dates: all of it, its quarters, the part nearest to houses, points
+                           with a climate zone, points in protected areas
   overview.png             imagery and labels side by side
 
 Make it again, byte for byte: tasks.demo.make_archive(folder, seed={seed}, size_km={size_km:g}).

@@ -79,12 +79,14 @@ CORINE: dict[Cover, int] = {
 }
 """CORINE Land Cover 2018 raster codes, 1..44 in the order of its legend (1 = 111 ... 44 = 523)."""
 
-SCENE_CLASSES: dict[Cover, int] = dict.fromkeys(Cover, 4)
-SCENE_CLASSES |= dict.fromkeys((Cover.SEA, Cover.LAKE, Cover.RIVER), 6)
-SCENE_CLASSES |= dict.fromkeys(
-    (Cover.BEACH, Cover.RESIDENTIAL, Cover.INDUSTRIAL, Cover.QUARRY, Cover.ASPHALT, Cover.GRAVEL, Cover.RAIL), 5
-)
-SCENE_CLASSES |= dict.fromkeys((Cover.RED_ROOF, Cover.GREY_ROOF, Cover.WHITE_ROOF, Cover.PYLON), 5)
+_BARE = (Cover.BEACH, Cover.RESIDENTIAL, Cover.INDUSTRIAL, Cover.QUARRY, Cover.ASPHALT, Cover.GRAVEL, Cover.RAIL)
+_ROOFS = (Cover.RED_ROOF, Cover.GREY_ROOF, Cover.WHITE_ROOF, Cover.PYLON)
+
+SCENE_CLASSES: dict[Cover, int] = {
+    **dict.fromkeys(Cover, 4),
+    **dict.fromkeys((*_BARE, *_ROOFS), 5),
+    **dict.fromkeys((Cover.SEA, Cover.LAKE, Cover.RIVER), 6),
+}
 """Sentinel-2's scene classification of clear ground: 4 vegetation, 5 not vegetated, 6 water."""
 
 OSM_TAGS: dict[Cover, dict[str, str]] = {

@@ -65,6 +65,8 @@ def make_clouds(surface: Surface, scene: OpticalScene, seed: int) -> Clouds | No
     frame = scene.frame(surface.square)
     within = _within(surface.square, frame, FIELD_RESOLUTION)
     field = fractal(stream(seed, "clouds", scene.datatake[:26]), surface.square, 7_000, 6, 0.6)[within, within]
+    if frame != surface.square:
+        field = field / field.std()  # few clouds are as small as a small frame, and its edges no softer
     field -= np.quantile(field, 1 - scene.cloudiness)
     opacity = enlarge(np.clip(field, -0.2, 1).astype(np.float32), frame.width(10))
     cloud = np.clip(np.rint(opacity * 1.3 * _CLOUD_LEVELS), 0, _CLOUD_LEVELS).astype(np.uint8)
@@ -194,7 +196,7 @@ def write_raster(
         transform=transform,
         nodata=nodata,
         compress="ZSTD",
-        level=1 if floating else 6,
+        level=6,
         predictor="FLOATING_POINT" if floating else "NO",
         blocksize=512,
         overview_resampling="NEAREST",

@@ -73,7 +73,7 @@ def reflectance_table(units: Units, band: str, day: int, seed: int) -> npt.NDArr
 
 
 def top_of_atmosphere(reflectance: npt.NDArray[np.integer[Any]], band: str) -> npt.NDArray[np.uint16]:
-    """Reflectance x 10,000 as Level 1C has it: the air takes a little and scatters blue light, in steps of `QUANTUM`."""
+    """Reflectance x 10,000 as Level 1C has it, in steps of `QUANTUM`: the air takes a little and scatters blue."""
     lost, scattered = _AIR.get(band, (0.05, 40))
     seen = reflectance * np.float32(1 - lost) + np.float32(scattered)
     return (np.rint(seen / QUANTUM) * QUANTUM).astype(np.uint16)

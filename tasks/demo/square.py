@@ -65,7 +65,7 @@ class Square:
         return box(*self.bounds)
 
     def inner(self, share: float, least: float = 0.0) -> Square:
-        """The square around the same centre of a share of the side, and of so many metres at least; on the same lattice.
+        """The square around the same centre of a share of the side, of so many metres at least, on the same lattice.
 
         Its pixels of 10 m begin `(self.size - inner.size) // 20` of this one's further in.
         """

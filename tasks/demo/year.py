@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from tasks.demo.scenes import ORBIT_45, ORBIT_125, OpticalScene, RadarScene
 
-SHARE, LEAST = 0.08, 2_400.0
-"""Side of the rasters: 4.8 km of 60, and room for some patches in the smallest country."""
+SHARE, LEAST = 0.06, 2_400.0
+"""Side of the rasters: 3.6 km of 60, and room for some patches in the smallest country."""
 
-CLOUDY = 0.55
+CLOUDY = 0.65
 """Cloudiness of the dates that have another, clear one within ten days."""
 
 _DATES = (
