@@ -67,8 +67,11 @@ def candidates_of(
     pairing: PairingCounts,
     clock: Clock,
 ) -> Iterator[Candidate]:
-    """Candidates in the order of their draws, paired a shard's size at a time; `pairing` counts those tried."""
-    portion = builder.spec.shard_size * draws.alternatives
+    """Candidates in the order of their draws, paired as many at a time as a shard has of their stratum.
+
+    `draws` are of one stratum; `pairing` counts those tried.
+    """
+    portion = builder.places.quotas[int(draws.stratum[0]) if len(draws) else 0] * draws.alternatives
     dates = builder.spec.dates
     for start in range(0, len(draws), portion):
         some = draws.take(slice(start, start + portion))
@@ -106,13 +109,12 @@ def pair_draws(builder: Builder, draws: Draws, traffic: dict[str, Traffic]) -> t
     """Scenes near draws and their pairs, by the first platform's catalogue: a row a draw and date, those of one draw
     beside each other."""
     first, rule = builder.platforms[0], builder.rule
-    windows: NDArray[np.int64] | None = None
     if rule.parts:
-        parts = np.array(rule.parts)
-        windows = np.tile(parts, (len(draws), 1))
-        draws = replace(draws.take(np.repeat(np.arange(len(draws)), len(parts))), preferred=windows.sum(axis=1) // 2)
+        windows = np.tile(np.array(rule.parts), (len(draws), 1))
+        each = np.repeat(np.arange(len(draws)), len(rule.parts))
+        draws = replace(draws.take(each), preferred=windows.sum(axis=1) // 2, windows=windows)
     scenes = first.candidates(draws, traffic[first.name])
-    return scenes, pair(draws.patches, draws.preferred, scenes, rule, windows)
+    return scenes, pair(draws.patches, draws.preferred, scenes, rule, draws.windows)
 
 
 def best_alternatives(outcome: NDArray[np.int8], alternatives: int, dates: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.errors import PlacesError
+from tasks.places.columns import column_bytes, kept_columns
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.features import read_features
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
@@ -25,12 +27,21 @@ _CLOCK = ("now", "today")
 """Texts that pandas reads off the clock: every day would be another corpus."""
 
 
-def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
-    """Read points from any file geopandas reads, in any CRS.
+def load_points(
+    path: Path,
+    *,
+    pixels: int,
+    seed: int,
+    window: tuple[int, int],
+    shard_size: int,
+    columns: Sequence[str] = (),
+) -> ListedPlaces:
+    """Read points from any file geopandas reads, in any CRS; the rows keep `columns` of it.
 
     A column `id` (or place_id, fid, name) is kept as `place_id` in the rows. A column `datetime`, where it has a value,
     is the preferred instant (UTC unless it says otherwise); the others get a seeded one, uniform in the window.
-    Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, or no instants.
+    Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, no instants, or a
+    column that is absent or of a type that rows cannot keep.
     """
     frame: Any = read_features(path, "points")
     if frame.crs is None:
@@ -62,10 +73,12 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
     names = None
     if (column := next((name for name in _NAMES if name in frame.columns), None)) is not None:
         names = np.array([None if pd.isna(value) else _name(value) for value in frame[column]], dtype=object)
+    kept = kept_columns(frame, columns, path, "places.points")
     places = hashlib.sha256()
     for column in (lon, lat, preferred):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
     places.update("\0".join("" if name is None else name for name in (names if names is not None else ())).encode())
+    places.update(column_bytes(kept))
     found = ListedPlaces(
         patches=patches_around(lon, lat, pixels),
         preferred=preferred,
@@ -73,6 +86,7 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         shard_size=shard_size,
         digest=places.hexdigest(),
         names=names,
+        columns=kept,
     )
     if outside := int(found.outside.sum()):
         return replace(found, notes=(f"{outside} of {len(frame)} places have a datetime outside the window",))

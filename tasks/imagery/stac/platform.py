@@ -189,7 +189,7 @@ class StacArchive:
         }
         if not all(shelf.whole for shelf in shelves.values()):
             # What is going to be read is asked for together, and not sample by sample.
-            for role, scene in pair(draws.patches, draws.preferred, found, self._rule).scene.items():
+            for role, scene in pair(draws.patches, draws.preferred, found, self._rule, draws.windows).scene.items():
                 shelves[self._stock[role]].expect(scene, traffic)
         return found
 
