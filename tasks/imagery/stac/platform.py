@@ -163,8 +163,9 @@ class StacArchive:
     def _bands(self) -> tuple[str, ...]:
         """The bands that a role of Sentinel-2 can have."""
         found: set[str] = set()
-        for stock in {*self._stock.values()} - {"sentinel1"}:
-            found |= {*keys_by_band(self._shelves[stock].asset_keys)}
+        for stock in {*self._stock.values()}:
+            if stock != "sentinel1":
+                found |= {*keys_by_band(self._shelves[stock].asset_keys)}
         if self._b10 and not self._b10.none:
             found |= {*keys_by_band(self._shelves["l1c"].asset_keys)} & {"B10"}
         return tuple(band for band in BANDS if band in found)
