@@ -101,11 +101,13 @@ def _zone_sites(landscape: Landscape, part: Square, zones: Zones) -> list[Featur
     found: list[Feature] = []
     for column, x in enumerate(np.linspace(xmin + MARGIN, xmax - MARGIN, SITES).tolist()):
         for y in np.linspace(ymin + MARGIN, ymax - MARGIN, SITES).tolist():
-            site = shapely.Point(x, y)
-            at = landscape.square.to_pixels(np.array([[x, y]]), RESOLUTION)[0].astype(int)
+            # In the middle of a pixel, so that which zone it is in is beyond doubt.
+            right, row = landscape.square.to_pixels(np.array([[x, y]]), RESOLUTION)[0].astype(int).tolist()
+            site = shapely.Point(
+                landscape.square.left + (right + 0.5) * RESOLUTION, landscape.square.top - (row + 0.5) * RESOLUTION
+            )
             city = min(towns, key=lambda town: (site.distance(town[0]), town[1]))[1] if towns else "nowhere"
-            label = int(zones[at[1], at[0]])
-            found.append((site, {"label": label, "city": city, "split": _split(column, SITES)}))
+            found.append((site, {"label": int(zones[row, right]), "city": city, "split": _split(column, SITES)}))
     return found
 
 

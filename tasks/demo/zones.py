@@ -17,12 +17,17 @@ RESOLUTION = 100
 ZONES: dict[Cover, int] = {
     **dict.fromkeys(Cover, 14),
     **dict.fromkeys((Cover.RED_ROOF, Cover.GREY_ROOF), 3),
-    **{Cover.RESIDENTIAL: 6, Cover.INDUSTRIAL: 8, Cover.WHITE_ROOF: 8},
+    Cover.RESIDENTIAL: 6,
+    Cover.INDUSTRIAL: 8,
+    Cover.WHITE_ROOF: 8,
     **dict.fromkeys((Cover.DECIDUOUS, Cover.CONIFER, Cover.MIXED, Cover.TREE), 11),
     **dict.fromkeys((Cover.PARK, Cover.ORCHARD), 12),
     **dict.fromkeys((Cover.SCRUB, Cover.HEATH), 13),
     **dict.fromkeys((Cover.ASPHALT, Cover.RAIL, Cover.QUARRY), 15),
-    **{Cover.BEACH: 16, Cover.SEA: 17, Cover.LAKE: 17, Cover.RIVER: 17},
+    Cover.BEACH: 16,
+    Cover.SEA: 17,
+    Cover.LAKE: 17,
+    Cover.RIVER: 17,
 }
 """Zones by cover, numbered as So2Sat does: 1 to 10 built up, 11 to 17 the letters A to G (Stewart and Oke, 2012)."""
 

@@ -99,8 +99,6 @@ def mask_channel(look: str, name: str, scenes: OpticalScenes, scene: int) -> Cha
     assets = scenes.assets(scene)
     key = classes_key(assets)
     if key is None:
-        said = (
-            f"{scenes.id[scene]}: the catalogue lists no scene classification of it, which `mask: cloud` needs"
-        )
+        said = f"{scenes.id[scene]}: the catalogue lists no scene classification of it, which `mask: cloud` needs"
         raise SceneUnavailable(Reason.NO_FILE, name, said)
     return Channel(look=mask_of(look), channel=SCL, scene=name, said=assets[key])

@@ -339,9 +339,7 @@ class StacArchive:
         if self._stock[role_of(look)] == "l1c":
             found = self._classes.find(patch, *own, traffic) if self._classes else None
             if found is None:
-                said = (
-                    f"{acquisition.id}: has no Level-2A twin, whose scene classification `mask: cloud` needs"
-                )
+                said = f"{acquisition.id}: has no Level-2A twin, whose scene classification `mask: cloud` needs"
                 raise SceneUnavailable(Reason.NO_FILE, acquisition.id, said)
             own = found
         return mask_channel(look, acquisition.id, *own)
