@@ -176,7 +176,7 @@ class StacArchive:
         if not all(shelf.whole for shelf in shelves.values()):
             # What is going to be read is asked for together, and not sample by sample.
             for role, scene in pair(draws.patches, draws.preferred, found, self._rule, draws.windows).scene.items():
-                shelves[sensor_of(role)].expect(scene, traffic)
+                self._expect(role, shelves[sensor_of(role)], scene, (lon, lat), traffic)
         return found
 
     def resolve(
@@ -191,9 +191,27 @@ class StacArchive:
         shelves = self._over(asked, traffic)
         found = self._resolver(shelves).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
         for role in self._rule.roles:
-            own = [one[role].scene for one in found if not isinstance(one, Rejection)]
-            shelves[sensor_of(role)].expect(np.array(own, np.int64), traffic)
+            own = [-1 if isinstance(one, Rejection) else one[role].scene for one in found]
+            self._expect(role, shelves[sensor_of(role)], np.array(own, np.int64), (lon, lat), traffic)
         return found
+
+    def _expect(
+        self,
+        role: str,
+        shelf: Shelf[Any],
+        scene: NDArray[np.int64],
+        at: tuple[NDArray[np.float64], NDArray[np.float64]],
+        traffic: Traffic,
+    ) -> None:
+        """Have at hand what is needed to read the scenes of a role over n places, by position; -1: none."""
+        shelf.expect(scene, traffic)
+        if self._l1c and self._twins is None and sensor_of(role) == "sentinel2":
+            there = np.flatnonzero(scene >= 0)
+            time = shelf.scenes.time[scene[there]]
+            asked = _asked(at[0][there], at[1][there], time - DATATAKE, time + DATATAKE + 1)
+            twins = self._l1c.over(asked, traffic)
+            found = twins_of(shelf.scenes, twins.scenes, np.unique(scene[there]).tolist())
+            twins.expect(np.array([*found.values()], np.int64), traffic)
 
     def _over(self, asked: Mapping[str, Asked], traffic: Traffic) -> dict[str, Shelf[Any]]:
         """The scenes of each sensor, for what is asked of its roles."""
@@ -317,7 +335,10 @@ class StacArchive:
         ]
 
     def _optical_files(self, role: str, patch: Patch, acquisition: Acquisition, traffic: Traffic) -> list[_Channel]:
-        """File of each band of a Sentinel-2 scene and of its twin. Raises CatalogueError: none are listed."""
+        """File of each band of a Sentinel-2 scene, and of its twin that of B10.
+
+        Raises SceneUnavailable: none are listed; CatalogueError: nor of other scenes.
+        """
         if not isinstance(acquisition.scenes, OpticalScenes):
             raise TypeError("the acquisition is of another platform: resolve it first")
         sources = [(acquisition.scenes, acquisition.scene)]
@@ -334,9 +355,10 @@ class StacArchive:
                 )
                 found.setdefault(band, channel)
         if not found.keys() - {"B10"}:
-            raise CatalogueError(
-                f"{acquisition.id}: the catalogue lists no files of its bands, so only `plan` can use it."
-            )
+            said = "the catalogue lists no files of its bands"
+            if self.bands:
+                raise SceneUnavailable(Reason.NO_FILE, acquisition.id, said)
+            raise CatalogueError(f"{acquisition.id}: {said}, so only `plan` can use it.")
         return list(found.values())
 
     def _twin(
