@@ -42,11 +42,10 @@ class Kept(Generic[T]):
             self._held[key] = (future, weight)
             self._weight += weight
             future.set_result(value)
-            if self._weight > self._most:
-                for old in [old for old, (found, _) in self._held.items() if found.done()]:
-                    self._weight -= self._held.pop(old)[1]
-                    if self._weight <= self._most:
-                        break
+            while self._weight > self._most:
+                # There is one, as they weigh something.
+                oldest = next(old for old, (found, _) in self._held.items() if found.done())
+                self._weight -= self._held.pop(oldest)[1]
 
     def drop_undone(self, claimed: Mapping[Hashable, Future[T]]) -> None:
         """Give up what was claimed and not given: whoever waits for it has to claim it."""
