@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -122,8 +123,8 @@ def sample_rows(
                 "float64",
             )
     for role in roles:
-        # What the first platform's pixels tell of the patch is better than what a catalogue tells of the scene.
-        pixels = [sample.platforms[platforms[0]].incidence if sample.platforms else {} for sample in samples]
+        # What pixels tell of the patch is better than what a catalogue tells of the scene, whichever platform's.
+        pixels = [ChainMap(*(dict(one.incidence) for one in sample.platforms.values())) for sample in samples]
         values = [
             [_facts_of(one, told.get(key)) if one else {} for one, key in zip(held, per_date.looks(role), strict=True)]
             for held, told in zip(found[role], pixels, strict=True)

@@ -16,6 +16,9 @@ from tasks.imagery.earthengine.refusals import Transient
 from tasks.imagery.platform import Tiles
 from tasks.places.patches import PIXEL
 
+_CACHED = 256 << 10
+"""Bytes."""
+
 Arrays = dict[str, NDArray[Any]]
 """By path, and the angles of Sentinel-1 in hundredths of degrees by the name of their band: (..., height, width)."""
 
@@ -38,33 +41,52 @@ def request_of(image: Any, strip: Strip) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def arrays_of(body: bytes, strip: Strip, parts: Sequence[Part], overlays: Sequence[Overlay] = ()) -> Arrays:
-    """The pixels of a strip from an NPY body: a structured array (height, width) with a field a band.
+def room_for(parts: Sequence[Part], pixels: int) -> Arrays:
+    """Arrays for all looks at a patch of so many pixels a side: 0, what no band is read into stays so."""
+    arrays: Arrays = {}
+    for part in parts:
+        if part.is_optical:
+            arrays[part.path] = np.zeros((len(BANDS), pixels, pixels), np.uint16)
+        else:
+            arrays[part.path] = np.zeros((len(POLARIZATIONS), pixels, pixels), np.float32)
+            arrays[part.band(ANGLE)] = np.zeros((pixels, pixels), np.uint16)
+        if part.mask:
+            arrays[part.mask_path] = np.zeros((pixels, pixels), np.uint8)
+    return arrays
+
+
+def read(body: bytes, strip: Strip, parts: Sequence[Part], overlays: Sequence[Overlay], arrays: Arrays) -> None:
+    """Put the pixels of a strip where they belong, from an NPY body: a structured array (height, width) with a field a
+    band.
 
     Raises Transient: damaged or cut short; PixelsError: a sound array, but not the one that was asked for;
     LabelsError: an overlay holds what it must not.
     """
     sent = _structured(body, strip, types_of(parts, overlays))
-    arrays: Arrays = {}
-    for part in parts:
-        if not part.is_optical:
-            arrays[part.path], arrays[part.band(ANGLE)] = _radar(sent, part), sent[part.band(ANGLE)]
-            continue
-        arrays[part.path] = _optical(sent, part)
-        if part.mask:
-            arrays[part.mask_path] = sent[part.band(CLOUD)].copy()
-    return arrays | {overlay.path: overlay.translate(_laid(sent, overlay)) for overlay in overlays}
+    # A field is spread over all of the array. A few rows at a time stay in the processor's cache for all fields.
+    rows = max(1, _CACHED // (sent.dtype.itemsize * strip.shape[1]))
+    for first in range(0, strip.rows, rows):
+        some = sent[first : first + rows]
+        where = slice(strip.first + first, strip.first + first + len(some))
+        for part in parts:
+            _read(some, part, where, arrays)
+    for overlay in overlays:
+        values = overlay.translate(_laid(sent, overlay))
+        if overlay.path not in arrays:
+            arrays[overlay.path] = np.zeros((*values.shape[:-2], *strip.patch.shape), values.dtype)
+        arrays[overlay.path][..., strip.first : strip.first + strip.rows, :] = values
 
 
-def put(arrays: Arrays, strip: Strip, whole: Arrays) -> None:
-    """Put the pixels of a strip where they belong in those of its patch, which room is made for."""
-    for path, values in arrays.items():
-        if strip.rows == strip.patch.pixels:
-            whole[path] = values
-            continue
-        if path not in whole:
-            whole[path] = np.empty((*values.shape[:-2], *strip.patch.shape), values.dtype)
-        whole[path][..., strip.first : strip.first + strip.rows, :] = values
+def _read(sent: NDArray[Any], part: Part, rows: slice, arrays: Arrays) -> None:
+    values, order = arrays[part.path], BANDS if part.is_optical else POLARIZATIONS
+    for channel in part.channels:
+        values[order.index(channel), rows] = sent[part.band(channel)]
+    if part.mask:
+        arrays[part.mask_path][rows] = sent[part.band(CLOUD)]
+    if not part.is_optical:
+        arrays[part.band(ANGLE)][rows] = sent[part.band(ANGLE)]
+        some = values[:, rows]
+        some[~(some > NODATA)] = np.nan
 
 
 def tiles_of(whole: Arrays, parts: Sequence[Part]) -> Tiles:
@@ -89,22 +111,6 @@ def _laid(sent: NDArray[Any], overlay: Overlay) -> NDArray[Any]:
     values = np.stack([sent[channel] for channel in overlay.channels])
     if values.dtype.kind == "f":
         values[~(values > UNMEASURED / 2)] = np.nan
-    return values
-
-
-def _optical(sent: NDArray[Any], part: Part) -> NDArray[np.uint16]:
-    """(13, height, width), 0 where a band is absent."""
-    values = np.zeros((len(BANDS), *sent.shape), np.uint16)
-    for index, band in enumerate(BANDS):
-        if band in part.channels:
-            values[index] = sent[part.band(band)]
-    return values
-
-
-def _radar(sent: NDArray[Any], part: Part) -> NDArray[np.float32]:
-    """(2, height, width) dB, NaN = nodata."""
-    values = np.stack([sent[part.band(polarization)] for polarization in POLARIZATIONS])
-    values[~(values > NODATA)] = np.nan
     return values
 
 

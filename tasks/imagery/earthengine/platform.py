@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import ee
 import numpy as np
@@ -10,12 +10,13 @@ from ee import data
 from numpy.typing import NDArray
 
 from tasks.errors import LabelsError, SceneUnavailable, SpecError
+from tasks.imagery.asking import Spans, by_place
 from tasks.imagery.assets import Overlay
 from tasks.imagery.bands import BANDS, array_path
 from tasks.imagery.earthengine.catalogue import Questions, look_up, unanswered
 from tasks.imagery.earthengine.images import sample_image
 from tasks.imagery.earthengine.parts import Part, date_of, dates_together, strips_of, types_of
-from tasks.imagery.earthengine.pixels import Arrays, arrays_of, put, request_of, tiles_of
+from tasks.imagery.earthengine.pixels import read, request_of, room_for, tiles_of
 from tasks.imagery.earthengine.refusals import Refused
 from tasks.imagery.earthengine.scenes import EarthEngineScenes, Wanted, candidates_of
 from tasks.imagery.earthengine.session import open_session
@@ -92,24 +93,11 @@ class EarthEngine:
         ends = np.maximum(preferred - reach, first - margin), np.minimum(preferred + reach + 1, end + margin)
         return np.stack(ends, axis=1)
 
-    def _near(
-        self, patches: Patches, spans: Mapping[str, NDArray[np.int64]], draws: NDArray[np.int64], traffic: Traffic
-    ) -> Candidates:
+    def _near(self, patches: Patches, spans: Spans, draws: NDArray[np.int64], traffic: Traffic) -> Candidates:
         """Scenes over n patches within the spans of their roles; `draws` is what the candidates call the patches."""
-        keys = np.stack([patches.epsg, patches.xmin, patches.ymax], axis=1)
-        _, one, place = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        asked: dict[str, NDArray[np.int64]] = {}
-        for role, source in self._sources.items():
-            first = np.full(len(one), np.iinfo(np.int64).max)
-            end = np.full(len(one), np.iinfo(np.int64).min)
-            np.minimum.at(first, place, spans[role][:, 0])
-            np.maximum.at(end, place, spans[role][:, 1])
-            if source in asked:
-                first, end = np.minimum(first, asked[source][:, 0]), np.maximum(end, asked[source][:, 1])
-            asked[source] = np.stack([first, end], axis=1)
-        place = place.reshape(-1)
-        answers = look_up(self._session, Questions.of(patches.take(one), asked), traffic)
-        wanted = Wanted(place=place, spans=spans, draw=draws)
+        asked = by_place(patches, spans, self._sources)
+        answers = look_up(self._session, Questions.of(patches.take(asked.first), asked.spans), traffic)
+        wanted = Wanted(place=asked.place, spans=spans, draw=draws)
         return candidates_of(answers, wanted, self._rule.roles, self._session.settings)
 
     def resolve(
@@ -154,14 +142,14 @@ class EarthEngine:
         return tiles
 
     def _pixels(self, parts: Sequence[Part], patch: Patch, traffic: Traffic, what: str) -> Tiles:
-        image, whole = sample_image(parts, self._overlays), Arrays()
+        image, arrays = sample_image(parts, self._overlays), room_for(parts, patch.pixels)
         left = deque(strips_of(patch, types_of(parts, self._overlays)))
         while left:
             strip = left.popleft()
             try:
-                arrays = self._session.ask(
+                self._session.ask(
                     # Read within the attempt: a damaged body is asked for again.
-                    lambda: arrays_of(data.computePixels(request_of(image, strip)), strip, parts, self._overlays),  # noqa: B023 called at once
+                    lambda: read(data.computePixels(request_of(image, strip)), strip, parts, self._overlays, arrays),  # noqa: B023 called at once
                     traffic,
                     what,
                     divisible=strip.is_divisible,
@@ -170,9 +158,7 @@ class EarthEngine:
                 if not (refusal.too_large and strip.is_divisible):
                     raise
                 left.extendleft(reversed(strip.parted(2)))
-                continue
-            put(arrays, strip, whole)
-        return tiles_of(whole, parts)
+        return tiles_of(arrays, parts)
 
     def _part(self, look: str, acquisition: Acquisition) -> Part:
         role, path = self._rule.roles[role_of(look)], array_path(self.name, look)

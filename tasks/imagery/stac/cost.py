@@ -31,8 +31,9 @@ def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
     remote = any(map(is_url, catalogs))
     files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
     masks = sum(one.mask is not None for one in spec.roles.values())
+    a_date = masks + sum(files[sensor_of(role)] for role in spec.roles)
     return Cost(
-        requests_a_sample=(2 if remote else 1) * (masks + sum(files[sensor_of(role)] for role in spec.roles)),
+        requests_a_sample=(2 if remote else 1) * spec.dates * a_date,
         requests_a_shard=_SEARCHES * sum(map(_is_searched, catalogs)) * spec.shard_size,
         in_flight=settings.stac_requests if remote else settings.samples_at_once(remote=False),
         seconds_a_request=_REMOTE if remote else _LOCAL,
@@ -53,7 +54,7 @@ def _bytes(spec: CorpusSpec) -> float:
     side = spec.patch.pixels
     bands = sum(2 * (1024 + side * 10 / metres) ** 2 for metres in _METRES.values())
     of_sensor = {"sentinel2": bands, "sentinel1": len(POLARIZATIONS) * 4 * (512 + side) ** 2}
-    return _PACKED * sum(of_sensor[sensor_of(role)] for role in spec.roles)
+    return spec.dates * _PACKED * sum(of_sensor[sensor_of(role)] for role in spec.roles)
 
 
 def limits(settings: StacSettings) -> str:

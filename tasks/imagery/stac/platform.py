@@ -105,15 +105,17 @@ class StacArchive:
             patience=settings.stac_patience,
             limit=Limit(settings.stac_requests),
         )
-        held: dict[str, Records | Searched] = {}
+        # Two catalogues may well call their collections the same.
+        held: dict[tuple[str, str], Records | Searched] = {}
         for catalog in dict.fromkeys((source.catalog, source.radar_catalog)):
             names = [name for stock, name in wanted.items() if self._catalog(stock) == catalog]
             if names:
-                held |= read_collections(catalog, list(dict.fromkeys(names)), rule, bounds, transport)
-        self._shelves: dict[Stock, Shelves[Any]] = {
-            stock: Shelves(held[name], sentinel1_scenes if stock == "sentinel1" else sentinel2_scenes)
-            for stock, name in wanted.items()
-        }
+                found = read_collections(catalog, list(dict.fromkeys(names)), rule, bounds, transport)
+                held |= {(catalog, name): collection for name, collection in found.items()}
+        self._shelves: dict[Stock, Shelves[Any]] = {}
+        for stock, name in wanted.items():
+            make = sentinel1_scenes if stock == "sentinel1" else sentinel2_scenes
+            self._shelves[stock] = Shelves(held[self._catalog(stock), name], make)
         self._whole_resolver: Resolver | None = None
         l2a, l1c = self._shelves.get("l2a"), self._shelves.get("l1c")
         self._b10 = Twins(l2a, l1c) if l2a and l1c and "l2a" in self._stock.values() else None
@@ -163,7 +165,7 @@ class StacArchive:
     def _bands(self) -> tuple[str, ...]:
         """The bands that a role of Sentinel-2 can have."""
         found: set[str] = set()
-        for stock in {*self._stock.values()}:
+        for stock in set(self._stock.values()):
             if stock != "sentinel1":
                 found |= {*keys_by_band(self._shelves[stock].asset_keys)}
         if self._b10 and not self._b10.none:
@@ -323,10 +325,11 @@ class StacArchive:
             if files and lacking:
                 said = f"{name}: the catalogue lists no file of {' '.join(sorted(lacking))}, which level l1c needs"
                 raise SceneUnavailable(Reason.NO_FILE, name, said)
-        elif self._b10 and (twin := self._b10.find(patch, scenes, scene, traffic)):
-            files += band_channels(look, name, *twin, bands=("B10",))
         if not files:
             raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
+        if self._stock[role] != "l1c" and self._b10 and (twin := self._b10.find(patch, scenes, scene, traffic)):
+            # The other bands of it are of the top of the atmosphere.
+            files += band_channels(look, name, *twin, bands=[*({"B10"} - {one.channel for one in files})])
         if self._rule.roles[role].mask:
             files.append(self._mask(look, patch, acquisition, scenes, traffic))
         return files

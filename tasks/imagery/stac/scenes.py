@@ -18,6 +18,9 @@ from tasks.scenes.footprints import unwrap
 from tasks.scenes.products import SENTINEL2_PRODUCT, datatake_of
 from tasks.scenes.scenes import Sentinel1Scenes, Sentinel2Scenes
 
+_YES_OR_NO = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+"""Tables may hold them as numbers or texts; what is neither says nothing."""
+
 _NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
 """Properties that may hold the product name."""
 
@@ -43,7 +46,7 @@ class RadarScenes(Sentinel1Scenes):
 def offset_removed(records: Records) -> NDArray[np.object_]:
     """What the archive says of the +1000 offset: (n,) True, False, or None where it says nothing."""
     said = records.column("earthsearch:boa_offset_applied", "boa_offset_applied")
-    return np.array([None if value is None else bool(value) for value in said], dtype=object)
+    return np.array([_YES_OR_NO.get(str(value).strip().lower()) for value in said], dtype=object)
 
 
 def sentinel2_scenes(records: Records) -> OpticalScenes:

@@ -206,8 +206,9 @@ def test_a_catalogue_that_tells_no_satellite_and_no_angles_leaves_them_null() ->
 
 
 def test_the_incidence_that_pixels_tell_of_the_patch_goes_before_that_of_the_scene() -> None:
-    seen = replace(sample(), platforms={"stac": replace(facts(), incidence={"s1": 41.25}), "demo": facts()})
-    assert rows(seen).iloc[0]["s1_incidence"] == 41.25
+    told = replace(facts(), incidence={"s1": 41.25})
+    for platforms in ({"stac": told, "demo": facts()}, {"stac": facts(), "demo": told}):
+        assert rows(replace(sample(), platforms=platforms)).iloc[0]["s1_incidence"] == 41.25
 
 
 def test_a_place_without_pixels_keeps_its_row_with_the_reasons_code() -> None:

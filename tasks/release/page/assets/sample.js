@@ -6,6 +6,7 @@ const degrees = (value, names) => `${Math.abs(value / DEGREE).toFixed(4)}\u00b0 
 const countryOf = (samples, at) => CARD.kinds.country[samples.country[at]]?.[1] ?? 'at sea';
 // Above pictures that are small.
 const SHORT = { 'Sentinel-2 true colour': 'Sentinel-2', 'Sentinel-1 VV / VH / ratio': 'Sentinel-1' };
+const shortOf = (panel) => SHORT[panel] ?? panel.match(/, (\d{4}-.*)$/)?.[1] ?? titleOf(panel);
 const titleOf = (panel) => CARD.layers.find((layer) => layer.name === panel)?.arrays[0].title.split(/[:,]/)[0] ?? panel;
 
 // All pictures of a sample beside each other; says whether there are any.
@@ -38,11 +39,13 @@ function select(found) {
   tell('Place', samples.place_ids?.[at]);
   tell('Where', `${degrees(samples.lat[at], 'NS')}, ${degrees(samples.lon[at], 'EW')}, ${countryOf(samples, at)}`);
   tell('Split', CARD.kinds.split[samples.split[at] - 1]);
-  if (sensors.sentinel2) tell('Sentinel-2', moment(samples.time[at]) && `${moment(samples.time[at])} UTC`);
+  const dated = CARD.dates > 1, day = (minutes) => moment(minutes)?.slice(0, 10);
+  if (dated) tell('Dates', samples.dates[at] ? `${samples.dates[at]} of ${CARD.dates}, ${day(samples.time[at])} to ${day(samples.other_time[at])}` : null);
+  else if (sensors.sentinel2) tell('Sentinel-2', moment(samples.time[at]) && `${moment(samples.time[at])} UTC`);
   const direction = ['', ', ascending', ', descending'][samples.direction[at]];
-  if (sensors.sentinel1) tell('Sentinel-1', moment(samples.other_time[at]) && `${moment(samples.other_time[at])} UTC${direction}`);
-  tell('Apart', gapOf(samples, at));
-  tell('Cloud', samples.cloud_tenths[at] === 65535 ? null : `${(samples.cloud_tenths[at] / 10).toFixed(1)} % of the scene`);
+  if (sensors.sentinel1 && !dated) tell('Sentinel-1', moment(samples.other_time[at]) && `${moment(samples.other_time[at])} UTC${direction}`);
+  tell(dated ? 'Apart, at most' : 'Apart', gapOf(samples, at));
+  tell('Cloud', samples.cloud_tenths[at] === 65535 ? null : `${(samples.cloud_tenths[at] / 10).toFixed(1)} % of the scene${dated ? 's, mean' : ''}`);
   tell('Grid', `EPSG:${samples.epsg[at]}`);
   const classes = [0, 1, 2].filter((rank) => samples[`top${rank}`]?.[at] && samples[`share${rank}`][at]).map((rank) => {
     const [, name, colour] = CARD.kinds.label.classes[samples[`top${rank}`][at] - 1];
@@ -51,7 +54,7 @@ function select(found) {
   tell('Classes', ...classes);
   tell('In the arrays', `index ${sample}`);
   const picture = make('canvas', { role: 'img', 'aria-label': `Quicklooks of ${nameOf(sample)}: ${CARD.quicklooks.panels.map(titleOf).join(', ')}` });
-  const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', { title: titleOf(panel) }, SHORT[panel] ?? titleOf(panel))));
+  const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', { title: titleOf(panel) }, shortOf(panel))));
   const none = make('p', { class: 'faint', hidden: '' }, why ? 'This place is listed, and has no pixels.'
     : 'No quicklook: its shard was built before they were recorded.');
   const panel = byId('sample'), stepped = document.activeElement?.dataset.step;

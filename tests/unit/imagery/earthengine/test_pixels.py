@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import PixelsError, SpecError
 from tasks.imagery.bands import BANDS
 from tasks.imagery.earthengine.parts import Part, Strip, dates_together, strips_of
-from tasks.imagery.earthengine.pixels import Arrays, arrays_of, put, tiles_of
+from tasks.imagery.earthengine.pixels import read, room_for, tiles_of
 from tasks.imagery.earthengine.refusals import Transient
 from tasks.imagery.platform import Tiles
 from tasks.places.patches import Patch
@@ -24,7 +24,9 @@ PARTS = (S2, S1)
 
 
 def tiles_from(body: bytes, *parts: Part) -> Tiles:
-    return tiles_of(arrays_of(body, WHOLE, parts), parts)
+    arrays = room_for(parts, PATCH.pixels)
+    read(body, WHOLE, parts, (), arrays)
+    return tiles_of(arrays, parts)
 
 
 def test_every_cut_is_damage() -> None:
@@ -90,11 +92,11 @@ def test_l1c_is_of_one_image_and_its_mask_lies_beside_it() -> None:
 
 def test_strips_are_put_together_as_if_they_had_come_at_once() -> None:
     whole = tiles_from(body_of(numbered=True), *PARTS)
-    arrays = Arrays()
+    arrays = room_for(PARTS, PATCH.pixels)
     rows = np.load(io.BytesIO(body_of(numbered=True)))
     for strip in WHOLE.parted(3):
         some = saved(rows[strip.first : strip.first + strip.rows])
-        put(arrays_of(some, strip, PARTS), strip, arrays)
+        read(some, strip, PARTS, (), arrays)
     together = tiles_of(arrays, PARTS)
     assert together.incidence == whole.incidence
     for path, values in whole.arrays.items():
