@@ -339,7 +339,9 @@ function paint() {
   canvas.dataset.view = JSON.stringify(view);
 }
 function draw() {
-  if (!waitingFrame) waitingFrame = requestAnimationFrame(paint);
+  if (waitingFrame) return;
+  canvas.dataset.drawn = ''; // what is shown is of another view until it is painted
+  waitingFrame = requestAnimationFrame(paint);
 }
 
 function tellMap() {
