@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import shapely
+from shapely.geometry import box, shape
+
 CONFORMANCE = [
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/collections",
     "https://api.stacspec.org/v1.0.0/item-search",
     "https://api.stacspec.org/v1.0.0/ogcapi-features",
 ]
+
+FIELDS = "https://api.stacspec.org/v1.0.0/item-search#fields"
+"""Of APIs that send only what is asked for of an item."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -109,9 +115,15 @@ class StacApi:
     """The parameters of each search, as sent."""
     failures: dict[str, list[int]] = field(default_factory=dict)
     """By path, status codes that the next requests get instead."""
+    largest: int | None = None
+    """Bytes of an answer, beyond which the server fails without a word why."""
+    conforms: list[str] = field(default_factory=lambda: [*CONFORMANCE, FIELDS])
     retry_after: str | None = None
     """What failures say of when to come back."""
+    sent: int = 0
+    """Items in answers."""
     url: str = ""
+    _outlines: dict[int, Any] = field(default_factory=dict[int, Any])
 
     @contextmanager
     def running(self) -> Iterator[str]:
@@ -136,7 +148,12 @@ class StacApi:
         elif parts.path == "/search" and handler.command in self.methods:
             asked = json.loads(body) if handler.command == "POST" else _of_query(parts.query)
             self.searches.append(asked)
-            self._json(handler, self._search(asked, handler.command), kind="application/geo+json")
+            found = self._search(asked, handler.command)
+            if self.largest is not None and len(json.dumps(found)) > self.largest:
+                self._json(handler, {"message": "Internal server error"}, code=502)
+                return
+            self.sent += len(found["features"])
+            self._json(handler, found, kind="application/geo+json")
         else:
             self._json(handler, {"code": "NotFound", "description": parts.path}, code=404)
 
@@ -157,7 +174,7 @@ class StacApi:
         ]
         return {
             "type": "Catalog", "id": "small", "stac_version": "1.0.0", "description": "A small API.",
-            "conformsTo": CONFORMANCE, "links": links,
+            "conformsTo": self.conforms, "links": links,
         }  # fmt: skip
 
     def _collection(self, name: str) -> dict[str, Any]:
@@ -171,7 +188,7 @@ class StacApi:
 
     def _search(self, asked: dict[str, Any], method: str) -> dict[str, Any]:
         found = [item for name in asked["collections"] for item in self.collections.get(name, ())]
-        found = [item for item in found if _within(item, asked)]
+        found = self._matching(found, asked)
         start = int(asked.get("token") or 0)
         count = min(self.page, int(asked.get("limit") or 10))
         links: list[dict[str, Any]] = []
@@ -179,21 +196,57 @@ class StacApi:
             following = {**asked, "token": str(start + count)}
             links = [{"rel": "next", "href": f"{self.url}/search", "method": "POST", "body": following}]
             if method == "GET":
-                written = {key: ",".join(map(str, v)) if isinstance(v, list) else v for key, v in following.items()}
+                written = {
+                    key: json.dumps(v) if isinstance(v, dict) else ",".join(map(str, v)) if isinstance(v, list) else v
+                    for key, v in following.items()
+                    if key != "fields"
+                }
+                if "fields" in following:
+                    written["fields"] = ",".join(following["fields"]["include"])
                 links = [{"rel": "next", "href": f"{self.url}/search?{urlencode(written)}", "method": "GET"}]
-        return {"type": "FeatureCollection", "features": found[start : start + count], "links": links}
+        features = found[start : start + count]
+        if "fields" in asked and FIELDS in self.conforms:
+            features = [_selected(item, asked["fields"]["include"]) for item in features]
+        return {"type": "FeatureCollection", "features": features, "links": links}
+
+    def _matching(self, items: list[dict[str, Any]], asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """The items within a time that meet an area: their outlines, as servers do, not their boxes."""
+        if "ids" in asked:
+            return [item for item in items if item["id"] in asked["ids"]]
+        first, end = (dt.datetime.fromisoformat(text) for text in asked["datetime"].split("/"))
+        area = shape(asked["intersects"]) if "intersects" in asked else box(*asked["bbox"])
+        if not area.is_valid:
+            return []  # as servers refuse it
+        shapely.prepare(area)
+        timely = [item for item in items if first <= dt.datetime.fromisoformat(item["properties"]["datetime"]) <= end]
+        return [item for item in timely if area.intersects(self._outline(item))]
+
+    def _outline(self, item: dict[str, Any]) -> Any:
+        """Parsed once."""
+        if id(item) not in self._outlines:
+            self._outlines[id(item)] = shape(item["geometry"])
+        return self._outlines[id(item)]
 
 
 def _of_query(query: str) -> dict[str, Any]:
     asked: dict[str, Any] = {name: values[0] for name, values in parse_qs(query).items()}
     asked["collections"] = asked["collections"].split(",")
-    asked["bbox"] = [float(value) for value in asked["bbox"].split(",")]
+    if "bbox" in asked:
+        asked["bbox"] = [float(value) for value in asked["bbox"].split(",")]
+    if "intersects" in asked:
+        asked["intersects"] = json.loads(asked["intersects"])
+    if "ids" in asked:
+        asked["ids"] = asked["ids"].split(",")
+    if "fields" in asked:
+        asked["fields"] = {"include": [name for name in asked["fields"].split(",") if not name.startswith("-")]}
     return asked
 
 
-def _within(item: dict[str, Any], asked: dict[str, Any]) -> bool:
-    first, end = (dt.datetime.fromisoformat(text) for text in asked["datetime"].split("/"))
-    west, south, east, north = asked["bbox"]
-    box = item["bbox"]
-    at = dt.datetime.fromisoformat(item["properties"]["datetime"])
-    return first <= at <= end and box[0] <= east and box[2] >= west and box[1] <= north and box[3] >= south
+def _selected(item: dict[str, Any], include: list[str]) -> dict[str, Any]:
+    """What was asked for of an item, and what servers add to it."""
+    found: dict[str, Any] = {name: item[name] for name in include if name in item} | {"links": []}
+    for name in include:
+        part, _, key = name.partition(".")
+        if key and key in item[part]:
+            found.setdefault(part, {})[key] = item[part][key]
+    return found

@@ -1,6 +1,6 @@
 """Reading catalogues: a static one, an API, an item collection, or a table of footprints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from tasks.imagery.registry import Bounds
 from tasks.imagery.stac.item_table import is_table, read_table
 from tasks.imagery.stac.items import Records, records_of_items
 from tasks.imagery.stac.refusals import UNREADABLE, short, without_query
-from tasks.imagery.stac.search import is_api, search_api
+from tasks.imagery.stac.search import Api, is_api
+from tasks.imagery.stac.searched import Searched, searched_collections
 from tasks.imagery.stac.static import catalogue_file, read_static
 from tasks.imagery.stac.transport import ApiIO, StaticIO, Transport
 from tasks.notices import told_if_slow
@@ -21,11 +22,12 @@ from tasks.spec.locations import is_url
 
 def read_collections(
     location: str, names: list[str], rule: Rule, bounds: Bounds, transport: Transport
-) -> dict[str, Records]:
-    """The items of some collections of a catalogue.
+) -> Mapping[str, Records | Searched]:
+    """Some collections of a catalogue.
 
     `location` is a path or URL: of a catalog.json (or the folder that has one), a STAC API, an item collection
-    (GeoJSON), or a GeoParquet table of items. An API is asked only for what lies within `bounds` and the rule's reach.
+    (GeoJSON), or a GeoParquet table of items. All are read whole but an API, which is asked what its collections hold
+    within `bounds` and the rule's window, and searched later.
     Raises CatalogueError: it is none of these, lacks a collection, or an item cannot be read; PlatformUnreachable.
     """
     api_io = ApiIO(transport)
@@ -35,8 +37,7 @@ def read_collections(
         static_io = StaticIO(api_io)
         root = _read(location, static_io)
         if is_api(root):
-            found = search_api(location, names, rule, bounds, api_io, say)
-            return {name: records_of_items(items, whole=False) for name, items in found.items()}
+            return searched_collections(Api(location, root, transport), names, bounds, rule.window)
         if root.get("type") == "FeatureCollection":
             items = _item_collection(location, root)
             return {name: records_of_items(_of_collection(items, name, location)) for name in names}

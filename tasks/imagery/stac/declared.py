@@ -72,6 +72,9 @@ def said_of(href: str, asset: Mapping[str, Any]) -> Said:
 
 _OF_BANDS = ("scale", "offset", "raster:scale", "raster:offset", "unit", "nodata", "eo:common_name")
 
+DECLARING = ("raster:bands", "bands", "eo:bands", *_OF_BANDS)
+"""What of an asset is looked at."""
+
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """How STAC writes what JSON has no numbers for."""
 

@@ -16,20 +16,14 @@ from pystac.utils import make_absolute_href
 
 from tasks.errors import CatalogueError
 from tasks.imagery.stac.declared import Said, said_of
-from tasks.imagery.stac.items import Records
+from tasks.imagery.stac.items import PROPERTIES, Records
 from tasks.imagery.stac.refusals import CatalogueFailed, NoAnswer, reason_of, seconds_of, without_query
 from tasks.imagery.stac.transport import Transport
 from tasks.spec.locations import is_url
 
 _DEGREES = CRS.from_epsg(4326)
 
-_COLUMNS = (
-    "id", "collection", "datetime", "start_datetime", "platform", "title", "created", "geometry", "assets",
-    "proj:code", "proj:epsg", "grid:code", "s2:mgrs_tile", "s2:product_uri", "s2:product_id", "s2:source_product",
-    "s2:processing_baseline", "processing:version", "s2:datatake_id", "s2:generation_time", "eo:cloud_cover",
-    "earthsearch:boa_offset_applied", "boa_offset_applied", "sar:instrument_mode", "sar:polarizations",
-    "sat:relative_orbit", "sat:orbit_state", "s1:source_product", "s1:product_id",
-)  # fmt: skip
+_COLUMNS = ("id", "collection", "geometry", "assets", *PROPERTIES)
 """What is read of a table; the others may be many and large."""
 
 

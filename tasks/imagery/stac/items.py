@@ -1,7 +1,9 @@
 """Catalogue records as columns: the properties of many STAC items, wherever they were read."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +12,21 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from pystac import Item
+from pystac.utils import make_absolute_href
 from shapely.geometry import shape
 
 from tasks.errors import CatalogueError
-from tasks.imagery.stac.assets import EPSG_KEYS
-from tasks.imagery.stac.declared import Said, said_of
+from tasks.imagery.stac.assets import EPSG_KEYS, band_of, polarization_of
+from tasks.imagery.stac.declared import DECLARING, Said, said_of
+
+PROPERTIES = (
+    "datetime", "start_datetime", "platform", "title", "created", "proj:code", "proj:epsg", "grid:code", "s2:mgrs_tile",
+    "s2:product_uri", "s2:product_id", "s2:source_product", "s2:processing_baseline", "processing:version",
+    "s2:datatake_id", "s2:generation_time", "eo:cloud_cover", "earthsearch:boa_offset_applied", "boa_offset_applied",
+    "sar:instrument_mode", "sar:polarizations", "sat:relative_orbit", "sat:orbit_state", "s1:source_product",
+    "s1:product_id",
+)  # fmt: skip
+"""What is kept of the properties of many items; the others may be large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +41,6 @@ class Records:
     """Where the assets of the item at a position lie, and what is said of their pixels, by asset key."""
     asset_keys: frozenset[str]
     """Asset keys that items of the collection have."""
-    whole: bool = True
-    """Whether these are all items of the collection, not only those that were asked for."""
 
     def __len__(self) -> int:
         return len(self.properties)
@@ -52,11 +62,10 @@ class Records:
             footprint=self.footprint[positions],
             assets=lambda index: assets(int(positions[index])),
             asset_keys=self.asset_keys,
-            whole=self.whole,
         )
 
 
-def records_of_items(items: Iterable[Item], *, whole: bool = True) -> Records:
+def records_of_items(items: Iterable[Item]) -> Records:
     """Items that were read one by one, as records. Raises CatalogueError: one without an id, a time or geometry that
     is none.
     """
@@ -78,7 +87,7 @@ def records_of_items(items: Iterable[Item], *, whole: bool = True) -> Records:
         start = _start(item)
         rows.append({**row, "id": item.id, "datetime": start.isoformat() if start else None})
     footprint = np.empty(len(kept), dtype=object)
-    footprint[:] = [_geometry(item) for item in kept]
+    footprint[:] = [geometry_of(item.id, item.geometry) for item in kept]
     return Records(
         properties=pd.DataFrame.from_records(rows) if rows else pd.DataFrame({"id": [], "datetime": []}),
         footprint=footprint,
@@ -87,7 +96,71 @@ def records_of_items(items: Iterable[Item], *, whole: bool = True) -> Records:
             for key, asset in kept[index].assets.items()
         },
         asset_keys=frozenset(key for item in kept for key in item.assets),
-        whole=whole,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An item that is kept: some 2 KB, half of it assets."""
+
+    row: Mapping[str, Any]
+    """Its id and properties."""
+    footprint: Any
+    """Its outline, WGS 84 degrees."""
+    assets: bytes | None
+    """Those that hold bands, as deflated JSON; None: they have not been asked for yet."""
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any], footprint: Any, address: str) -> "Entry":
+        """Of an item as JSON has it, whose relative addresses are meant from `address`.
+
+        Raises KeyError, TypeError, ValueError, AttributeError: it is none.
+        """
+        properties: Mapping[str, Any] = item["properties"]
+        row = {name: value for name in PROPERTIES if (value := properties.get(name)) is not None}
+        assets = {key: asset for key, asset in item.get("assets", {}).items() if asset.get("href")}
+        if not any(row.get(key) for key in EPSG_KEYS):
+            for asset in assets.values():
+                row |= {key: asset[key] for key in EPSG_KEYS if asset.get(key)}
+        row |= {"id": str(item["id"]), "datetime": start_of(properties)}
+        row.pop("start_datetime", None)
+        held = {
+            key: {
+                **{name: asset[name] for name in DECLARING if asset.get(name) is not None},
+                "href": make_absolute_href(str(asset["href"]), address),
+            }
+            for key, asset in assets.items()
+            if band_of(key) or polarization_of(key)
+        }
+        packed = zlib.compress(json.dumps(held).encode(), 1) if item.get("assets") else None
+        return cls(row=row, footprint=footprint, assets=packed)
+
+
+def start_of(properties: Mapping[str, Any]) -> str | None:
+    """When the acquisition of an item started, as its properties have it."""
+    return properties.get("start_datetime") or properties.get("datetime")
+
+
+def records_of_entries(
+    entries: Sequence[Entry], asset_keys: frozenset[str], assets_of: Callable[[str], bytes]
+) -> Records:
+    """Items that were kept, as records; `assets_of` gives the assets of an item by its id where they are not there."""
+    footprint = np.empty(len(entries), dtype=object)
+    footprint[:] = [entry.footprint for entry in entries]
+    packed = [(entry.row["id"], entry.assets) for entry in entries]
+
+    def assets(index: int) -> dict[str, Said]:
+        name, held = packed[index]
+        content: dict[str, Any] = json.loads(zlib.decompress(held or assets_of(name)))
+        return {key: said_of(asset["href"], asset) for key, asset in content.items()}
+
+    return Records(
+        properties=pd.DataFrame.from_records([entry.row for entry in entries])
+        if entries
+        else pd.DataFrame({"id": [], "datetime": []}),
+        footprint=footprint,
+        assets=assets,
+        asset_keys=asset_keys,
     )
 
 
@@ -100,10 +173,11 @@ def _start(item: Item) -> dt.datetime | None:
         ) from None
 
 
-def _geometry(item: Item) -> Any:
-    if not item.geometry:
+def geometry_of(name: str, geometry: Any) -> Any:
+    """The outline of an item, None where it has none. Raises CatalogueError: it is none."""
+    if not geometry:
         return None
     try:
-        return shape(item.geometry)
+        return shape(geometry)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, shapely.errors.ShapelyError) as error:
-        raise CatalogueError(f"item {item.id}: its geometry cannot be read: {error}. Correct the item.") from None
+        raise CatalogueError(f"item {name}: its geometry cannot be read: {error}. Correct the item.") from None

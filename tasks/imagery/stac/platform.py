@@ -1,8 +1,10 @@
 """The platform `stac`: any STAC catalogue of cloud-optimised GeoTIFFs."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -17,27 +19,27 @@ from tasks.imagery.registry import Bounds, Opening
 from tasks.imagery.sounding import sounded
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
 from tasks.imagery.stac.catalogue import read_collections
+from tasks.imagery.stac.cells import Asked
 from tasks.imagery.stac.cogs.facts import Facts, File
 from tasks.imagery.stac.cogs.reader import Reader
 from tasks.imagery.stac.declared import Said
-from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance, backscatter_of, reflectance_of
 from tasks.imagery.stac.pixels import Wanted, lay
 from tasks.imagery.stac.refusals import Unplaced
-from tasks.imagery.stac.scenes import offset_removed, sentinel1_scenes, sentinel2_scenes
+from tasks.imagery.stac.scenes import OpticalScenes, RadarScenes, sentinel1_scenes, sentinel2_scenes
 from tasks.imagery.stac.settings import StacSettings
+from tasks.imagery.stac.shelves import Shelf, Shelves, times_of
 from tasks.imagery.stac.signing import signer_of
 from tasks.imagery.stac.tiles import Tile, tile_of
 from tasks.imagery.stac.transport import Transport
 from tasks.imagery.stac.twins import twins_of
 from tasks.places.draws import Draws
-from tasks.places.patches import PIXEL, Patch, Patches
-from tasks.scenes.index import SceneIndex
+from tasks.places.patches import PIXEL, Patch, Patches, to_degrees
 from tasks.scenes.pairing import Outcome, pair
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.resolving import Resolver
-from tasks.scenes.roles import Rule, sensor_of
-from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Nearby, Sentinel2Scenes
+from tasks.scenes.roles import DATATAKE, Rule, sensor_of
+from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates
 from tasks.spec import StacSource
 from tasks.spec.locations import is_url, local_path, need_file
 
@@ -67,33 +69,6 @@ def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Optical:
-    """The Sentinel-2 scenes of one collection and where their files are."""
-
-    assets: Callable[[int], dict[str, Said]]
-    asset_keys: frozenset[str]
-    scenes: Sentinel2Scenes
-    offset_removed: NDArray[np.object_]
-
-    @classmethod
-    def of(cls, records: Records) -> "_Optical":
-        return cls(
-            assets=records.assets,
-            asset_keys=records.asset_keys,
-            scenes=sentinel2_scenes(records),
-            offset_removed=offset_removed(records),
-        )
-
-    def carries_offset(self, index: int) -> bool | None:
-        """Whether a scene's pixels are 1000 too high; None where nothing tells."""
-        return carries_offset(
-            baseline=str(self.scenes.baseline[index]),
-            already_removed=self.offset_removed[index],
-            acquired=dt.datetime.fromtimestamp(int(self.scenes.time[index]) / 1e6, tz=dt.UTC),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Channel:
     """A file that is wanted for a band or polarization of a role."""
 
@@ -119,7 +94,7 @@ class _Channel:
 
 
 class StacArchive:
-    """Scenes of two collections of a catalogue, read once, and their pixels.
+    """Scenes of two collections of a catalogue, read once or searched as they are asked for, and their pixels.
 
     Safe to use from many threads.
     """
@@ -127,7 +102,7 @@ class StacArchive:
     dates_together = 1
 
     def __init__(self, source: StacSource, *, rule: Rule, bounds: Bounds, settings: StacSettings) -> None:
-        """Read the catalogue, as far as places within `bounds` and `rule` need it.
+        """Read the catalogue; an API is only asked what it has within `bounds` and the window of `rule`.
 
         Raises CatalogueError: it is not a catalogue, lacks a collection, or an item in it cannot be used;
         PlatformUnreachable.
@@ -141,29 +116,31 @@ class StacArchive:
             patience=settings.stac_patience,
             limit=Limit(settings.stac_requests),
         )
+        radar = [source.sentinel1]
         if source.radar_catalog == source.catalog:
-            records = read_collections(source.catalog, [*names, source.sentinel1], rule, bounds, transport)
-            radar_records = records[source.sentinel1]
+            held = read_collections(source.catalog, [*names, *radar], rule, bounds, transport)
         else:
-            records = read_collections(source.catalog, names, rule, bounds, transport)
-            found = read_collections(source.radar_catalog, [source.sentinel1], rule, bounds, transport)
-            radar_records = found[source.sentinel1]
-        self._optical = _Optical.of(records[source.sentinel2])
-        radar, s1 = sentinel1_scenes(radar_records)
-        self._radar_assets = radar.assets
-        self._l1c = _Optical.of(records[source.sentinel2_b10]) if source.sentinel2_b10 else None
-        self._twins = twins_of(self._optical.scenes, self._l1c.scenes) if self._l1c else {}
-        self._scenes = {"sentinel2": self._optical.scenes, "sentinel1": s1}
-        self._index = {sensor: SceneIndex(scenes) for sensor, scenes in self._scenes.items()}
-        self._resolver = Resolver({role: self._scenes[sensor_of(role)] for role in rule.roles})
-        self._whole = records[source.sentinel2].whole
-        held = keys_by_band(self._optical.asset_keys)
-        self.bands = tuple(band for band in BANDS if band in held or (band == "B10" and self._twins))
+            held = {
+                **read_collections(source.catalog, names, rule, bounds, transport),
+                **read_collections(source.radar_catalog, radar, rule, bounds, transport),
+            }
+        self._optical = Shelves(held[source.sentinel2], sentinel2_scenes)
+        self._radar = Shelves(held[source.sentinel1], sentinel1_scenes)
+        self._l1c = Shelves(held[source.sentinel2_b10], sentinel2_scenes) if source.sentinel2_b10 else None
+        self._shelves: dict[str, Shelves[Any]] = {"sentinel2": self._optical, "sentinel1": self._radar}
+        self._twins: dict[int, int] | None = None
+        self._whole_resolver: Resolver | None = None
+        if self._l1c and self._l1c.whole and self._optical.whole:
+            self._twins = twins_of(self._optical.whole.scenes, self._l1c.whole.scenes)
+        bands = {*keys_by_band(self._optical.asset_keys)}
+        if self._l1c and self._twins != {}:
+            bands |= {*keys_by_band(self._l1c.asset_keys)} & {"B10"}
+        self.bands = tuple(band for band in BANDS if band in bands)
         self._remote = (
             is_url(source.catalog)
             or is_url(source.radar_catalog)
-            or _is_remote(self._optical.assets, len(records[source.sentinel2]))
-            or _is_remote(radar.assets, len(radar))
+            or _is_remote(self._optical.whole)
+            or _is_remote(self._radar.whole)
         )
         self.in_flight = settings.samples_at_once(remote=self._remote)
         self._reader = Reader(
@@ -177,28 +154,58 @@ class StacArchive:
 
     @property
     def reach(self) -> Bounds | None:
-        """What the scenes of the root role cover; None of an API, which gave only what it was asked for."""
-        footprints = self._scenes[sensor_of(self._rule.root)].footprint
-        if not self._whole or not len(footprints):
+        """What the scenes of the root role cover; None of an API, which gives only what it is asked for."""
+        shelf = self._shelves[sensor_of(self._rule.root)].whole
+        if shelf is None or not len(shelf.scenes):
             return None
-        west, south, east, north = shapely.total_bounds(footprints).tolist()
+        west, south, east, north = shapely.total_bounds(shelf.scenes.footprint).tolist()
         return west, south, east, north
 
     def candidates(self, draws: Draws, traffic: Traffic) -> Candidates:
-        """Scenes near the patches in space and time."""
+        """Scenes near the patches in space and time. Raises CatalogueError, PlatformUnreachable: of an API."""
         lon, lat = draws.patches.centres()
-        found: dict[str, Nearby] = {}
-        for role in self._rule.roles:
-            sensor = sensor_of(role)
-            draw, scene = self._index[sensor].near(lon, lat, draws.preferred, self._rule.reach(role))
-            found[role] = Nearby(scenes=self._scenes[sensor], draw=draw, scene=scene)
+        asked = {role: _asked(lon, lat, *times_of(role, draws.preferred, self._rule)) for role in self._rule.roles}
+        shelves = self._over(asked, traffic)
+        found = {
+            role: shelves[sensor_of(role)].near(lon, lat, draws.preferred, role, self._rule)
+            for role in self._rule.roles
+        }
+        if not all(shelf.whole for shelf in shelves.values()):
+            # What is going to be read is asked for together, and not sample by sample.
+            for role, scene in pair(draws.patches, draws.preferred, found, self._rule).scene.items():
+                shelves[sensor_of(role)].expect(scene, traffic)
         return found
 
     def resolve(
         self, wanted: Sequence[Acquisitions], patches: Patches, traffic: Traffic
     ) -> list[Acquisitions | Rejection]:
-        """The same acquisitions in this catalogue."""
-        return self._resolver.resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
+        """The same acquisitions in this catalogue. Raises as `candidates`."""
+        if not wanted:
+            return []
+        lon, lat = patches.centres()
+        times = {role: np.array([one[role].time for one in wanted], np.int64) for role in self._rule.roles}
+        asked = {role: _asked(lon, lat, time - DATATAKE, time + DATATAKE + 1) for role, time in times.items()}
+        shelves = self._over(asked, traffic)
+        found = self._resolver(shelves).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
+        for role in self._rule.roles:
+            own = [one[role].scene for one in found if not isinstance(one, Rejection)]
+            shelves[sensor_of(role)].expect(np.array(own, np.int64), traffic)
+        return found
+
+    def _over(self, asked: Mapping[str, Asked], traffic: Traffic) -> dict[str, Shelf[Any]]:
+        """The scenes of each sensor, for what is asked of its roles."""
+        by_sensor: dict[str, list[Asked]] = defaultdict(list)
+        for role, one in asked.items():
+            by_sensor[sensor_of(role)].append(one)
+        return {sensor: self._shelves[sensor].over(Asked.all_of(parts), traffic) for sensor, parts in by_sensor.items()}
+
+    def _resolver(self, shelves: Mapping[str, Shelf[Any]]) -> Resolver:
+        if self._whole_resolver is None or not all(shelf.whole for shelf in shelves.values()):
+            made = Resolver({role: shelves[sensor_of(role)].scenes for role in self._rule.roles})
+            if not all(shelf.whole for shelf in shelves.values()):
+                return made
+            self._whole_resolver = made
+        return self._whole_resolver
 
     def fetch(self, patch: Patch, acquisitions: Acquisitions, traffic: Traffic) -> Tiles:
         """Read the windows of all scenes.
@@ -210,7 +217,7 @@ class StacArchive:
             one
             for role, acquisition in acquisitions.items()
             for one in (
-                self._optical_files(role, acquisition)
+                self._optical_files(role, patch, acquisition, traffic)
                 if sensor_of(role) == "sentinel2"
                 else self._radar_files(role, acquisition)
             )
@@ -273,10 +280,15 @@ class StacArchive:
     def close(self) -> None:
         """End connections to servers of files, and forget what was read of them; the catalogue is kept."""
         self._reader.close()
+        for shelves in (self._optical, self._radar, self._l1c):
+            if shelves:
+                shelves.close()
 
     def _radar_files(self, role: str, acquisition: Acquisition) -> list[_Channel]:
         """Files of the polarizations of a Sentinel-1 scene. Raises CatalogueError: none are listed."""
-        name, assets = acquisition.id, self._radar_assets(acquisition.scene)
+        if not isinstance(acquisition.scenes, RadarScenes):
+            raise TypeError("the acquisition is of another platform: resolve it first")
+        name, assets = acquisition.id, acquisition.scenes.assets(acquisition.scene)
         keys = keys_by_polarization(assets)
         if set(keys) != set(POLARIZATIONS):
             raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
@@ -285,16 +297,16 @@ class StacArchive:
             for polarization in POLARIZATIONS
         ]
 
-    def _optical_files(self, role: str, acquisition: Acquisition) -> list[_Channel]:
+    def _optical_files(self, role: str, patch: Patch, acquisition: Acquisition, traffic: Traffic) -> list[_Channel]:
         """File of each band of a Sentinel-2 scene and of its twin. Raises CatalogueError: none are listed."""
-        scene = acquisition.scene
-        sources = [(self._optical, scene)]
-        twin = self._twins.get(scene)
-        if self._l1c and twin is not None:
-            sources.append((self._l1c, twin))
+        if not isinstance(acquisition.scenes, OpticalScenes):
+            raise TypeError("the acquisition is of another platform: resolve it first")
+        sources = [(acquisition.scenes, acquisition.scene)]
+        if self._l1c and (twin := self._twin(self._l1c, patch, acquisition.scenes, acquisition.scene, traffic)):
+            sources.append(twin)
         found: dict[str, _Channel] = {}
-        for optical, index in sources:
-            assets, carries = optical.assets(index), optical.carries_offset(index)
+        for scenes, index in sources:
+            assets, carries = scenes.assets(index), _carries_offset(scenes, index)
             for band, key in keys_by_band(assets).items():
                 channel = _Channel(
                     role=role, channel=band, scene=acquisition.id, said=assets[key], optical=True, carries=carries
@@ -306,7 +318,39 @@ class StacArchive:
             )
         return list(found.values())
 
+    def _twin(
+        self, l1c: Shelves[OpticalScenes], patch: Patch, scenes: OpticalScenes, scene: int, traffic: Traffic
+    ) -> tuple[OpticalScenes, int] | None:
+        """The Level-1C twin of a scene that holds a patch."""
+        twins, time = self._twins, scenes.time[scene : scene + 1]
+        middle = np.array([[patch.xmin + patch.xmax], [patch.ymin + patch.ymax]]) / 2
+        lon, lat = to_degrees(np.array([patch.epsg]), *middle)
+        asked = _asked(lon, lat, time - DATATAKE, time + DATATAKE + 1)
+        shelf = l1c.over(asked, traffic)
+        if twins is None:
+            twins = twins_of(scenes, shelf.scenes, [scene])
+        return (shelf.scenes, twins[scene]) if scene in twins else None
 
-def _is_remote(assets: Callable[[int], dict[str, Said]], count: int) -> bool:
+
+def _asked(
+    lon: NDArray[np.float64], lat: NDArray[np.float64], first: NDArray[np.int64], end: NDArray[np.int64]
+) -> Asked:
+    return Asked(lon=lon, lat=lat, first=first, end=end)
+
+
+def _carries_offset(scenes: OpticalScenes, index: int) -> bool | None:
+    """Whether a scene's pixels are 1000 too high; None where nothing tells."""
+    return carries_offset(
+        baseline=str(scenes.baseline[index]),
+        already_removed=scenes.offset_removed[index],
+        acquired=dt.datetime.fromtimestamp(int(scenes.time[index]) / 1e6, tz=dt.UTC),
+    )
+
+
+def _is_remote(shelf: Shelf[Any] | None) -> bool:
     """Whether the files of a catalogue lie on servers, going by its first item."""
-    return bool(count) and any(local_path(said.href) is None for said in assets(0).values())
+    return (
+        shelf is not None
+        and bool(len(shelf.scenes))
+        and any(local_path(said.href) is None for said in shelf.scenes.assets(0).values())
+    )

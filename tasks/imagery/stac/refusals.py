@@ -78,6 +78,10 @@ class CatalogueFailed(CatalogueError):
         super().__init__(f"{without_query(address)}: the server answers {said}. {remedy}.")
 
 
+class TooLarge(CatalogueError):
+    """An API fails with an answer that may be too large for it."""
+
+
 def judge(error: Exception) -> Verdict:
     """For `tasks.imagery.retries.request`."""
     if isinstance(error, NoAnswer):

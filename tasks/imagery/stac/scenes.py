@@ -1,5 +1,7 @@
 """Records to scenes: what each property is called by the archives there are."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from tasks.errors import CatalogueError
 from tasks.imagery.bands import POLARIZATIONS
 from tasks.imagery.stac.assets import EPSG_KEYS, keys_by_polarization
+from tasks.imagery.stac.declared import Said
 from tasks.imagery.stac.items import Records
 from tasks.scenes.footprints import unwrap
 from tasks.scenes.products import SENTINEL2_PRODUCT, datatake_of
@@ -19,13 +22,31 @@ _NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
 """Properties that may hold the product name."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpticalScenes(Sentinel2Scenes):
+    """Sentinel-2 products of an archive."""
+
+    assets: Callable[[int], dict[str, Said]]
+    """Where the files of the scene at a position are, and what is said of them, by asset key."""
+    offset_removed: NDArray[np.object_]
+    """What the archive says of the +1000 offset: (n,) True, False, or None where it says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadarScenes(Sentinel1Scenes):
+    """Sentinel-1 products of an archive."""
+
+    assets: Callable[[int], dict[str, Said]]
+    """As of `OpticalScenes`."""
+
+
 def offset_removed(records: Records) -> NDArray[np.object_]:
     """What the archive says of the +1000 offset: (n,) True, False, or None where it says nothing."""
     said = records.column("earthsearch:boa_offset_applied", "boa_offset_applied")
     return np.array([None if value is None else bool(value) for value in said], dtype=object)
 
 
-def sentinel2_scenes(records: Records) -> Sentinel2Scenes:
+def sentinel2_scenes(records: Records) -> OpticalScenes:
     """Records of a Sentinel-2 collection as scenes.
 
     Raises CatalogueError: an item without a time, a geometry or a UTM zone; names it.
@@ -47,7 +68,7 @@ def sentinel2_scenes(records: Records) -> Sentinel2Scenes:
     baseline = named["baseline"].str[:2].str.cat(named["baseline"].str[2:], sep=".")
     processed = _instants(records.column("s2:generation_time", "created"))
     from_name = _instants(named["processed"].astype(object))
-    return Sentinel2Scenes(
+    return OpticalScenes(
         id=_shared(ids),
         time=time,
         footprint=_footprints(records),
@@ -58,23 +79,26 @@ def sentinel2_scenes(records: Records) -> Sentinel2Scenes:
         baseline=_shared(records.column("s2:processing_baseline", "processing:version").fillna(baseline).fillna("")),
         processed=np.where(processed == _NO_TIME, np.where(from_name == _NO_TIME, 0, from_name), processed),
         cloud_cover=_numbers(records.column("eo:cloud_cover")),
+        assets=records.assets,
+        offset_removed=offset_removed(records),
     )
 
 
-def sentinel1_scenes(records: Records) -> tuple[Records, Sentinel1Scenes]:
-    """Records of a Sentinel-1 collection as scenes, without those that are not IW with VV and VH; and those kept.
+def sentinel1_scenes(records: Records) -> RadarScenes:
+    """Records of a Sentinel-1 collection as scenes, without those that are not IW with VV and VH.
 
     Raises CatalogueError: an item without a time or a geometry; names it.
     """
     kept = records.take(np.flatnonzero(_is_dual_iw(records)))
     ids = kept.column("id").astype(str)
-    return kept, Sentinel1Scenes(
+    return RadarScenes(
         id=_shared(ids),
         time=_times(kept),
         footprint=_footprints(kept),
         orbit=_whole(kept.column("sat:relative_orbit")),
         product=_shared(kept.column("s1:source_product", "s1:product_id", "title").fillna(ids)),
         direction=_shared(kept.column("sat:orbit_state").fillna("").astype(str).str.lower()),
+        assets=kept.assets,
     )
 
 
@@ -103,6 +127,11 @@ def _is_dual_iw(records: Records) -> NDArray[np.bool_]:
         for index, held in enumerate(given)
     ]
     return is_iw & np.array(dual, bool)
+
+
+def starts_of(texts: Any) -> NDArray[np.int64]:
+    """Times as text to microseconds since 1970 UTC: (n,); the smallest integer where there is none."""
+    return _instants(pd.Series(texts, dtype=object))
 
 
 def _times(records: Records) -> NDArray[np.int64]:

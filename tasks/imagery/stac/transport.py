@@ -1,6 +1,7 @@
 """How catalogues are asked over HTTP: every request through the one retry layer, whatever client makes it."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from tasks.imagery.retries import request
 from tasks.imagery.stac.refusals import (
     CatalogueFailed,
     NoAnswer,
+    TooLarge,
     asked_pause,
     is_unknown_host,
     judge,
@@ -24,6 +26,9 @@ from tasks.imagery.stac.refusals import (
 )
 
 T = TypeVar("T")
+
+_TOO_LARGE = (413, 500, 502, 504)
+"""What servers answer, among other reasons, when a page is too large or takes too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +43,8 @@ class Transport:
     """Seconds for which a request is tried, all attempts together."""
     limit: Limit = field(default_factory=lambda: Limit(4))
 
-    def ask(self, address: str, send: Callable[[], T]) -> T:
-        """Send a request, again while it is worth it.
+    def ask(self, address: str, send: Callable[[], T], traffic: Traffic | None = None) -> T:
+        """Send a request, again while it is worth it; what opens a catalogue belongs to no shard's traffic.
 
         Raises PlatformUnreachable: nobody answers; CatalogueError: answers came, but with errors; whatever `send`
         raises that is neither NoAnswer nor CatalogueFailed.
@@ -49,7 +54,7 @@ class Transport:
                 send,
                 judge=judge,
                 limit=self.limit,
-                traffic=Traffic(),  # of opening the catalogue, which belongs to no shard
+                traffic=traffic or Traffic(),
                 patience=self.patience,
                 what=f"{self.platform}: {without_query(address)}",
                 asked=asked_pause,
@@ -65,6 +70,14 @@ class ApiIO(StacApiIO):
         super().__init__(max_retries=None)
         self._transport = transport
         self._answered = False
+        self._traffic = Traffic()
+        self._divisible = False
+
+    def counting(self, traffic: Traffic, *, divisible: bool = False) -> "ApiIO":
+        """The same connections for one shard; `divisible`: what may be too large an answer is not waited for."""
+        other = copy(self)
+        other._traffic, other._divisible = traffic, divisible
+        return other
 
     def request(
         self,
@@ -73,11 +86,16 @@ class ApiIO(StacApiIO):
         headers: dict[str, str] | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> str:
-        """The body of an answer. Raises PlatformUnreachable, CatalogueError, and requests' own for wrong addresses."""
+        """The body of an answer. Raises PlatformUnreachable, CatalogueError, TooLarge, and requests' own for wrong
+        addresses.
+        """
         verb = (method or "GET").upper()
         content: dict[str, Any] = {"json": parameters} if verb == "POST" else {"params": parameters}
 
+        failed = 0
+
         def send() -> str:
+            nonlocal failed
             try:
                 answer = self.session.request(verb, href, headers=headers, timeout=self._transport.deadline, **content)
             except requests.Timeout:
@@ -91,9 +109,14 @@ class ApiIO(StacApiIO):
                     ) from None
                 raise NoAnswer(reason_of(error)) from None
             self._answered = True
+            if self._divisible and answer.status_code in _TOO_LARGE:
+                failed += 1
+                if failed > 1 or answer.status_code == 413:
+                    raise TooLarge(f"{without_query(href)}: the server answers {answer.status_code}.")
             if answer.status_code >= 400:
                 pause = seconds_of(answer.headers.get("Retry-After"))
                 raise CatalogueFailed(href, answer.status_code, asked=pause)
+            self._traffic.add(bytes=len(answer.content))
             text = answer.content.decode("utf-8")
             if "html" in answer.headers.get("Content-Type", "") and text.lstrip().startswith("<"):
                 raise CatalogueError(
@@ -102,7 +125,7 @@ class ApiIO(StacApiIO):
                 )
             return text
 
-        return self._transport.ask(href, send)
+        return self._transport.ask(href, send, self._traffic)
 
 
 class StaticIO(DefaultStacIO):

@@ -58,7 +58,7 @@ def paired(patches: Patches, s2: list[shapely.Geometry], s1: list[shapely.Geomet
     at = pd.to_datetime([NOON], unit="us", utc=True)[0]
     optical = sentinel2_scenes(records(s2, **{"datetime": [at] * len(s2), "proj:epsg": [epsg] * len(s2)}))
     iw = {"sar:instrument_mode": ["IW"] * len(s1), "sar:polarizations": [["VV", "VH"]] * len(s1)}
-    _, radar = sentinel1_scenes(records(s1, datetime=[at] * len(s1), **iw))
+    radar = sentinel1_scenes(records(s1, datetime=[at] * len(s1), **iw))
     lon, lat = patches.centres()
     preferred = np.full(len(patches), NOON, np.int64)
     found: Candidates = {}

@@ -100,7 +100,7 @@ def refusal(location: str | Path, names: list[str] = NAMES) -> str:
 def facts(found: dict[str, Records]) -> dict[str, list[Any]]:
     """Everything that is known of the scenes of both missions, by mission and name."""
     optical = sentinel2_scenes(found["sentinel-2-l2a"])
-    kept, radar = sentinel1_scenes(found["sentinel-1-grd"])
+    radar = sentinel1_scenes(found["sentinel-1-grd"])
     both = {
         "s2": (optical, ("id", "time", "orbit", "epsg", "tile", "datatake", "baseline", "processed", "cloud_cover")),
         "s1": (radar, ("id", "time", "orbit", "product", "direction")),
@@ -111,7 +111,7 @@ def facts(found: dict[str, Records]) -> dict[str, list[Any]]:
         for name in names
     }
     columns |= {f"{mission} footprint": [g.wkt for g in made.footprint] for mission, (made, _) in both.items()}
-    columns["files"] = [kept.assets(n) for n in range(len(kept))]
+    columns["files"] = [radar.assets(n) for n in range(len(radar))]
     columns["bands"] = [keys_by_band(found["sentinel-2-l2a"].assets(n)) for n in range(len(optical))]
     columns["held"] = sorted(keys_by_band(found["sentinel-2-l2a"].asset_keys))
     return columns

@@ -25,9 +25,9 @@ def sentinel2_scenes(items: list[pystac.Item]) -> Sentinel2Scenes:
 
 
 def sentinel1_scenes(items: list[pystac.Item]) -> tuple[list[str], Sentinel1Scenes]:
-    """Ids of the records kept, and their scenes."""
-    kept, scenes = properties.sentinel1_scenes(records_of_items(items))
-    return kept.column("id").tolist(), scenes
+    """Ids of the scenes kept, and they themselves."""
+    scenes = properties.sentinel1_scenes(records_of_items(items))
+    return scenes.id.tolist(), scenes
 
 
 def one(found: pystac.Item) -> dict[str, Any]:
