@@ -107,12 +107,14 @@ def pair_draws(builder: Builder, draws: Draws, traffic: dict[str, Traffic]) -> t
     beside each other."""
     first, rule = builder.platforms[0], builder.rule
     windows: NDArray[np.int64] | None = None
+    dates: NDArray[np.int64] | None = None
     if rule.parts:
         parts = np.array(rule.parts)
         windows = np.tile(parts, (len(draws), 1))
+        dates = np.tile(np.arange(len(parts)), len(draws)) if rule.given else None
         draws = replace(draws.take(np.repeat(np.arange(len(draws)), len(parts))), preferred=windows.sum(axis=1) // 2)
     scenes = first.candidates(draws, traffic[first.name])
-    return scenes, pair(draws.patches, draws.preferred, scenes, rule, windows)
+    return scenes, pair(draws.patches, draws.preferred, scenes, rule, windows, dates)
 
 
 def best_alternatives(outcome: NDArray[np.int8], alternatives: int, dates: int) -> list[int]:

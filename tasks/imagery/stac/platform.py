@@ -17,12 +17,12 @@ from tasks.imagery.platform import Tiles, Traffic
 from tasks.imagery.reflectance import carries_offset
 from tasks.imagery.registry import Bounds, Opening
 from tasks.imagery.sounding import sounded
-from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
+from tasks.imagery.stac.assets import keys_by_band
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.cells import Asked
 from tasks.imagery.stac.cogs.facts import Facts, File
 from tasks.imagery.stac.cogs.reader import Reader
-from tasks.imagery.stac.declared import Said
+from tasks.imagery.stac.declared import Said, band_keys, polarization_keys
 from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance, backscatter_of, reflectance_of
 from tasks.imagery.stac.pixels import Wanted, lay
 from tasks.imagery.stac.refusals import Unplaced
@@ -132,9 +132,9 @@ class StacArchive:
         self._whole_resolver: Resolver | None = None
         if self._l1c and self._l1c.whole and self._optical.whole:
             self._twins = twins_of(self._optical.whole.scenes, self._l1c.whole.scenes)
-        bands = {*keys_by_band(self._optical.asset_keys)}
+        bands = _bands_of(self._optical)
         if self._l1c and self._twins != {}:
-            bands |= {*keys_by_band(self._l1c.asset_keys)} & {"B10"}
+            bands |= _bands_of(self._l1c) & {"B10"}
         self.bands = tuple(band for band in BANDS if band in bands)
         self._remote = (
             is_url(source.catalog)
@@ -289,7 +289,7 @@ class StacArchive:
         if not isinstance(acquisition.scenes, RadarScenes):
             raise TypeError("the acquisition is of another platform: resolve it first")
         name, assets = acquisition.id, acquisition.scenes.assets(acquisition.scene)
-        keys = keys_by_polarization(assets)
+        keys = polarization_keys(assets)
         if set(keys) != set(POLARIZATIONS):
             raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
         return [
@@ -307,7 +307,7 @@ class StacArchive:
         found: dict[str, _Channel] = {}
         for scenes, index in sources:
             assets, carries = scenes.assets(index), _carries_offset(scenes, index)
-            for band, key in keys_by_band(assets).items():
+            for band, key in band_keys(assets).items():
                 channel = _Channel(
                     role=role, channel=band, scene=acquisition.id, said=assets[key], optical=True, carries=carries
                 )
@@ -345,6 +345,12 @@ def _carries_offset(scenes: OpticalScenes, index: int) -> bool | None:
         already_removed=scenes.offset_removed[index],
         acquired=dt.datetime.fromtimestamp(int(scenes.time[index]) / 1e6, tz=dt.UTC),
     )
+
+
+def _bands_of(shelves: Shelves[Any]) -> set[str]:
+    """The bands of a collection; of files of several bands, those that the first item names."""
+    named, whole = keys_by_band(shelves.asset_keys), shelves.whole
+    return {*(named or (band_keys(whole.scenes.assets(0)) if whole and len(whole.scenes) else ()))}
 
 
 def _is_remote(shelf: Shelf[Any] | None) -> bool:
