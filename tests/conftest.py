@@ -8,6 +8,9 @@ from hypothesis import HealthCheck, settings
 # Google's client reads it when it is imported: whichever test comes first, none looks for a machine of its cloud.
 os.environ["NO_GCE_CHECK"] = "true"
 
+# PyTorch's threads wait for each other without giving way: beside other tests a training of seconds takes minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The time of an example says nothing: the first one loads PROJ's grids or compiles a codec.
 settings.register_profile(
     "deepsentinel", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow], print_blob=True

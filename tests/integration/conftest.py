@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from prefect.logging.handlers import APILogWorker
 from flows.command.cli import _PREFECT_DEFAULTS, main
 from tasks.assembly.builder import close_builders
 from tasks.demo import make_archive
+from tests.once import made_once, make_prefect_home
 from tests.servers.store_proxy import Proxy, proxying
 from tests.servers.stores import azurite, connection_string, gcs_emulator
 
@@ -74,9 +76,15 @@ def end_with_parent() -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PREFECT_HOME that a server has used before: whoever starts one copies it."""
+    return made_once(tmp_path_factory, "prefect-home", make_prefect_home)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A Prefect server on a free port, on SQLite in a folder of its own: the environment that leads to it."""
-    home = tmp_path_factory.mktemp("prefect")
+    home = shutil.copytree(prefect_home, tmp_path_factory.mktemp("prefect") / "home")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -111,9 +119,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo archive of a country of 12 km: its folder."""
-    folder = tmp_path_factory.mktemp("demo") / "archive"
-    make_archive(folder, seed=7, size_km=12)
-    return folder
+    return made_once(tmp_path_factory, "archive", lambda folder: make_archive(folder, seed=7, size_km=12))
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 import xarray
 from PIL import Image
 
-from tests.integration.conftest import Command, Ended, tree
+from tests.integration.building import build
+from tests.integration.conftest import Command, Ended, tree, written_spec
 
 pytestmark = pytest.mark.usefixtures("prefect_here")
 
@@ -21,10 +22,25 @@ Spec = Callable[..., Path]
 Run = Callable[..., Ended]
 
 
-def test_a_corpus_is_built_and_opens_with_xarray(here: Run, write_spec: Spec, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus of the tests' spec, which nobody changes: its folder."""
+    folder = tmp_path_factory.mktemp("built")
+    build(written_spec(folder, archive))
+    return folder / "corpus"
+
+
+@pytest.fixture
+def corpus(built: Path, tmp_path: Path) -> Path:
+    """The same corpus where the test's own spec has it."""
+    return shutil.copytree(built, tmp_path / "corpus")
+
+
+def test_a_corpus_is_built_and_opens_with_xarray(here: Run, write_spec: Spec, built: Path, tmp_path: Path) -> None:
     ended = here("build", write_spec())
 
     assert ended.code == 0, ended.output
+    assert tree(tmp_path / "corpus") == tree(built), "as without Prefect"
     corpus = xarray.open_zarr(tmp_path / "corpus", group="demo")
     assert corpus.s2.dims == ("sample", "band", "y", "x")
     assert corpus.s2.shape == (8, 13, 64, 64)
@@ -41,46 +57,33 @@ def test_a_corpus_is_built_and_opens_with_xarray(here: Run, write_spec: Spec, tm
     assert (rows.demo_s2_nodata < 0.5).all()
 
 
-def test_the_preview_shows_every_sample_of_a_small_corpus(here: Run, write_spec: Spec, tmp_path: Path) -> None:
-    here("build", write_spec(size=4))
-
-    with Image.open(tmp_path / "corpus" / "release" / "preview.png") as sheet:
+def test_the_preview_shows_every_sample_of_a_small_corpus(built: Path) -> None:
+    with Image.open(built / "release" / "preview.png") as sheet:
         assert sheet.width > 1000
         pixels = np.asarray(sheet)
     assert pixels.std() > 20, "it shows something"
 
 
-def test_two_builds_are_the_same_to_the_byte(
-    here: Run, write_spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_two_builds_are_the_same_to_the_byte_however_many_shards_are_in_flight_and_wherever_they_go(
+    here: Run, write_spec: Spec, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = write_spec()
-    assert here("build", spec, "--to", tmp_path / "a").code == 0
-    monkeypatch.setenv("DEEPSENTINEL_SHARDS_IN_FLIGHT", "1")
-    assert here("build", spec, "--to", tmp_path / "b").code == 0
-
-    assert tree(tmp_path / "a") == tree(tmp_path / "b")
-
-
-def test_a_build_in_two_destinations_writes_the_same_to_both(here: Run, write_spec: Spec, tmp_path: Path) -> None:
+    monkeypatch.setenv("DEEPSENTINEL_SHARDS_IN_FLIGHT", "4")
     assert here("build", write_spec(destinations=f"[{tmp_path / 'a'}, file://{tmp_path / 'b'}]")).code == 0
 
-    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+    assert tree(tmp_path / "a") == tree(tmp_path / "b") == tree(built)
 
 
-def test_a_second_build_does_nothing_and_says_so(here: Run, write_spec: Spec, tmp_path: Path) -> None:
-    spec = write_spec()
-    here("build", spec)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").rglob("*") if path.is_file()}
+def test_a_second_build_does_nothing_and_says_so(here: Run, write_spec: Spec, corpus: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()}
 
-    ended = here("build", spec)
+    ended = here("build", write_spec())
 
     assert ended.code == 0
     assert "nothing to do" in ended.output
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").rglob("*") if path.is_file()}
-    assert after == before
+    assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()} == before
 
 
-def test_growing_builds_only_the_new_shards(here: Run, write_spec: Spec, tmp_path: Path) -> None:
+def test_growing_builds_only_the_new_shards(here: Run, write_spec: Spec, built: Path, tmp_path: Path) -> None:
     spec = write_spec(size=4)
     here("build", spec)
     before = tree(tmp_path / "corpus")
@@ -92,26 +95,29 @@ def test_growing_builds_only_the_new_shards(here: Run, write_spec: Spec, tmp_pat
     kept = {path for path in before if path.startswith(("demo/s", "samples/", "commits/")) and "zarr.json" not in path}
     assert all(after[path] == before[path] for path in kept)
     assert xarray.open_zarr(tmp_path / "corpus", group="demo").sizes["sample"] == 8
-    assert here("build", write_spec(size=8), "--to", tmp_path / "at-once").code == 0
-    assert tree(tmp_path / "at-once") == after
+    assert tree(built) == after, "as built at once"
 
 
-def test_a_smaller_size_takes_nothing_away(here: Run, write_spec: Spec, tmp_path: Path) -> None:
-    here("build", write_spec(size=8))
-    before = tree(tmp_path / "corpus")
-
+def test_a_smaller_size_takes_nothing_away(here: Run, write_spec: Spec, built: Path, corpus: Path) -> None:
     assert here("build", write_spec(size=4)).code == 0
-    assert tree(tmp_path / "corpus") == before
+    assert tree(corpus) == tree(built)
+
+
+@pytest.fixture(scope="module")
+def singles(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of 16 shards of a sample each: its folder."""
+    folder = tmp_path_factory.mktemp("singles")
+    build(written_spec(folder, archive, size=16, shard_size=1))
+    return folder / "corpus"
 
 
 def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(
-    command: Command, here: Run, write_spec: Spec, tmp_path: Path
+    command: Command, here: Run, write_spec: Spec, singles: Path, tmp_path: Path
 ) -> None:
     spec = write_spec(size=16, shard_size=1)
-    assert here("build", spec, "--to", tmp_path / "undisturbed").code == 0
     rng = np.random.default_rng(11)
 
-    for shards in (1, 3, 6, 10):
+    for shards in (1, 5, 10):
         process = command.start("build", spec)
         _await_commits(tmp_path / "corpus", shards)
         time.sleep(float(rng.uniform(0, 0.15)))
@@ -120,26 +126,26 @@ def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(
     ended = here("build", spec)
 
     assert ended.code == 0, ended.output
-    assert tree(tmp_path / "corpus") == tree(tmp_path / "undisturbed")
+    assert tree(tmp_path / "corpus") == tree(singles)
     assert here("verify", tmp_path / "corpus").code == 0
 
 
-def test_two_builds_at_once_do_no_harm(command: Command, here: Run, write_spec: Spec, tmp_path: Path) -> None:
-    spec = write_spec(size=12, shard_size=1)
+def test_two_builds_at_once_do_no_harm(
+    command: Command, here: Run, write_spec: Spec, singles: Path, tmp_path: Path
+) -> None:
+    spec = write_spec(size=16, shard_size=1)
     with ThreadPoolExecutor(2) as both:
         ended = list(both.map(lambda _: command("build", spec), range(2)))
 
     assert [one.code for one in ended] == [0, 0], "\n".join(one.output for one in ended)
     assert here("verify", tmp_path / "corpus").code == 0
-    assert here("build", spec, "--to", tmp_path / "alone").code == 0
-    assert tree(tmp_path / "corpus") == tree(tmp_path / "alone")
+    assert tree(tmp_path / "corpus") == tree(singles)
 
 
-def test_status_counts_what_is_there_and_what_is_missing(here: Run, write_spec: Spec, tmp_path: Path) -> None:
-    here("build", write_spec())
-    (tmp_path / "corpus" / "commits" / "shard-00002.json").unlink()
+def test_status_counts_what_is_there_and_what_is_missing(here: Run, corpus: Path) -> None:
+    (corpus / "commits" / "shard-00002.json").unlink()
 
-    ended = here("status", tmp_path / "corpus")
+    ended = here("status", corpus)
 
     assert ended.code == 1
     assert "3 of 4 done, 1 missing, 0 failed" in ended.output
@@ -155,29 +161,25 @@ def test_status_counts_what_is_there_and_what_is_missing(here: Run, write_spec: 
     ],
 )
 def test_verify_names_what_is_wrong_and_repair_lets_a_build_mend_it(
-    here: Run, write_spec: Spec, tmp_path: Path, harm: Callable[[Path], None], told: str
+    here: Run, write_spec: Spec, built: Path, corpus: Path, harm: Callable[[Path], None], told: str
 ) -> None:
-    spec = write_spec(size=4)
-    here("build", spec)
-    before = tree(tmp_path / "corpus")
-    harm(tmp_path / "corpus" / "demo" / "s2" / "c" / "1" / "0" / "0" / "0")
+    harm(corpus / "demo" / "s2" / "c" / "1" / "0" / "0" / "0")
 
-    ended = here("verify", tmp_path / "corpus")
+    ended = here("verify", corpus)
     assert ended.code == 1
     assert f"shard 1: demo/s2/c/1/0/0/0 {told}" in ended.output
 
-    assert here("verify", tmp_path / "corpus", "--repair").code == 1
-    assert here("build", spec).code == 0
-    assert tree(tmp_path / "corpus") == before
-    assert here("verify", tmp_path / "corpus").code == 0
+    assert here("verify", corpus, "--repair").code == 1
+    assert here("build", write_spec()).code == 0
+    assert tree(corpus) == tree(built)
+    assert here("verify", corpus).code == 0
 
 
-def test_metadata_that_was_tampered_with_is_named(here: Run, write_spec: Spec, tmp_path: Path) -> None:
-    here("build", write_spec(size=4))
-    metadata = tmp_path / "corpus" / "demo" / "s1" / "zarr.json"
+def test_metadata_that_was_tampered_with_is_named(here: Run, corpus: Path) -> None:
+    metadata = corpus / "demo" / "s1" / "zarr.json"
     metadata.write_text(metadata.read_text().replace("0.01", "0.02"))
 
-    ended = here("verify", tmp_path / "corpus")
+    ended = here("verify", corpus)
 
     assert ended.code == 1
     assert "demo/s1/zarr.json" in ended.output
@@ -214,16 +216,13 @@ def test_listed_places_keep_their_rows_and_say_what_is_missing(
 
 
 def test_another_spec_for_the_same_corpus_is_refused_with_the_differences(
-    here: Run, write_spec: Spec, tmp_path: Path
+    here: Run, write_spec: Spec, built: Path, corpus: Path
 ) -> None:
-    here("build", write_spec())
-    before = tree(tmp_path / "corpus")
-
     ended = here("build", write_spec(seed=4))
 
     assert ended.code == 2
     assert "seed: the corpus has 3, the spec 4" in ended.output
-    assert tree(tmp_path / "corpus") == before
+    assert tree(corpus) == tree(built)
 
 
 @pytest.mark.parametrize(
@@ -315,12 +314,9 @@ def _await_commits(corpus: Path, count: int) -> None:
 
 @pytest.mark.parametrize("lost", ["preview.png", "pairing.json"])
 def test_a_run_killed_after_its_last_commit_is_finished_by_the_next(
-    here: Run, write_spec: Spec, tmp_path: Path, lost: str
+    here: Run, write_spec: Spec, built: Path, corpus: Path, lost: str
 ) -> None:
-    spec = write_spec(size=4)
-    here("build", spec)
-    before = tree(tmp_path / "corpus")
-    (tmp_path / "corpus" / "release" / lost).unlink()
+    (corpus / "release" / lost).unlink()
 
-    assert here("build", spec).code == 0
-    assert tree(tmp_path / "corpus") == before
+    assert here("build", write_spec()).code == 0
+    assert tree(corpus) == tree(built)

@@ -20,17 +20,13 @@ from prefect.client.schemas.actions import BlockDocumentCreate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.sorting import FlowRunSort
 
-from tasks.assembly.shard import make_shard
-from tasks.planning.preflight import open_to_build, preflight
 from tasks.shards.commits import committed_shards
 from tasks.shards.copying import copy_corpus
-from tasks.shards.description import describe_everywhere, need_description
+from tasks.shards.description import need_description
 from tasks.shards.destinations import open_destination
 from tasks.shards.layout import to_json
-from tasks.shards.survey import missing_anywhere
 from tasks.shards.verification import verify_corpus
-from tasks.spec import load_spec
-from tasks.write_release import write_release
+from tests.integration.building import build
 from tests.integration.conftest import Clouds, Command, Ended, tree, written_spec
 from tests.servers.store_proxy import Fault
 from tests.servers.stores import BUCKET, KEY, connection_string
@@ -46,17 +42,6 @@ KILLS = int(os.environ.get("TESTS_KILLS", "3"))
 
 PRELOADED = ("tasks.shards.destinations.gcs", "tasks.shards.destinations.azure", "tasks.imagery.stac.platform")
 """What is imported where it is needed, and takes seconds."""
-
-
-def build(spec: Path) -> None:
-    """What the command builds, without Prefect: where that is not the subject, it would be most of the time."""
-    loaded = load_spec(spec)
-    builder = open_to_build(loaded)
-    found = preflight(builder).description
-    describe_everywhere(builder.destinations, found)
-    for shard in missing_anywhere(builder.destinations, found.shards):
-        make_shard(builder, shard)
-    write_release.fn(loaded.destinations)
 
 
 def build_elsewhere(spec: Path, environment: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tasks.imagery.earthengine import session
 from tasks.labels.corine import ASSET as CORINE
+from tests.integration.building import build
 from tests.integration.conftest import ROOT, Command, Ended
 from tests.integration.earthengine_world import draws_at, world_of
 from tests.servers.assets import Raster
@@ -106,17 +107,19 @@ class TestInOrder:
         assert "13 of 13 bands" in finding(ended, "platform demo")
         assert "pixels can be read" in finding(ended, "platform demo")
 
-    def test_a_corpus_that_was_begun_stays_as_it_is(self, command: Command, write_spec: WriteSpec) -> None:
+    def test_a_corpus_that_was_begun_stays_as_it_is(
+        self, prefect_here: None, here: Here, write_spec: WriteSpec
+    ) -> None:
         spec = write_spec(size=4)
-        assert command("build", spec).code == 0
+        build(spec)
         corpus = spec.parent / "corpus"
         before = {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()}
-        ended = command("doctor", spec)
+        ended = here("doctor", spec)
         assert ended.code == 0, ended.output
         assert "holds this corpus already" in ended.output
         assert "PREFECT" not in ended.output and "/api answers" in finding(ended, "prefect")
         assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()} == before
-        ended = command("doctor", write_spec(size=4, seed=4))
+        ended = here("doctor", write_spec(size=4, seed=4))
         assert ended.code == 1 and "seed: the corpus has 3, the spec 4" in ended.output
 
 

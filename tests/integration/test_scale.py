@@ -14,17 +14,16 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import IntervalSchedule
 
 from flows.build_corpus import build_corpus
-from tasks.assembly.builder import close_builders, open_builder
-from tasks.assembly.shard import make_shard
-from tasks.planning.preflight import preflight
-from tasks.shards.description import describe_everywhere
-from tasks.spec import load_spec
+from tests.integration.building import build as build_here
 from tests.integration.conftest import tree
 from tests.servers.scheduler import Prefect, await_, kill
 
 Spec = Callable[..., Path]
 
-SHARDS, LEASE = 64, 8
+SHARDS, LEASE = 48, 8
+
+KEYS: dict[str, object] = {"size": SHARDS, "shard_size": 1, "patch": "{pixels: 32}"}
+"""Of the spec of a corpus of small shards."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     started = Prefect(
         tmp_path_factory.mktemp("prefect"),
         DEEPSENTINEL_BATCH_SHARDS="16",
-        DEEPSENTINEL_BATCHES_IN_FLIGHT="3",
+        DEEPSENTINEL_BATCHES_IN_FLIGHT="2",
         DEEPSENTINEL_POLL="0.5",
         DEEPSENTINEL_LEASE=str(LEASE),
         DEEPSENTINEL_BATCH_START="45",
@@ -50,9 +49,9 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 
 
 def test_a_corpus_is_whole_and_the_same_whoever_is_killed(prefect: Prefect, write_spec: Spec, tmp_path: Path) -> None:
-    spec = write_spec(size=SHARDS, shard_size=1, patch="{pixels: 32}")
+    spec = write_spec(**KEYS)
     corpus = tmp_path / "corpus"
-    names = ["worker-0", "worker-1", "worker-2"]
+    names = ["worker-0", "worker-1"]
     workers = [prefect.start_worker(name) for name in names]
 
     def done() -> int:
@@ -89,12 +88,7 @@ def test_a_corpus_is_whole_and_the_same_whoever_is_killed(prefect: Prefect, writ
     assert len(attempts) == SHARDS
     assert max(attempts) <= 2
 
-    undisturbed = load_spec(spec).changed(destinations=[str(tmp_path / "undisturbed")])
-    builder = open_builder(undisturbed)
-    describe_everywhere(builder.destinations, preflight(builder).description)
-    for shard in range(SHARDS):
-        make_shard(builder, shard)
-    close_builders()
+    build_here(write_spec("undisturbed.yaml", **KEYS, destinations=f"[{tmp_path / 'undisturbed'}]"), release=False)
     made = {path: content for path, content in tree(corpus).items() if not path.startswith("release/")}
     assert made == tree(tmp_path / "undisturbed")
 
@@ -102,7 +96,7 @@ def test_a_corpus_is_whole_and_the_same_whoever_is_killed(prefect: Prefect, writ
 def test_a_server_that_is_gone_for_good_ends_a_build_in_words(
     prefect: Prefect, write_spec: Spec, tmp_path: Path
 ) -> None:
-    spec = write_spec(size=SHARDS, shard_size=1, patch="{pixels: 32}")
+    spec = write_spec(**KEYS)
     commits = tmp_path / "corpus" / "commits"
     build = prefect.start("flows.command.cli", "build", str(spec), log="alone.log", DEEPSENTINEL_SERVER_PATIENCE="3")
     await_(lambda: len(list(commits.glob("*.json"))) >= 3, 90, lambda: prefect.log("alone.log"))

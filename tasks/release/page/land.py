@@ -1,6 +1,7 @@
 """Land for the map: an outline of the world, and finer tiles of where the samples are."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,9 @@ Bounds = tuple[float, float, float, float]
 """West, south, east, north; degrees."""
 
 
+@cache
 def outline() -> dict[str, Any]:
-    """The countries of the world, coarse, as `packed` polygons."""
+    """The countries of the world, coarse, as `packed` polygons. Takes half a second once; shared: do not change it."""
     parts = shapely.get_parts(world().geometry.to_numpy())
     # Country by country: four times as fast as all of them with their borders in common.
     coarse = shapely.simplify(parts[shapely.area(parts) > _SMALLEST], _COARSE)
