@@ -47,7 +47,12 @@ A spec is a YAML file that describes a corpus completely: with what the platform
 - A key that is unknown or stands twice is refused, and so is a value of another kind or beyond its bounds.
 """
 
-_TITLES = {"": "Keys", "stac": "An item of `platforms`: `stac`", "labels": "An item of `labels`: a source of one's own"}
+_TITLES = {
+    "": "Keys",
+    "random": "An item of `places: {random: [...]}`: a stratum",
+    "stac": "An item of `platforms`: `stac`",
+    "labels": "An item of `labels`: a source of one's own",
+}
 
 
 def page() -> str:

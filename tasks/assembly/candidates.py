@@ -67,8 +67,11 @@ def candidates_of(
     pairing: PairingCounts,
     clock: Clock,
 ) -> Iterator[Candidate]:
-    """Candidates in the order of their draws, paired a shard's size at a time; `pairing` counts those tried."""
-    portion = builder.spec.shard_size * draws.alternatives
+    """Candidates in the order of their draws, paired as many at a time as a shard has of their stratum.
+
+    `draws` are of one stratum; `pairing` counts those tried.
+    """
+    portion = builder.places.quotas[int(draws.stratum[0]) if len(draws) else 0] * draws.alternatives
     dates = builder.spec.dates
     for start in range(0, len(draws), portion):
         some = draws.take(slice(start, start + portion))

@@ -17,6 +17,7 @@ from tasks.assembly.layers import Laying
 from tasks.errors import CandidatesExhausted, NotUnderstood
 from tasks.imagery.bands import array_path
 from tasks.imagery.platform import Tiles, Traffic, clear_fraction, nodata_fraction
+from tasks.places.draws import RandomPlaces
 from tasks.scenes.looks import by_date, date_of, mask_of, role_of
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.scenes import Acquisitions
@@ -89,11 +90,11 @@ class Filling:
         size = self.builder.spec.shard_size
         arrays = {path: kind.empty(size) for path, kind in self.builder.kinds.items()}
         laying = Laying(self.builder.layers, self.shard, arrays)
-        for attempt in range(self.builder.places.attempts):
-            candidates = self._candidates(attempt)
-            while len(self.samples) < size:
+        for attempt, stratum, most in self._turns():
+            candidates = self._candidates(attempt, stratum)
+            while len(self.samples) < most:
                 # Never more than are still needed: the same ones are kept, whichever answers first.
-                needed = size - len(self.samples)
+                needed = most - len(self.samples)
                 batch = [candidate for _, candidate in zip(range(needed), candidates, strict=False)]
                 if not batch:
                     break
@@ -107,15 +108,17 @@ class Filling:
         self._refuse_misunderstood(1)
         self._refuse_too_few()
         with self.clock("label"):
-            self.columns = laying.columns(self.samples)
+            self.columns = self._columns_of(self.samples) | laying.columns(self.samples)
         return arrays
 
     def plan(self) -> GeoDataFrame:
         """Rows of the candidates that would be tried if every pair could be fetched; those without a pair too."""
-        size, keep = self.builder.spec.shard_size, not self.builder.places.replaces
+        keep = not self.builder.places.replaces
         rows: list[Sample] = []
-        for attempt in range(self.builder.places.attempts):
-            for candidate in self._candidates(attempt, with_unpaired=True):
+        for attempt, stratum, most in self._turns():
+            if len(self.samples) == most:
+                continue
+            for candidate in self._candidates(attempt, stratum, with_unpaired=True):
                 named = {
                     platform.name: PlatformFacts.of(acquisitions)
                     for platform, acquisitions in zip(self.builder.platforms, candidate.acquisitions, strict=False)
@@ -124,16 +127,35 @@ class Filling:
                 rows.append(candidate.to_sample(len(self.samples), named, missing))
                 if keep or not missing:
                     self.samples.append(rows[-1])
-                if len(self.samples) == size:
-                    return sample_rows(rows, self.builder.spec, self.shard)
-        return sample_rows(rows, self.builder.spec, self.shard)
+                if len(self.samples) == most:
+                    break
+        return sample_rows(rows, self.builder.spec, self.shard, self._columns_of(rows))
 
-    def _candidates(self, attempt: int, *, with_unpaired: bool = False) -> Iterator[Candidate]:
-        """Candidates of an attempt in order, in cells that have no sample yet.
+    def _turns(self) -> Iterator[tuple[int, int, int]]:
+        """Attempt, stratum, and how many samples there are to be when its stratum is filled: one after the other.
+
+        Ends with the first stratum that stays short, whose places are not another's to take.
+        """
+        most = 0
+        for stratum, quota in enumerate(self.builder.places.quotas):
+            most += quota
+            for attempt in range(self.builder.places.attempts):
+                yield attempt, stratum, most
+            if len(self.samples) < most:
+                return
+
+    def _columns_of(self, samples: list[Sample]) -> dict[str, Any]:
+        """What places say of themselves in the rows of samples, by column."""
+        return self.builder.places.columns_of(self.shard, [sample.cell for sample in samples])
+
+    def _candidates(self, attempt: int, stratum: int, *, with_unpaired: bool = False) -> Iterator[Candidate]:
+        """Candidates of an attempt in a stratum in order, in cells that have no sample yet.
 
         Those without a pair are replaced, unless places keep their rows or the caller wants to see them.
         """
         draws = self.builder.places.draws(self.shard, attempt)
+        if len(self.builder.places.quotas) > 1:
+            draws = draws.take(draws.stratum == stratum)
         if self.samples:
             draws = draws.take(~np.isin(draws.cell, [sample.cell for sample in self.samples]))
         for candidate in candidates_of(self.builder, draws, self.traffic, self.pairing, self.clock):
@@ -206,10 +228,11 @@ class Filling:
 
     def _refuse_too_few(self) -> None:
         """Raises CandidatesExhausted."""
-        size = self.builder.spec.shard_size
-        if self.builder.places.replaces and len(self.samples) < size:
+        size, places = self.builder.spec.shard_size, self.builder.places
+        if isinstance(places, RandomPlaces) and len(self.samples) < size:
             raise CandidatesExhausted(
-                f"shard {self.shard}: {len(self.samples)} of {size} samples can be had. {self.tried.total()} "
+                f"shard {self.shard}: {len(self.samples)} of {size} samples can be had"
+                f"{places.short_in(len(self.samples))}. {self.tried.total()} "
                 f"candidates were tried: {counted(self.tried)}. {REMEDY}"
             )
 

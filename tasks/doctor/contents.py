@@ -24,9 +24,8 @@ def examine_places(spec: CorpusSpec, settings: Settings, opened: list[Places]) -
         wanted = f"room for {places.capacity * spec.shard_size:,} samples, {spec.size:,} wanted in {shards:,} shards"
     else:
         wanted = f"{len(places.patches):,} places in {shards:,} shards"
-    source = spec.places.source if isinstance(spec.places.source, str) else ", ".join(spec.places.source)
     return [
-        Finding(what="places", ok=True, found=f"{spec.places.mode} {source}: {wanted}"),
+        Finding(what="places", ok=True, found=f"{spec.places.words}: {wanted}"),
         *(Finding(what="places", ok=True, found=note) for note in places.notes),
     ]
 

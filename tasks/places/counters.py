@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
-CELLS, POINTS, SPLITS = 1, 2, 3
+CELLS, POINTS, SPLITS, GROUPS = 1, 2, 3, 4
 """Streams, the second half of the key: what the counter counts."""
 
 ATTEMPT = 16

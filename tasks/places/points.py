@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.errors import PlacesError
+from tasks.places.columns import column_bytes, kept_columns
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.features import read_features
 from tasks.places.grids import given_grids
@@ -26,13 +28,22 @@ _CLOCK = ("now", "today")
 """Texts that pandas reads off the clock: every day would be another corpus."""
 
 
-def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], shard_size: int) -> ListedPlaces:
-    """Read points from any file geopandas reads, in any CRS.
+def load_points(
+    path: Path,
+    *,
+    pixels: int,
+    seed: int,
+    window: tuple[int, int],
+    shard_size: int,
+    columns: Sequence[str] = (),
+) -> ListedPlaces:
+    """Read points from any file geopandas reads, in any CRS; the rows keep `columns` of it.
 
     A column `id` (or place_id, fid, name) is kept as `place_id` in the rows. A column `datetime`, where it has a value,
     is the preferred instant (UTC unless it says otherwise); the others get a seeded one, uniform in the window.
     Columns `epsg`, `xmin` and `ymax`, where there are all three, are the patches' own grids, which are not snapped.
-    Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, or no instants.
+    Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, no instants, or a
+    column that is absent or of a type that rows cannot keep.
     """
     frame: Any = read_features(path, "points")
     if frame.crs is None:
@@ -65,10 +76,12 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
     if (column := next((name for name in _NAMES if name in frame.columns), None)) is not None:
         names = np.array([None if pd.isna(value) else _name(value) for value in frame[column]], dtype=object)
     grids = given_grids(frame, lon, lat, pixels, path)
+    kept = kept_columns(frame, columns, path, "places.points")
     places = hashlib.sha256()
     for column in (lon, lat, preferred, *((grids.epsg, grids.xmin, grids.ymax) if grids is not None else ())):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
     places.update("\0".join("" if name is None else name for name in (names if names is not None else ())).encode())
+    places.update(column_bytes(kept))
     found = ListedPlaces(
         patches=patches_around(lon, lat, pixels) if grids is None else grids,
         # A grid that is given is not another one in the neighbouring zone.
@@ -78,6 +91,7 @@ def load_points(path: Path, *, pixels: int, seed: int, window: tuple[int, int], 
         shard_size=shard_size,
         digest=places.hexdigest(),
         names=names,
+        columns=kept,
     )
     if outside := int(found.outside.sum()):
         return replace(found, notes=(f"{outside} of {len(frame)} places have a datetime outside the window",))

@@ -32,6 +32,10 @@ class OwnPolygons:
 
     polygons: Polygons
     """(n,) EPSG:4326, valid, longitudes in [-180, 180]."""
+    feature: NDArray[np.intp]
+    """(n,) position in the table of the feature that each polygon is of, ascending."""
+    table: gpd.GeoDataFrame
+    """The features as the file has them."""
     notes: tuple[str, ...]
     """What was mended, cut or left out, with counts."""
 
@@ -59,6 +63,7 @@ def read_polygons(path: Path) -> OwnPolygons:
     kept = np.zeros(count, dtype=bool)
     crosses = crossing(polygons)
     parts: list[shapely.Polygon] = []
+    of: list[int] = []
     for index, polygon, crosses_180 in zip(origin, polygons, crosses, strict=True):
         if crosses_180:
             result = cut(polygon, name=names[index])
@@ -70,6 +75,7 @@ def read_polygons(path: Path) -> OwnPolygons:
         mended[index] |= invalid
         kept[index] |= bool(pieces)
         parts += pieces
+        of += [int(feature[index])] * len(pieces)
     if crosses.any():
         notes.append(
             f"{len(set(origin[crosses]))} of {count} polygons cross the 180th meridian (edges longer than 180 degrees"
@@ -82,7 +88,9 @@ def read_polygons(path: Path) -> OwnPolygons:
         notes.append(f"{(~kept).sum()} of {count} polygons have no area and were left out")
     if not parts:
         raise PlacesError(f"{path}: none of its {count} polygons has an area; expected at least one that does.")
-    return OwnPolygons(polygons=np.array(parts, dtype=object), notes=tuple(notes))
+    return OwnPolygons(
+        polygons=np.array(parts, dtype=object), feature=np.array(of, np.intp), table=table, notes=tuple(notes)
+    )
 
 
 def _polygons(table: gpd.GeoDataFrame, path: Path) -> tuple[Polygons, NDArray[np.intp], list[str]]:

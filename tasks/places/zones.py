@@ -80,7 +80,7 @@ def by_zone(polygons: Polygons) -> Zoned:
         pieces = shapely.intersection(wide[tree.query(box, predicate="intersects")], box)
         parts.setdefault(number, []).extend(pieces[shapely.area(pieces) > 0])
     return Zoned(
-        parts={number: _project(np.array(parts[number]), number) for number in sorted(parts) if parts[number]},
+        parts={number: project(np.array(parts[number]), number) for number in sorted(parts) if parts[number]},
         notes=tuple(notes),
     )
 
@@ -147,7 +147,8 @@ def _zone_boxes(bounds: NDArray[np.float64]) -> list[tuple[int, shapely.Geometry
     return boxes
 
 
-def _project(polygons: Polygons, zone: int) -> Polygons:
+def project(polygons: Polygons, zone: int) -> Polygons:
+    """Polygons in degrees, longitudes beyond 180 too, in metres of EPSG 326xx; valid."""
     to = Transformer.from_crs(4326, NORTH + zone, always_xy=True)
     dense = shapely.segmentize(polygons, _EDGE)
     metres = shapely.transform(dense, lambda xy: np.stack(to.transform(*xy.T), axis=1))

@@ -27,6 +27,8 @@ from tasks.shards.layout import (
 )
 from tasks.shards.pairing_counts import BIN
 from tasks.spec import CorpusSpec
+from tasks.spec.places import LAND
+from tasks.spec.splits import SPLITS
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """Sizes as data cards of Hugging Face class them."""
@@ -104,7 +106,7 @@ def _contents(facts: Facts) -> list[str]:
         rows.append(("places without pixels", f"{sum(facts.missing.values()):,}"))
     rows += [
         ("stored", f"{in_bytes(facts.bytes)} in {description.shards:,} shards of {description.shard_size:,}"),
-        ("places", _places(spec["places"])),
+        ("places", _places(spec["places"], description.pixels)),
         ("window", f"{first} to {end} UTC, the end excluded"),
     ]
     if facts.first is not None:
@@ -136,13 +138,26 @@ def _contents(facts: Facts) -> list[str]:
     ]  # fmt: skip
 
 
-def _places(places: Mapping[str, Any]) -> str:
+def _places(places: Mapping[str, Any], pixels: int) -> str:
     mode = next(mode for mode in ("random", "cover", "points") if mode in places)
     value = places[mode]
     if mode == "random":
-        where = "all land without Antarctica" if value == "land" else value if isinstance(value, str) else _and(value)
-        return f"drawn at random, at most one in a cell of an equal-area lattice: {where}"
-    return f"tiles that cover the polygons of {value}" if mode == "cover" else f"centred on the points of {value}"
+        if any(isinstance(one, Mapping) for one in value):
+            total = sum(one["share"] for one in value)
+            where = _and([f"{percent(one['share'] / total)} in {_region(one['region'])}" for one in value])
+            return f"drawn at random, at most one in a cell of an equal-area lattice, of every shard {where}"
+        return f"drawn at random, at most one in a cell of an equal-area lattice: {_region(value)}"
+    if mode == "points":
+        return f"centred on the points of {value}"
+    stride = places.get("stride", pixels)
+    overlap = f", one every {stride} pixels, so that neighbours overlap" if stride < pixels else ""
+    return f"tiles that cover the polygons of {value}{overlap}"
+
+
+def _region(region: str | list[str]) -> str:
+    if region == LAND:
+        return "all land without Antarctica"
+    return region if isinstance(region, str) else _and(region)
 
 
 def _pairing(facts: Facts) -> list[str]:
@@ -157,12 +172,25 @@ def _pairing(facts: Facts) -> list[str]:
 def _splits(facts: Facts) -> list[str]:
     shares = facts.description.spec["splits"]
     rows = [
-        (split, f"{count:,}", percent(count / facts.samples) if facts.samples else "", percent(shares.get(split, 0)))
+        (
+            split,
+            f"{count:,}",
+            percent(count / facts.samples) if facts.samples else "",
+            percent(shares[split]) if split in shares else "",
+        )
         for split, count in facts.splits.items()
     ]
+    by, dealt = shares.get("by"), {*SPLITS} & {*shares}
+    if by is None:
+        told = "Blocks of 100 km are in one split as a whole, so that neighbours never are on both sides."
+    elif dealt:
+        told = f"All places with one value of the column `{by}` are in one split."
+    else:
+        told = f"They are what the column `{by}` of the file of places says."
+    if facts.description.spec["places"].get("stride", facts.description.pixels) < facts.description.pixels:
+        told += " No sample overlaps one of another split."
     return [
-        "## Splits", "",
-        "Blocks of 100 km are in one split as a whole, so that neighbours never are on both sides.", "",
+        "## Splits", "", told, "",
         *table(("split", "samples", "share", "wanted"), rows, right=(1, 2, 3)),
     ]  # fmt: skip
 

@@ -22,7 +22,7 @@ from tasks.shards.commits import reasons_of, record_bytes, sound_commit
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.pairing_counts import PairingCounts
-from tasks.spec import Splits
+from tasks.spec.splits import SPLITS
 
 _COMPUTE: Any = pyarrow.compute  # whose functions are made when it is imported, so that no checker knows them
 
@@ -99,7 +99,7 @@ def _add_rows(facts: Facts, samples: Path) -> None:
     shared = [column for column in _share_columns(description) if column in there]
     times = [f"{role}_time" for role in description.roles]
     counted = [column for column in ("osm_features",) if column in there]
-    places: dict[str, list[Points]] = {split: [] for split in Splits.model_fields}
+    places: dict[str, list[Points]] = {split: [] for split in SPLITS}
     sums = dict.fromkeys((*shared, *counted), 0.0)
     done = 0
     columns = ["split", "missing", "lon", "lat", *times, *shared, *counted]

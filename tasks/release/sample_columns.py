@@ -20,6 +20,7 @@ _MEANINGS = {
     "lat": "Latitude of the centre, degrees.",
     "preferred_time": "The instant near which acquisitions were looked for, UTC.",
     "gap_hours": "Sentinel-1's acquisition minus Sentinel-2's, hours.",
+    "stratum": "Which of the strata that the spec lists the place was drawn in, from 0.",
     "split": "What the sample is for.",
     "place_id": "What the user's file of places calls it.",
     "missing": "Why the place has no pixels; null: it has.",

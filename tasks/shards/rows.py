@@ -79,7 +79,8 @@ def sample_rows(
 ) -> geopandas.GeoDataFrame:
     """Rows of a shard with outlines in WGS 84; the columns are those of the design.
 
-    `layers` are the columns of layers, (n,) each.
+    `layers` are the columns of layers, and those of places beyond what samples say, such as `split` where it is not
+    drawn by blocks: (n,) each.
     """
     roles, platforms, per_date = spec.roles, spec.platform_names, _PerDate(spec.dates)
     patches = patches_of([sample.patch for sample in samples])
@@ -137,7 +138,8 @@ def sample_rows(
             [" ".join(one.absent_bands) or None if one else None for one in facts]
         )
     columns |= layers or {}
-    columns["split"] = _texts(list(split_of(lon, lat, spec.seed, spec.splits)))
+    if "split" not in columns:
+        columns["split"] = _texts(list(split_of(lon, lat, spec.seed, spec.splits)))
     columns["place_id"] = _texts([sample.place_id for sample in samples])
     columns["missing"] = _texts([None if sample.missing is None else str(sample.missing) for sample in samples])
     if spec.dates > 1:

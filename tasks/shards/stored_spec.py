@@ -30,6 +30,9 @@ def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
     for mode in _MODES:
         if _is_places_file(mode, content["places"].get(mode)):
             content["places"][mode] = _end(content["places"][mode], 1)
+    for stratum in _strata(content["places"].get("random")):
+        if _is_places_file("random", stratum["region"]):
+            stratum["region"] = _end(stratum["region"], 1)
     for item in content["platforms"]:
         # Of a catalogue its folder's name too: catalogues are called alike.
         for key in ("catalog", "sentinel1_catalog"):
@@ -95,6 +98,11 @@ def _is_places_file(mode: str, source: Any) -> bool:
     return _is_local(source) and (mode, source) != ("random", "land")
 
 
+def _strata(random: Any) -> list[dict[str, Any]]:
+    """The strata of random places; none of a region alone."""
+    return [item for item in random if isinstance(item, dict)] if isinstance(random, list) else []
+
+
 def _end(location: str, parts: int) -> str:
     """The last parts of a local path."""
     path = Path(urlsplit(location).path if is_url(location) else location)
@@ -104,6 +112,8 @@ def _end(location: str, parts: int) -> str:
 def _compared(key: str, flat: dict[str, Any]) -> Any:
     """What has to agree under a key: that there is a local file, not where; the digest tells what places are in it."""
     value = flat.get(key)
+    if key == "places.random" and (strata := _strata(value)):
+        return [one | {"region": Path} if _is_places_file("random", one["region"]) else one for one in strata]
     group, _, name = key.partition(".")
     local = (
         (group == "places" and name in _MODES and _is_places_file(name, value))

@@ -3,8 +3,9 @@
 from tasks.spec.loading import load_spec
 from tasks.spec.memory import memory_of_shard
 from tasks.spec.model import CorpusSpec
-from tasks.spec.parts import Places, Splits
+from tasks.spec.places import Places
 from tasks.spec.platforms import PlatformItem, PlatformName, StacSource
+from tasks.spec.splits import Splits
 
 __all__ = [
     "CorpusSpec",

@@ -10,13 +10,16 @@ from tasks.spec.labels import LabelSource
 from tasks.spec.locations import FOLDER
 from tasks.spec.messages import explain
 from tasks.spec.model import CorpusSpec
-from tasks.spec.parts import Pairing, PatchSize, Places, Sources, Splits
+from tasks.spec.parts import Pairing, PatchSize, Sources
+from tasks.spec.places import Places, Stratum
 from tasks.spec.platforms import StacItem, StacSource
+from tasks.spec.splits import Splits
 from tasks.spec.yaml_file import read_spec_file
 
 PARTS: dict[str, type[BaseModel]] = {
     "": CorpusSpec,
     "places": Places,
+    "random": Stratum,
     "pairing": Pairing,
     "acquisitions": Acquisition,
     "instants": Instants,

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from tasks.spec.expectations import expectation, is_own
 from tasks.spec.yaml_file import SpecFile
 
-TEXT, OTHER = "_text", "_other"
+TEXT, OTHER, STRATA = "_text", "_other", "_strata"
 """Branches of a union; pydantic puts them in an error's location, where they are no keys of the file."""
 
 _LONGEST = 80
@@ -61,4 +61,4 @@ def _where(error: ErrorDetails) -> str:
 
 
 def _keys(error: ErrorDetails) -> list[str | int]:
-    return [part for part in error["loc"] if part not in (TEXT, OTHER)]
+    return [part for part in error["loc"] if part not in (TEXT, OTHER, STRATA)]

@@ -12,8 +12,10 @@ from tasks.spec.labels import EARTHENGINE, Accepted, LabelItem, WrittenLabel, la
 from tasks.spec.locations import canonical, destination_location
 from tasks.spec.memory import MOST_HELD, memory_of_shard
 from tasks.spec.messages import tell
-from tasks.spec.parts import MOST_GAP_DAYS, Pairing, Part, PatchSize, Places, Sources, Splits
+from tasks.spec.parts import MOST_GAP_DAYS, Pairing, Part, PatchSize, Sources
+from tasks.spec.places import Places, refuse_columns
 from tasks.spec.platforms import PlatformItem, WrittenPlatform, known_platforms, platform_item
+from tasks.spec.splits import Splits, refuse_splits
 
 
 class CorpusSpec(Part):
@@ -56,7 +58,7 @@ class CorpusSpec(Part):
     """What has to be said in so many words: `uncovered`, that labels do not cover all places, which are nodata there;
     `wdpa-noncommercial`, that a corpus with the World Database on Protected Areas may not be used commercially."""
     splits: Splits = Splits()
-    """Shares of the samples for training, validation and test."""
+    """Which samples are for training, validation and test."""
     shard_size: int = Field(default=250, ge=1, le=4096)
     """Samples a shard, the unit that is built, stored and repeated as a whole, in memory while it is built."""
     destinations: tuple[str, ...] = Field(min_length=1)
@@ -166,6 +168,15 @@ class CorpusSpec(Part):
                     f"size: {self.size} is not a multiple of shard_size {self.shard_size}, and a random corpus has "
                     f"whole shards; use {nearest}, or another shard_size"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        refuse_splits(self.splits, self.places, self.patch.pixels)
+        given = self.splits.by if self.splits.as_given else None
+        refuse_columns(
+            self.places, split=given, named=[*self.platform_names, *(item.name for item in self.label_items)]
+        )
         return self
 
     @property

@@ -104,7 +104,7 @@ def frames_of(places: RandomPlaces | ListedPlaces, shards: Iterable[int]) -> Fra
     boxes: list[Boxes] = []
     for shard in shards:
         if isinstance(places, RandomPlaces):
-            cells = np.sort(places.cells[shard :: places.capacity])
+            cells = np.sort(np.concatenate(places.cells_of(shard)))
             found = _cell_boxes(places, cells)
         else:
             draws = places.draws(shard)

@@ -1,7 +1,7 @@
 """What the page knows of every sample: its rows as compact columns, collected shard by shard."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from tasks.scenes.roles import sensor_of
 from tasks.shards.description import Description
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import samples_object
+from tasks.spec.splits import SPLITS
 
 DEGREE = 100_000
 """Steps of a degree: one is a metre at most."""
@@ -94,7 +95,7 @@ class Scheme:
         spec = self.description.spec
         most = 24 * float(spec.get("pairing", {}).get("max_gap_days", 3))
         step = next((step for step in _GAP_STEPS if most <= _GAP_BINS * step), _GAP_STEPS[-1])
-        object.__setattr__(self, "splits", tuple(sorted(spec["splits"], key=_split_order)))
+        object.__setattr__(self, "splits", tuple(sorted(_split_names(spec["splits"]), key=_split_order)))
         object.__setattr__(self, "gap_step", step)
         object.__setattr__(self, "gap_bins", int(min(60, max(1, -(-most // step)))))
         object.__setattr__(self, "classes", tuple(_class_shares(self.description)))
@@ -220,9 +221,13 @@ def gap_code(hours: NDArray[np.float64], step: float, bins: int) -> NDArray[np.u
     return np.where(np.isnan(hours), 0, np.where(hours < 0, bins - away, bins + 1 + away)).astype(np.uint8)
 
 
+def _split_names(splits: Mapping[str, Any]) -> Iterable[str]:
+    """Those with shares; all, if a column of the places' file has them."""
+    return [name for name in splits if name != "by"] or SPLITS
+
+
 def _split_order(name: str) -> tuple[int, str]:
-    known = ("train", "validation", "test")
-    return (known.index(name) if name in known else len(known)), name
+    return (SPLITS.index(name) if name in SPLITS else len(SPLITS)), name
 
 
 def _class_shares(description: Description) -> Iterator[ClassShares]:

@@ -31,7 +31,7 @@ def test_every_attempt_stays_in_the_region(tmp_path: Path) -> None:
         for shard in range(places.capacity):
             lon, lat = places.draws(shard, attempt).patches.centres()
             # Snapping to 10 m may move a centre over the border.
-            assert places.region.contains(lon, lat).mean() >= 0.95
+            assert places.strata[0].region.contains(lon, lat).mean() >= 0.95
 
 
 def test_patches_of_any_attempts_never_overlap(tmp_path: Path) -> None:

@@ -97,6 +97,27 @@ def test_what_is_more_than_another_place_of_a_file_is_refused(
     assert f"\n  {told}" in str(caught.value)
 
 
+def strata(*regions: Any, shares: tuple[float, ...] = (1, 2)) -> Description:
+    items = [{"region": region, "share": share} for region, share in zip(regions, shares, strict=True)]
+    return described(places={"random": items})
+
+
+def test_of_strata_the_names_of_files_are_stored_and_files_may_move() -> None:
+    before, after = strata("/home/ada/urban.gpkg", "land"), strata("/home/bo/cities.gpkg", "land")
+    assert before.spec["places"]["random"] == [
+        {"region": "urban.gpkg", "share": 1.0}, {"region": "land", "share": 2.0},
+    ]  # fmt: skip
+    assert reconcile(after, before, "here") == before
+
+
+@pytest.mark.parametrize("after", [
+    strata("/a/urban.gpkg", ["EU27"]), strata("land", "/a/urban.gpkg"), strata("/a/urban.gpkg", "land", shares=(1, 3)),
+])  # fmt: skip
+def test_other_strata_are_refused(after: Description) -> None:
+    with pytest.raises(SpecError, match=r"places\.random: the corpus has"):
+        reconcile(after, strata("/a/urban.gpkg", "land"), "here")
+
+
 def test_a_change_within_a_platform_is_named_by_its_key_alone() -> None:
     platforms = [VALUES["platforms"][0], {"stac": VALUES["platforms"][1]["stac"] | {"sentinel1": "s1-rtc"}}]
     with pytest.raises(SpecError) as caught:

@@ -118,7 +118,7 @@ def test_of_many_things_wrong_the_first_are_told_and_the_others_counted(tmp_path
 PYDANTIC = re.compile(
     r"Input should|should (be|have|match)|valid (string|integer|number|list|tuple|dictionary|boolean)|Value error|"
     r"instance of|Tuple|pattern|Field required|Extra inputs|unable to (parse|interpret)|type=|pydantic|\^\[|"
-    r"something else|_text|_other"
+    r"something else|_text|_other|_strata"
 )
 
 WRONG = [None, True, [], [[]], {}, {"x": 1}, "", "x y", "x" * 200, "'", -1, 0, 0.5, 10**12, 10**30, 1e300, float("nan"),
@@ -129,14 +129,22 @@ def places_of_keys() -> list[tuple[str, ...]]:
     """Every key of a spec, with the keys around it."""
     return [
         *((key,) for key in PARTS[""].model_fields),
-        *((name, key) for name in PARTS if name not in ("", "platforms", "stac") for key in PARTS[name].model_fields),
+        *(
+            (name, key)
+            for name in PARTS
+            if name not in ("", "random", "platforms", "stac")
+            for key in PARTS[name].model_fields
+        ),
         *(("platforms", "stac", key) for key in PARTS["stac"].model_fields),
+        *(("places", "random", key) for key in PARTS["random"].model_fields),
     ]  # fmt: skip
 
 
 def with_value(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
     if keys[0] == "platforms" and len(keys) == 3:
         return values(platforms=[{"stac": {"catalog": "a"} | {keys[2]: value}}])
+    if keys[:2] == ("places", "random") and len(keys) == 3:
+        return values(places={"random": [{"region": "land", "share": 1} | {keys[2]: value}]})
     if keys[0] == "acquisitions" and len(keys) == 2:
         return values(acquisitions={"s2": {keys[1]: value}})
     if keys[0] == "labels" and len(keys) == 2:
