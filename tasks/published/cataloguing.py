@@ -194,8 +194,12 @@ def spec_of(layout: Layout, pixels: int, out: Path, *, with_splits: bool) -> str
         "splits": {"by": "split"} if with_splits else {"by": "roi", **_SHARES},
         "destinations": [str(out / "corpus")],
     }
-    written = (yaml.safe_dump({key: value}, sort_keys=False, width=120) for key, value in keys.items())
-    return f"{layout.said}\n{''.join(written)}"
+    return f"{layout.said}\n{''.join(f'{key}: {_written(value)}' for key, value in keys.items())}"
+
+
+def _written(value: Any) -> str:
+    """A value as YAML in one line, as the other specs have it."""
+    return yaml.safe_dump(value, sort_keys=False, width=10_000, default_flow_style=True).removesuffix("...\n")
 
 
 def read_splits(path: Path) -> dict[str, str]:
