@@ -109,15 +109,13 @@ def pair_draws(builder: Builder, draws: Draws, traffic: dict[str, Traffic]) -> t
     """Scenes near draws and their pairs, by the first platform's catalogue: a row a draw and date, those of one draw
     beside each other."""
     first, rule = builder.platforms[0], builder.rule
-    windows: NDArray[np.int64] | None = None
-    dates: NDArray[np.int64] | None = None
     if rule.parts:
-        parts = np.array(rule.parts)
-        windows = np.tile(parts, (len(draws), 1))
-        dates = np.tile(np.arange(len(parts)), len(draws)) if rule.given else None
-        draws = replace(draws.take(np.repeat(np.arange(len(draws)), len(parts))), preferred=windows.sum(axis=1) // 2)
+        windows = np.tile(np.array(rule.parts), (len(draws), 1))
+        each = np.repeat(np.arange(len(draws)), len(rule.parts))
+        dates = np.tile(np.arange(len(rule.parts)), len(draws)) if rule.given else None
+        draws = replace(draws.take(each), preferred=windows.sum(axis=1) // 2, windows=windows, dates=dates)
     scenes = first.candidates(draws, traffic[first.name])
-    return scenes, pair(draws.patches, draws.preferred, scenes, rule, windows, dates)
+    return scenes, pair(draws.patches, draws.preferred, scenes, rule, draws.windows, draws.dates)
 
 
 def best_alternatives(outcome: NDArray[np.int8], alternatives: int, dates: int) -> list[int]:

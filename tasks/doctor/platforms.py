@@ -1,15 +1,13 @@
 """Platforms: whether they are installed, let us in, and answer."""
 
 from contextlib import closing
-from dataclasses import replace
 from typing import TypeVar
 
 from tasks.doctor.contents import Places
 from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
 from tasks.imagery.registry import Bounds, Opening, room_of
-from tasks.places.draws import Draws
-from tasks.scenes.roles import DAY, rule_of
+from tasks.scenes.roles import rule_of
 from tasks.settings import PlatformSettings, load
 from tasks.spec import CorpusSpec, PlatformItem
 
@@ -17,9 +15,6 @@ S = TypeVar("S", bound=PlatformSettings)
 
 _TRIED = 50
 """Draws of the first shard with which a platform is checked."""
-
-_PROBE_DAYS, _PROBE_DEGREES = 15, 0.02
-"""On each side of an instant and of a place, where a server is asked as a trial."""
 
 _EVERYWHERE: Bounds = (-180.0, -90.0, 180.0, 90.0)
 
@@ -31,8 +26,6 @@ def examine_platform(
     room = room_of(item.kind)
     draws = places.draws(0).take(slice(0, _TRIED)) if places else None
     opening = Opening(item=item, rule=rule_of(spec), bounds=places.bounds if places else _EVERYWHERE)
-    if room.is_remote(item):
-        opening = _narrowed(opening, draws)
     try:
         with closing(room.open(opening, hurried(load(room.settings), deadline))) as platform:
             return [Finding(what=what, ok=True, found=platform.check(draws))]
@@ -47,21 +40,3 @@ def hurried(settings: S, deadline: float) -> S:
     """
     slow = [name for name in type(settings).model_fields if name.endswith(("deadline", "patience"))]
     return settings.model_copy(update={name: min(getattr(settings, name), deadline / 4) for name in slow})
-
-
-def _narrowed(opening: Opening, draws: Draws | None) -> Opening:
-    """What asks a server for what is near the first draw only, or for want of draws near any one place.
-
-    Opening an archive lists everything within the corpus' bounds and window, which for a large corpus takes hours.
-    """
-    first, end = opening.rule.window
-    instant, lon, lat = first, 0.0, 0.0
-    if draws is not None:
-        instant = int(draws.preferred[0])
-        lon, lat = (float(ends[0]) for ends in draws.patches.centres())
-    reach = _PROBE_DEGREES
-    # A listed place may prefer an instant outside the window.
-    middle = min(max(instant, first), end)
-    window = (max(first, middle - _PROBE_DAYS * DAY), min(end, middle + _PROBE_DAYS * DAY))
-    bounds = (max(lon - reach, -180.0), max(lat - reach, -90.0), min(lon + reach, 180.0), min(lat + reach, 90.0))
-    return replace(opening, rule=replace(opening.rule, window=window), bounds=bounds)

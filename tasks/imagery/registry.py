@@ -68,8 +68,6 @@ class Room:
     """The limits in force under the settings, in words."""
     open: "Callable[[Opening, Any], Platform]"
     """Open it under the settings. Raises CatalogueError, CredentialsError, SettingsError, SpecError."""
-    is_remote: Callable[[PlatformItem], bool]
-    """Whether opening it asks a server."""
     look_up: "Callable[[Any, str, str, str | None], Asset] | None" = None
     """What it tells, under the settings, of an asset by its id, which the spec names under a key, and the values in a
     column of its features. Raises SpecError, CredentialsError, PixelsError, PlatformUnreachable. None: it has none."""

@@ -139,8 +139,8 @@ def check_acquisitions(acquisitions: Mapping[str, Acquisition]) -> None:
         raise ValueError("no role is the root")
     if not roots[0].startswith("s2"):
         raise ValueError(
-            f"{roots[0]} is the root, but the grid of a patch and the window are those of Sentinel-2; make a role of it "
-            f"the root, and write {roots[0]}: {{near: s2, max_days: 3}}"
+            f"{roots[0]} is the root, but the grid of a patch and the window are those of Sentinel-2; make one of its "
+            f"roles the root, and write {roots[0]}: {{near: s2, max_days: 3}}"
         )
 
 

@@ -150,8 +150,8 @@ class CorpusSpec(Part):
             if not (fits := MOST_HELD * self.shard_size // held):
                 raise ValueError(
                     f"patch.pixels: one sample of {self.patch.pixels} px{several} would take "
-                    f"{held / self.shard_size / 1e9:.1f} GB of memory while it is built, {MOST_HELD / 1e9:g} GB at most; "
-                    "use fewer pixels, dates or roles"
+                    f"{held / self.shard_size / 1e9:.1f} GB of memory while it is built, {MOST_HELD / 1e9:g} GB at "
+                    "most; use fewer pixels, dates or roles"
                 )
             raise ValueError(
                 f"shard_size: {self.shard_size} samples of {self.patch.pixels} px{several} would take "

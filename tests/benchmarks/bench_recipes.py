@@ -49,7 +49,8 @@ _SHAPES: dict[str, dict[str, Any]] = {
 
 
 class AnyTime:
-    """A platform with an acquisition of every role for every draw, and noise for pixels, of which half is left when it is encoded, as of land."""
+    """A platform with an acquisition of every role for every draw, and noise for pixels, half of which is
+    left when it is encoded, as of land."""
 
     name, bands, in_flight, dates_together, reach = "stac", BANDS, 16, 8, None
 

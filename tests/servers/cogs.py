@@ -34,6 +34,8 @@ class Cogs:
     """Signatures `?sig=N` are good if N is not below this; None: none is asked for."""
     misbehave: Misbehaviour | None = None
     failures: list[int] = field(default_factory=list)
+    versions: dict[str, list[dict[str, str]]] = field(default_factory=dict[str, list[dict[str, str]]])
+    """By path what the next answers say of their content: ETag, Last_Modified."""
     """Status codes that the next requests get instead."""
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     """Path, start and length of each request that was served."""
@@ -85,7 +87,9 @@ class Cogs:
         self.asked.append((parts.path, start, len(content)))
         if self.misbehave and self.misbehave(handler, content, start, size):
             return
-        span = {"Content_Range": f"bytes {start}-{end}/{size}"} if wanted else {}
+        versions = self.versions.get(parts.path)
+        told = versions.pop(0) if versions else {"ETag": f'"{file.stat().st_mtime_ns}-{size}"'}
+        span = {**told, "Content_Range": f"bytes {start}-{end}/{size}"} if wanted else {}
         send(handler, content, code=206 if wanted else 200, Accept_Ranges="bytes", **span)
 
 

@@ -102,7 +102,7 @@ class Files:
         send(handler, content[start : end + 1], code=206, Content_Range=f"bytes {start}-{end}/{len(content)}")
 
 
-@dataclass
+@dataclass(repr=False)
 class StacApi:
     """Collections of items with item search: POST and GET, paged by `next`."""
 

@@ -39,5 +39,4 @@ ROOM = Room(
     cost=cost_of,
     limits=limits_of,
     open=_open,
-    is_remote=lambda _: True,
 )

@@ -50,6 +50,5 @@ ROOM = Room(
     cost=cost_of,
     limits=limits_of,
     open=_open,
-    is_remote=lambda _: True,
     look_up=_look_up,
 )

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from tasks.imagery.registry import Opening, Room
 from tasks.imagery.stac.cost import cost, limits
 from tasks.imagery.stac.settings import StacSettings
-from tasks.spec import PlatformItem
-from tasks.spec.locations import is_url
 
 if TYPE_CHECKING:
     from tasks.imagery.platform import Platform
@@ -20,8 +18,4 @@ def _open(opening: Opening, settings: StacSettings) -> "Platform":
     return open_archive(opening, settings)
 
 
-def _is_remote(item: PlatformItem) -> bool:
-    return item.stac is not None and (is_url(item.stac.catalog) or is_url(item.stac.radar_catalog))
-
-
-ROOM = Room(settings=StacSettings, cost=cost, limits=limits, open=_open, is_remote=_is_remote)
+ROOM = Room(settings=StacSettings, cost=cost, limits=limits, open=_open)

@@ -19,19 +19,30 @@ _LOCAL, _REMOTE = 0.006, 0.2
 """Seconds a request: of a disk as measured, decoding included; of a server, 30 ms and a line of some 100 Mbit/s."""
 
 
+_SEARCHES = 0.15
+"""Requests to an API a sample and sensor, of places all over the world and several years (tests/benchmarks
+/bench_search.py: 75 a shard of 250); of a country and a summer there are a few a shard."""
+
+
 def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
-    """A file a band and polarization, of a server its header and its blocks; the catalogue is read once."""
+    """A file a band and polarization, of a server its header and its blocks; of catalogues, only APIs are searched."""
     sources = [item.stac for item in spec.platform_items if item.stac is not None]
-    remote = any(is_url(source.catalog) or is_url(source.radar_catalog) for source in sources)
+    catalogs = [catalog for source in sources for catalog in (source.catalog, source.radar_catalog)]
+    remote = any(map(is_url, catalogs))
     files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
     return Cost(
         requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in spec.roles),
-        requests_a_shard=0,
+        requests_a_shard=_SEARCHES * sum(map(_is_searched, catalogs)) * spec.shard_size,
         in_flight=settings.stac_requests if remote else settings.samples_at_once(remote=False),
         seconds_a_request=_REMOTE if remote else _LOCAL,
         bytes_a_sample=_bytes(spec) if remote else None,
         origin="a block of 1.3 MB over a network" if remote else "a local disk",
     )
+
+
+def _is_searched(catalog: str) -> bool:
+    """Whether a catalogue looks like an API, which is known when it answers only."""
+    return is_url(catalog) and not catalog.partition("?")[0].endswith((".json", ".geojson", ".parquet", ".pq"))
 
 
 def _bytes(spec: CorpusSpec) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tasks.errors import CatalogueError, SceneUnavailable, SpecError
+from tasks.errors import CatalogueError, PixelsError, SceneUnavailable, SpecError
 from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
@@ -20,7 +20,7 @@ from tasks.imagery.sounding import sounded
 from tasks.imagery.stac.assets import keys_by_band
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.cells import Asked
-from tasks.imagery.stac.cogs.facts import Facts, File
+from tasks.imagery.stac.cogs.facts import Facts, File, Replaced
 from tasks.imagery.stac.cogs.reader import Reader
 from tasks.imagery.stac.declared import Said, band_keys, polarization_keys
 from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance, backscatter_of, reflectance_of
@@ -45,6 +45,12 @@ from tasks.spec.locations import is_url, local_path, need_file
 
 _TRIED = 6
 """Pairs that are looked at in a check."""
+
+_SEARCHED = 16
+"""Draws for which an API is searched in a check."""
+
+_READ_AGAIN = 2
+"""Times that the files of a sample are opened again because one was replaced while it was read."""
 
 
 def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
@@ -172,7 +178,9 @@ class StacArchive:
         }
         if not all(shelf.whole for shelf in shelves.values()):
             # What is going to be read is asked for together, and not sample by sample.
-            for role, scene in pair(draws.patches, draws.preferred, found, self._rule).scene.items():
+            for role, scene in pair(
+                draws.patches, draws.preferred, found, self._rule, draws.windows, draws.dates
+            ).scene.items():
                 shelves[sensor_of(role)].expect(scene, traffic)
         return found
 
@@ -222,20 +230,7 @@ class StacArchive:
                 else self._radar_files(role, acquisition)
             )
         ]
-        try:
-            rasters = self._reader.open([one.file for one in files], traffic)
-        except Unplaced as error:
-            for one in files:
-                if not one.optical and one.file.name in str(error):
-                    said = f"{one.file.name}: is not georeferenced. {CALIBRATION}"
-                    raise SceneUnavailable(Reason.NOT_UNDERSTOOD, one.scene, said) from None
-            raise
-        meant = [one.meaning(raster.facts, self._source) for one, raster in zip(files, rasters, strict=True)]
-        wanted = [
-            Wanted(file=one.meaning.file, fill=one.meaning.fill, dtype=one.meaning.dtype, band=one.meaning.band)
-            for one in meant
-        ]
-        pixels = lay(self._reader, patch, wanted, rasters, traffic)
+        meant, pixels = self._pixels(patch, files, traffic)
         tiles: dict[str, Tile] = {}
         for role, acquisition in acquisitions.items():
             held = [i for i, one in enumerate(files) if one.role == role]
@@ -253,6 +248,34 @@ class StacArchive:
             clipped={array_path(self.name, role): tile.clipped for role, tile in tiles.items() if tile.clipped},
         )
 
+    def _pixels(
+        self, patch: Patch, files: list[_Channel], traffic: Traffic
+    ) -> tuple[list[Reflectance | Backscatter], list[NDArray[Any]]]:
+        """What the pixels of files mean, and the pixels on a patch; a file that is replaced meanwhile is read again."""
+        for again in range(_READ_AGAIN, -1, -1):
+            try:
+                rasters = self._reader.open([one.file for one in files], traffic)
+                meant = [one.meaning(raster.facts, self._source) for one, raster in zip(files, rasters, strict=True)]
+                wanted = [
+                    Wanted(file=one.meaning.file, fill=one.meaning.fill, dtype=one.meaning.dtype, band=one.meaning.band)
+                    for one in meant
+                ]
+                return meant, lay(self._reader, patch, wanted, rasters, traffic)
+            except Unplaced as error:
+                for one in files:
+                    if not one.optical and one.file.name in str(error):
+                        said = f"{one.file.name}: is not georeferenced. {CALIBRATION}"
+                        raise SceneUnavailable(Reason.NOT_UNDERSTOOD, one.scene, said) from None
+                raise
+            except Replaced as error:
+                if not again:
+                    raise PixelsError(
+                        f"{self.name}: {error.file.scene}: {error.file.name}: its size, date or ETag is another one "
+                        "each time it is asked for a part. Run the same command when nobody writes to it any more."
+                    ) from None
+                traffic.add(retries=1)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
     def check(self, draws: Draws | None) -> str:
         """Pair the draws and read a few pixels of one: what was found, as text.
 
@@ -261,11 +284,12 @@ class StacArchive:
         """
         if not self.bands:
             if self._remote:
-                return "the catalogue answers; it has no Sentinel-2 scene near the first draw, so no pixels were tried"
+                return "the catalogue answers; it has no Sentinel-2 scene there and then, so no pixels were tried"
             raise CatalogueError("the catalogue lists no files of Sentinel-2 bands. Name its collections in the spec.")
         read = f"catalogue read, {len(self.bands)} of 13 bands"
         if draws is None:
             return f"{read}; no pixels tried, for want of places"
+        draws = draws if self._optical.whole else draws.take(slice(0, _SEARCHED))
         candidates = self.candidates(draws, Traffic())
         pairs = pair(draws.patches, draws.preferred, candidates, self._rule)
         rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)

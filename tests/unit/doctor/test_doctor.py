@@ -22,7 +22,7 @@ from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError
 from tasks.imagery.registry import Opening, Room, room_of, rooms
 from tasks.places.draws import Draws
 from tasks.places.opening import open_places
-from tasks.scenes.roles import DAY, rule_of
+from tasks.scenes.roles import rule_of
 from tasks.settings import PlatformSettings, Settings, load
 from tasks.spec import CorpusSpec
 
@@ -174,10 +174,9 @@ class Fake:
         self.closed += 1
 
 
-def examined(monkeypatch: pytest.MonkeyPatch, fake: Fake, spec: CorpusSpec, *, remote: bool, places: Any) -> Finding:
+def examined(monkeypatch: pytest.MonkeyPatch, fake: Fake, spec: CorpusSpec, *, places: Any) -> Finding:
     room = Room(
         settings=PlatformSettings, cost=lambda *_: None, limits=lambda _: "", open=fake.open,
-        is_remote=lambda _: remote,
     )  # type: ignore[arg-type]  # fmt: skip
     monkeypatch.setattr(platforms, "room_of", lambda _: room)
     (found,) = examine_platform("platform x", spec.platform_items[0], spec, places, 60)
@@ -185,37 +184,18 @@ def examined(monkeypatch: pytest.MonkeyPatch, fake: Fake, spec: CorpusSpec, *, r
 
 
 class TestPlatform:
-    def test_on_this_machine_is_opened_for_the_whole_corpus(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_opened_for_the_whole_corpus(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake, spec = Fake(), spec_with()
         places = open_places(spec)
-        found = examined(monkeypatch, fake, spec, remote=False, places=places)
+        found = examined(monkeypatch, fake, spec, places=places)
         assert found.ok and found.found == "fine" and fake.closed == 1
         (opening,) = fake.openings
         assert opening.bounds == places.bounds and opening.rule == rule_of(spec)
         assert fake.draws[0] is not None and fake.draws[0].cell.tolist() == places.draws(0).cell[:50].tolist()
 
-    def test_elsewhere_is_asked_for_a_month_around_one_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        fake, spec = Fake(), spec_with()
-        places = open_places(spec)
-        examined(monkeypatch, fake, spec, remote=True, places=places)
-        first = places.draws(0)
-        opening = fake.openings[0]
-        west, south, east, north = opening.bounds
-        assert ((west + east) / 2, (south + north) / 2) == pytest.approx([e[0] for e in first.patches.centres()])
-        assert east - west == pytest.approx(0.04) and north - south == pytest.approx(0.04)
-        start, end = opening.rule.window
-        assert start <= int(first.preferred[0]) <= end and 0 < end - start <= 30 * DAY
-
-    def test_elsewhere_is_asked_without_places_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        fake = Fake()
-        assert examined(monkeypatch, fake, spec_with(), remote=True, places=None).ok
-        assert fake.draws == [None]
-        start, end = fake.openings[0].rule.window
-        assert start < end
-
     def test_what_it_refuses_is_wrong_and_it_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake = Fake(CredentialsError("x: the login is refused. Set A."))
-        found = examined(monkeypatch, fake, spec_with(), remote=False, places=None)
+        found = examined(monkeypatch, fake, spec_with(), places=None)
         assert not found.ok and (found.found, found.remedy) == ("the login is refused", "Set A.")
         assert fake.closed == 1
 

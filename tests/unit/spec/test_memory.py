@@ -32,7 +32,7 @@ def test_every_role_date_and_mask_takes_memory() -> None:
 
 
 def test_a_sample_that_never_fits_is_refused_by_its_pixels() -> None:
-    with pytest.raises(ValueError, match="one sample of 2048 px at 60 dates would take 11.3 GB"):
+    with pytest.raises(ValueError, match=r"one sample of 2048 px at 60 dates would take 11\.3 GB"):
         CorpusSpec.model_validate(values(patch={"pixels": 2048}, instants={"slices": 60}, shard_size=1))
 
 

@@ -32,6 +32,28 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Version:
+    """What tells one content of a file from another, as far as a server or disk says it; "" or 0: it does not."""
+
+    size: int = 0
+    modified: str = ""
+    tag: str = ""
+
+    def differs(self, other: "Version") -> bool:
+        """Whether the two are known to be of different contents."""
+        pairs = ((self.size, other.size), (self.modified, other.modified), (self.tag, other.tag))
+        return any(one and two and one != two for one, two in pairs)
+
+
+class Replaced(Exception):
+    """A file has another content than the one whose header was read."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file.name)
+        self.file = file
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a file says of its pixels."""
 

@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, ProtocolError
 
 from tasks.errors import PixelsError
+from tasks.imagery.stac.cogs.facts import Version
 from tasks.imagery.stac.refusals import Damaged, NoAnswer, Refused, ServerFailed, reason_of, seconds_of, without_query
 
 _PIECE = 2**18
@@ -46,8 +47,9 @@ class Http:
 
     def fetch(
         self, address: str, start: int, length: int, headers: Mapping[str, str] | None = None, *, anew: bool = False
-    ) -> bytes:
-        """`length` bytes of a file from `start`; fewer where it ends. `anew`: not from any cache on the way.
+    ) -> tuple[bytes, Version]:
+        """`length` bytes of a file from `start`, fewer where it ends; and which content of it they are of. `anew`: not
+        from any cache on the way.
 
         Raises FileNotFoundError: 404, 410. Refused: 401, 403. ServerFailed: 429, 408, 5xx. NoAnswer: refused, reset,
         silent, slow. Damaged: cut short. PixelsError: the range is ignored, any other answer.
@@ -74,7 +76,7 @@ class Http:
         try:
             self._judge(answer, shown, start, length)
             if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return b""
+                return b"", _version_of(answer)
             content = self._body(answer, shown)
             complete = True
         finally:
@@ -83,7 +85,7 @@ class Http:
         wanted = answer.headers.get("Content-Length")
         if wanted is not None and len(content) != int(wanted):
             raise Damaged(f"{shown}: {len(content)} of {wanted} bytes arrived")
-        return content[:length]
+        return content[:length], _version_of(answer)
 
     def close(self) -> None:
         """End all connections; later requests open new ones."""
@@ -156,6 +158,14 @@ class Http:
                 raise
             raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _version_of(answer: urllib3.BaseHTTPResponse) -> Version:
+    """What an answer says of the content of its file (RFC 9110, sections 8.8 and 14.4)."""
+    told = answer.headers
+    size = told.get("Content-Range", "").rpartition("/")[2]
+    tag = told.get("ETag", "").removeprefix("W/")
+    return Version(size=int(size) if size.isdigit() else 0, modified=told.get("Last-Modified", ""), tag=tag)
 
 
 def _proxy_of(scheme: str, host: str) -> str:

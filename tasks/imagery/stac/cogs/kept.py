@@ -58,6 +58,13 @@ class Kept(Generic[T]):
         for key in undone:
             claimed[key].set_exception(Dropped())
 
+    def drop(self, key: Hashable) -> None:
+        """Forget a value, if it is there."""
+        with self._lock:
+            held = self._held.get(key)
+            if held is not None and held[0].done():
+                self._weight -= self._held.pop(key)[1]
+
     def clear(self) -> None:
         """Forget what is kept."""
         with self._lock:

@@ -16,7 +16,7 @@ from tasks.imagery.platform import Traffic
 from tasks.imagery.stac.cogs import gdal
 from tasks.imagery.stac.cogs.addresses import Signer, unsigned
 from tasks.imagery.stac.cogs.blocks import Run, decoded, is_absent, runs, touched
-from tasks.imagery.stac.cogs.facts import Facts, File, Span
+from tasks.imagery.stac.cogs.facts import Facts, File, Replaced, Span, Version
 from tasks.imagery.stac.cogs.header import Layout, NotPlain, read_header
 from tasks.imagery.stac.cogs.kept import Dropped, Kept
 from tasks.imagery.stac.cogs.sources import Sources
@@ -37,6 +37,8 @@ class Raster:
     """None: GDAL reads it."""
     key: Hashable
     """Of this content of the file."""
+    version: Version
+    """Which it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class Reader:
         its attempts; `kept` bytes of decoded blocks that may be wanted again; `sign` is asked before every request.
         """
         self._sources = Sources(name=name, requests=requests, deadline=deadline, patience=patience, sign=sign)
-        self._headers: Kept[tuple[Facts, Layout | None]] = Kept(_HEADERS)
+        self._headers: Kept[tuple[Facts, Layout | None, Version]] = Kept(_HEADERS)
         self._blocks: Kept[NDArray[Any]] = Kept(kept)
         # While one decodes, another may use its place.
         self._new_threads = partial(Threads, requests + (os.cpu_count() or 1), f"read-{name}")
@@ -98,16 +100,19 @@ class Reader:
         opened: list[Raster] = []
         for key, file in zip(keys, files, strict=True):
             try:
-                facts, layout = found[key].result()
+                facts, layout, version = found[key].result()
             except Dropped:
                 opened += self.open([file], traffic)
             else:
-                opened.append(Raster(file=file, facts=facts, layout=layout, key=key))
+                content = (key, version)
+                opened.append(Raster(file=file, facts=facts, layout=layout, key=content, version=version))
         return opened
 
     def read(self, parts: Sequence[Part], traffic: Traffic) -> list[NDArray[Any]]:
         """Pixels of files as they are stored there, all blocks asked for at once: (height, width) of each part, in the
-        type of its file; a masked array where the file has a mask. Raises as `open`.
+        type of its file; a masked array where the file has a mask.
+
+        Raises as `open`; Replaced: a file is another one than was opened, which is to be opened anew.
         """
         plain = {i: layout for i, part in enumerate(parts) if (layout := part.raster.layout) is not None}
         needed = {i: self._needed(parts[i], layout) for i, layout in plain.items()}
@@ -191,11 +196,23 @@ class Reader:
     def _keep_header(self, key: Hashable, file: File, traffic: Traffic) -> None:
         self._headers.give(key, self._header(file, traffic), 1)
 
-    def _header(self, file: File, traffic: Traffic) -> tuple[Facts, Layout | None]:
+    def _header(self, file: File, traffic: Traffic) -> tuple[Facts, Layout | None, Version]:
+        first: Version | None = None
+
+        def part(start: int, length: int) -> bytes:
+            nonlocal first
+            content, version = self._sources.part(file, start, length, traffic)
+            first = first or version
+            if first.differs(version):
+                raise Replaced(file)
+            return content
+
         try:
-            return read_header(lambda start, length: self._sources.part(file, start, length, traffic))
+            facts, layout = read_header(part)
+            return facts, layout, first or Version()
         except NotPlain:
-            return self._sources.gdal(file, gdal.facts, traffic), None
+            # GDAL opens the file whenever it reads of it.
+            return self._sources.gdal(file, gdal.facts, traffic), None, Version()
 
     def _keep_blocks(self, raster: Raster, layout: Layout, run: Run, traffic: Traffic) -> None:
         blocks = self._decoded(raster, layout, run, traffic)
@@ -206,7 +223,12 @@ class Reader:
         """Fetch and decode a run; a damaged one once more, past every cache, before it is told."""
         file, anew = raster.file, False
         while True:
-            content = memoryview(self._sources.part(file, run.start, run.length, traffic, anew=anew))
+            part, version = self._sources.part(file, run.start, run.length, traffic, anew=anew)
+            if raster.version.differs(version):
+                self._headers.drop(self._key(file))
+                self._headers.drop(file.href)
+                raise Replaced(file)
+            content = memoryview(part)
             try:
                 return {block: self._block(content, block, run, raster, layout) for block in run.blocks}
             except Damaged as error:

@@ -1,5 +1,6 @@
 """Where bytes of files come from, disks and servers, and what it means for a scene that they do not come."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Traffic
 from tasks.imagery.retries import request
 from tasks.imagery.stac.cogs.addresses import Signed, Signer, unsigned
-from tasks.imagery.stac.cogs.facts import File
+from tasks.imagery.stac.cogs.facts import File, Version
 from tasks.imagery.stac.cogs.http import Http
 from tasks.imagery.stac.refusals import Refused, asked_pause, damaged, judge
 from tasks.scenes.reasons import Reason
@@ -39,24 +40,27 @@ class Sources:
         """End all connections; later requests open new ones."""
         self._http.close()
 
-    def part(self, file: File, start: int, length: int, traffic: Traffic, *, anew: bool = False) -> bytes:
-        """Bytes of a file; fewer where it ends. `anew`: past every cache on the way.
+    def part(
+        self, file: File, start: int, length: int, traffic: Traffic, *, anew: bool = False
+    ) -> tuple[bytes, Version]:
+        """Bytes of a file, fewer where it ends; and which content of it they are of. `anew`: past every cache on the
+        way.
 
         Raises SceneUnavailable: there is no such file. PixelsError: still failing after the patience, or an answer that
         no further request would change. CredentialsError: it may not be read. PlatformUnreachable.
         """
         path = file.path
         if path is not None:
-            content = self._explained(file, lambda: _of_disk(path, start, length))
+            content, version = self._explained(file, lambda: _of_disk(path, start, length))
             traffic.add(requests=1)
         else:
-            content = self._asked(
+            content, version = self._asked(
                 file,
                 lambda signed: self._http.fetch(signed.address, start, length, signed.headers, anew=anew),
                 traffic,
             )
         traffic.add(bytes=len(content))
-        return content
+        return content, version
 
     def gdal(self, file: File, send: Callable[[Signed, float], T], traffic: Traffic) -> T:
         """What GDAL makes of a file, opened where it lies, within a deadline. Raises as `part`."""
@@ -110,11 +114,12 @@ class Sources:
             ) from None
 
 
-def _of_disk(path: Path, start: int, length: int) -> bytes:
+def _of_disk(path: Path, start: int, length: int) -> tuple[bytes, Version]:
     try:
         with path.open("rb", buffering=0) as file:
+            state = os.fstat(file.fileno())
             file.seek(start)
-            return file.read(length)
+            return file.read(length), Version(size=state.st_size, modified=str(state.st_mtime_ns))
     except (FileNotFoundError, PermissionError):
         raise
     except OSError as error:

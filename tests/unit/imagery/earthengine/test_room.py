@@ -9,7 +9,7 @@ from tasks.errors import SettingsError
 from tasks.imagery.earthengine import ROOM, EarthEngineSettings
 from tasks.imagery.registry import room_of
 from tasks.settings import load, variable_of
-from tasks.spec import CorpusSpec, PlatformItem
+from tasks.spec import CorpusSpec
 
 
 def spec_of(shard_size: int) -> CorpusSpec:
@@ -21,7 +21,6 @@ def spec_of(shard_size: int) -> CorpusSpec:
 
 def test_it_is_found_by_its_name() -> None:
     assert room_of("earthengine") is ROOM
-    assert ROOM.is_remote(PlatformItem(kind="earthengine", name="earthengine"))
 
 
 def test_nothing_of_the_client_is_imported_for_it() -> None:

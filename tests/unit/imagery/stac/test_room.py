@@ -71,14 +71,6 @@ def test_a_catalogue_that_is_not_there_is_refused_with_the_key(tmp_path: Path) -
         opened_of(spec({"stac": {"catalog": str(tmp_path / "none/catalog.json")}}))
 
 
-@pytest.mark.parametrize(
-    ("catalog", "remote"), [("https://example.org/catalog.json", True), ("/a/catalog.json", False)]
-)
-def test_only_an_address_is_remote(catalog: str, remote: bool) -> None:
-    found = spec({"stac": {"catalog": catalog}}, "demo").platform_items
-    assert [room_of(item.kind).is_remote(item) for item in found] == [remote, False]
-
-
 def test_a_sample_costs_a_request_a_band_and_polarization() -> None:
     room = room_of("stac")
     cost = room.cost(StacSettings(stac_reads=7), spec("demo"))
