@@ -38,7 +38,7 @@ def given_grids(
         first = wrong[0]
         told = ", ".join(f"{name} {frame[name].iloc[first]}" for name in COLUMNS)
         raise PlacesError(
-            f"places.points: {path}: the grid of feature {first} is {told} ({len(wrong)} of {len(frame)} are no grids); "
+            f"places.points: {path}: the grid of feature {first} is {told} ({len(wrong)} of {len(frame)} are none); "
             "expected a UTM zone such as 32632 and metres of the upper left corner. Correct them, or rename the "
             "columns, and patches are centred on the points."
         )

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -135,8 +135,8 @@ def check_acquisitions(acquisitions: Mapping[str, Acquisition]) -> None:
         )
     for name in acquisitions:
         _check_path(name, acquisitions)
-    if not roots:  # unreachable: without a root there is a cycle, which has been told
-        raise ValueError("no role is the root")
+    if not roots:
+        raise ValueError("no role is the root, to which others are given; make one near nothing, such as s2: {}")
     if not roots[0].startswith("s2"):
         raise ValueError(
             f"{roots[0]} is the root, but the grid of a patch and the window are those of Sentinel-2; make one of its "
@@ -183,6 +183,20 @@ def _check_path(name: str, acquisitions: Mapping[str, Acquisition]) -> None:
         if near in path:
             raise ValueError(f"{' is near '.join([*path, near])}: a circle; one role must be near no other")
         path.append(near)
+
+
+def refuse_given(acquisitions: Mapping[str, Acquisition], instants: Instants | None, kinds: Sequence[str]) -> None:
+    """See that what is given can be: by the items of one catalogue. `kinds` are those of platforms.
+
+    Raises ValueError: another platform, or several.
+    """
+    given = [f"acquisitions: {name}: near" for name, one in acquisitions.items() if one.near == GIVEN]
+    given += ["instants: given"] if instants is not None and instants.given is not None else []
+    if given and list(kinds) != ["stac"]:
+        raise ValueError(
+            f"{given[0]}: what is given is by properties of a catalogue's items; expected one platform, {{stac: ...}}, "
+            f"found {', '.join(kinds)}"
+        )
 
 
 def anchors_of(acquisitions: Mapping[str, Acquisition]) -> dict[str, str | None]:

@@ -21,10 +21,10 @@ from tasks.imagery.stac.declared import DECLARING, Said, said_of
 
 PROPERTIES = (
     "datetime", "start_datetime", "end_datetime", "platform", "title", "created", "proj:code", "proj:epsg", "grid:code",
-    "s2:mgrs_tile", "s2:product_uri", "s2:product_id", "s2:source_product", "s2:processing_baseline", "processing:version",
-    "s2:datatake_id", "s2:generation_time", "eo:cloud_cover", "earthsearch:boa_offset_applied", "boa_offset_applied",
-    "sar:instrument_mode", "sar:polarizations", "sat:relative_orbit", "sat:orbit_state", "s1:source_product",
-    "s1:product_id", "deepsentinel:role", "deepsentinel:group", "deepsentinel:date",
+    "s2:mgrs_tile", "s2:product_uri", "s2:product_id", "s2:source_product", "s2:processing_baseline",
+    "processing:version", "s2:datatake_id", "s2:generation_time", "eo:cloud_cover", "earthsearch:boa_offset_applied",
+    "boa_offset_applied", "sar:instrument_mode", "sar:polarizations", "sat:relative_orbit", "sat:orbit_state",
+    "s1:source_product", "s1:product_id", "deepsentinel:role", "deepsentinel:group", "deepsentinel:date",
 )  # fmt: skip
 """What is kept of the properties of many items; the others may be large."""
 
@@ -85,7 +85,8 @@ def records_of_items(items: Iterable[Item]) -> Records:
             for asset in item.assets.values():
                 row |= {key: asset.extra_fields[key] for key in EPSG_KEYS if asset.extra_fields.get(key)}
         start = _start(item)
-        rows.append({**row, "id": item.id, "start_datetime": start.isoformat() if start else None})
+        times = {"datetime": item.datetime, "start_datetime": start}
+        rows.append({**row, "id": item.id} | {name: at.isoformat() if at else None for name, at in times.items()})
     footprint = np.empty(len(kept), dtype=object)
     footprint[:] = [geometry_of(item.id, item.geometry) for item in kept]
     return Records(

@@ -134,6 +134,7 @@ class StacArchive:
         self._radar = Shelves(held[source.sentinel1], sentinel1_scenes)
         self._l1c = Shelves(held[source.sentinel2_b10], sentinel2_scenes) if source.sentinel2_b10 else None
         self._shelves: dict[str, Shelves[Any]] = {"sentinel2": self._optical, "sentinel1": self._radar}
+        _refuse_ungrouped(source, rule, self._shelves)
         self._twins: dict[int, int] | None = None
         self._whole_resolver: Resolver | None = None
         if self._l1c and self._l1c.whole and self._optical.whole:
@@ -369,6 +370,20 @@ def _carries_offset(scenes: OpticalScenes, index: int) -> bool | None:
         already_removed=scenes.offset_removed[index],
         acquired=dt.datetime.fromtimestamp(int(scenes.time[index]) / 1e6, tz=dt.UTC),
     )
+
+
+def _refuse_ungrouped(source: StacSource, rule: Rule, shelves: Mapping[str, Shelves[Any]]) -> None:
+    """Raises CatalogueError: roles or dates are given, and a collection that is known says nothing of groups."""
+    asked = {sensor_of(role) for name, one in rule.roles.items() if one.given for role in (name, str(one.near))}
+    asked |= {sensor_of(rule.root)} if rule.given else set()
+    for sensor in sorted(asked):
+        shelf = shelves[sensor].whole
+        if shelf is not None and len(shelf.scenes) and shelf.scenes.given is None:
+            raise CatalogueError(
+                f"{source.catalog}: items of {getattr(source, sensor)} have no property deepsentinel:group or "
+                "deepsentinel:date, by which what is `given` is found. Name a catalogue that has them, or roles by "
+                "time."
+            )
 
 
 def _bands_of(shelves: Shelves[Any]) -> set[str]:

@@ -74,7 +74,7 @@ def test_without_all_three_columns_patches_are_centred_on_the_points(tmp_path: P
         ),
         ({"xmin": [np.nan, 1.0]}, "the grid of feature 0 is epsg 32632, xmin nan"),
         ({"ymax": ["north", "south"]}, "expected a UTM zone such as 32632 and metres of the upper left corner"),
-        ({"xmin": [XMIN[0] + 500, XMIN[1]]}, "feature 0 lies at 9.00206, 45.15206, and the centre of "),
+        ({"xmin": [XMIN[0] + 500, XMIN[1]]}, "feature 0 lies at 9.00207, 45.15206, and the centre of "),
     ],
 )
 def test_grids_that_cannot_be_are_told(tmp_path: Path, columns: dict[str, Any], told: str) -> None:

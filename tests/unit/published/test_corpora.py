@@ -9,12 +9,14 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import zarr
 from numpy.typing import NDArray
 
 from tasks.assembly.builder import Builder, close_builders, open_builder
 from tasks.assembly.shard import make_shard
+from tasks.errors import CatalogueError
 from tasks.published.cataloguing import Cataloguing
 from tasks.release.making import make_release
 from tasks.shards.commits import read_commit
@@ -167,3 +169,13 @@ def test_a_release_is_made_of_it(name: str, request: pytest.FixtureRequest, tmp_
     corpus: Built = request.getfixturevalue(name)
     made = make_release(corpus.builder.destinations[0], tmp_path)
     assert made.samples == len(corpus.files)
+
+
+def test_a_catalogue_that_groups_nothing_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    triplet(tmp_path / "set", "ROIs1158_1", "spring", 0)
+    made = Cataloguing("sen12mscr", tmp_path / "set", tmp_path / "out").write(lambda _: None)
+    items = tmp_path / "out" / "items.parquet"
+    table = pq.read_table(items)
+    pq.write_table(table.drop_columns([name for name in table.column_names if name.startswith("deepsentinel:")]), items)
+    with pytest.raises(CatalogueError, match="items of sentinel-1-grd have no property deepsentinel:group"):
+        open_builder(load_spec(made.spec))
