@@ -25,6 +25,9 @@ def show_estimate(spec: CorpusSpec) -> None:
     print(
         f"{spec.name}: {found.samples:,} samples in {found.shards:,} shards; the places would give {found.capacity:,}"
     )
+    if (looks := spec.dates * len(spec.roles)) > 2 or spec.dates > 1:
+        dates = f" at {spec.dates} dates" if spec.dates > 1 else ""
+        print(f"each sample has {looks} acquisitions of every platform: {', '.join(spec.roles)}{dates}")
     for platform in found.platforms:
         print(
             f"{platform.name}: {platform.requests:,} requests, {platform.bytes_moved / 1e9:,.1f} GB moved, "
@@ -48,7 +51,8 @@ def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
     """
     # Imported here, because estimates need neither platforms nor threads.
     from tasks.assembly.builder import open_builder
-    from tasks.planning.plan import parse_shards, plan
+    from tasks.planning.plan import parse_shards, plan, without_lists
+    from tasks.shards.rows import encode_rows
 
     ending = out.suffix.lower()
     if ending not in (*_PARQUET, *_DRIVERS):
@@ -60,9 +64,9 @@ def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
     rows = plan(builder, wanted)
     try:
         if ending in _PARQUET:
-            rows.to_parquet(out, index=False, compression="zstd")
+            out.write_bytes(encode_rows(rows))
         else:
-            rows.to_file(out, driver=_DRIVERS[ending])
+            without_lists(rows).to_file(out, driver=_DRIVERS[ending])
     except OSError as error:
         raise DestinationError(
             f"{out}: cannot be written: {error.strerror or error}. Choose another file with --out."
@@ -71,6 +75,14 @@ def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
     print(f"{out}: {len(rows):,} candidates, {paired.sum():,} paired")
     for reason, count in rows["missing"].value_counts().items():
         print(f"  {count:,} {Reason(str(reason)).words}")
-    if bool(paired.any()):
-        gaps = rows.loc[paired, "gap_hours"].abs()
-        print(f"  gap {gaps.min():.1f} / {gaps.median():.1f} / {gaps.max():.1f} h (least, median, most)")
+    if "missing_dates" in rows:
+        reasons = rows.loc[paired, "missing_dates"].explode().dropna().value_counts()
+        for reason, count in reasons.items():
+            print(f"  {count:,} dates of them without pixels: {Reason(str(reason)).words}")
+    for role, one in spec.roles.items():
+        if one.near is None:
+            continue
+        gaps = rows.loc[paired, "gap_hours" if role == "s1" else f"{role}_gap_hours"].explode().astype(float).abs()
+        if gaps.notna().any():
+            which = "gap" if (role, one.near) == ("s1", "s2") else f"gap of {role} to {one.near}"
+            print(f"  {which} {gaps.min():.1f} / {gaps.median():.1f} / {gaps.max():.1f} h (least, median, most)")

@@ -1,9 +1,12 @@
 """What `deepsentinel status` shows."""
 
 from tasks.errors import CorpusError, LabelsError
+from tasks.scenes.roles import sensor_of
 from tasks.settings import load_settings
+from tasks.shards.description import Description
 from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
+from tasks.shards.stored_spec import stored_roles
 from tasks.shards.survey import RECENT, Survey, survey
 
 _SHOWN = 10
@@ -22,7 +25,8 @@ def show_status(corpus: str, *, every_failure: bool = False) -> None:
         ("shards", f"{shards}, {len(failed)} failed"),
         ("samples", _samples(found)),
         ("size", f"{found.bytes / 1e6:,.1f} MB, {found.bytes / 1e6 / max(1, found.samples):.2f} MB a sample"),
-        ("gap", _gaps(found.pairing)),
+        *([("dates", f"{description.dates}, from {description.times[0]}")] if description.dates > 1 else []),
+        ("gap", _gaps(description, found.pairing)),
         ("rate", f"{found.samples_a_second:.2f} samples/s{recent}" if found.samples_a_second else "unknown"),
         ("digest", f"sha256:{found.digest}" if found.done else "none yet"),
     ]
@@ -71,9 +75,20 @@ def _samples(found: Survey) -> str:
     return told
 
 
-def _gaps(pairing: PairingCounts) -> str:
+def _gaps(description: Description, pairing: PairingCounts) -> str:
+    pair = next(
+        (
+            (role, one.near)
+            for role, one in stored_roles(description.spec, description.roles).items()
+            if one.near is not None and sensor_of(role) == "sentinel1"
+        ),
+        None,
+    )
+    if pair is None:
+        return "there is no role of Sentinel-1 whose gap is counted"
     if not pairing.gaps.total() or not pairing.tried:
         return "no pairs yet"
     quantiles = " / ".join(f"{pairing.quantile(share)} h" for share in (0.5, 0.9, 1.0))
     rates = ", ".join(f"{days} d {100 * pairing.within[days] / pairing.tried:.1f} %" for days in LIMITS)
-    return f"at most {quantiles} for 50 / 90 / 100 % of the pairs; candidates that would pair within {rates}"
+    roles = "" if pair == ("s1", "s2") and description.dates == 1 else f"{pair[0]} to {pair[1]} "
+    return f"{roles}at most {quantiles} for 50 / 90 / 100 % of the pairs; candidates that would pair within {rates}"

@@ -24,13 +24,19 @@ from tasks.scenes.scenes import Acquisitions
 from tasks.shards.commits import RejectedCell
 from tasks.shards.pairing_counts import PairingCounts
 from tasks.shards.rows import PlatformFacts, Sample, sample_rows
+from tasks.spec import CorpusSpec
 
 Value = TypeVar("Value")
 
-REMEDY = (
-    "Widen the window, search_days, max_gap_days or the cloud limit, or use a smaller size or a region that the "
-    "platforms cover."
-)
+
+def remedy(spec: CorpusSpec) -> str:
+    """What helps where too few candidates can be served, by the keys that the spec has."""
+    limits = "search_days, max_gap_days or the cloud limit"
+    if spec.acquisitions is not None:
+        limits = "search_days, max_days or cloud_cover of the roles"
+    fewer = ", use fewer instants" if spec.dates > 1 else ""
+    return f"Widen the window, {limits}{fewer}, or use a smaller size or a region that the platforms cover."
+
 
 MOST_NODATA = 0.5
 """A candidate of which more than this fraction is nodata is replaced."""
@@ -233,7 +239,7 @@ class Filling:
             raise CandidatesExhausted(
                 f"shard {self.shard}: {len(self.samples)} of {size} samples can be had"
                 f"{places.short_in(len(self.samples))}. {self.tried.total()} "
-                f"candidates were tried: {counted(self.tried)}. {REMEDY}"
+                f"candidates were tried: {counted(self.tried)}. {remedy(self.builder.spec)}"
             )
 
 

@@ -4,7 +4,7 @@ from tasks.doctor.findings import Finding, wrong
 from tasks.errors import DeepSentinelError
 from tasks.places.draws import ListedPlaces, RandomPlaces
 from tasks.places.opening import open_places
-from tasks.scenes.roles import FIRST_IMAGES, lifetime_notes
+from tasks.scenes.roles import first_images, lifetime_notes
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 
@@ -31,12 +31,15 @@ def examine_places(spec: CorpusSpec, settings: Settings, opened: list[Places]) -
 
 
 def examine_window(spec: CorpusSpec) -> list[Finding]:
-    """Whether both missions have images within the window."""
+    """Whether the missions have images within the window."""
     first, end = spec.window
-    for mission, since in FIRST_IMAGES.items():
+    missions = first_images(spec)
+    for mission, since in missions.items():
         if end <= since:
             found = f"ends {end:%Y-%m-%d}, before {mission}'s first images ({since:%Y-%m-%d}): nothing can be paired"
             return [Finding(what="window", ok=False, found=found, remedy="Use a later `window`.")]
     if notes := lifetime_notes(spec):
         return [Finding(what="window", ok=True, found=note, remedy="A later `window` avoids it.") for note in notes]
-    return [Finding(what="window", ok=True, found=f"{first:%Y-%m-%d} to {end:%Y-%m-%d}, within both missions")]
+    within = "within both missions" if len(missions) > 1 else f"within {' and '.join(missions)}"
+    parts = f", in {spec.dates} parts" if spec.dates > 1 else ""
+    return [Finding(what="window", ok=True, found=f"{first:%Y-%m-%d} to {end:%Y-%m-%d}{parts}, {within}")]

@@ -1,15 +1,20 @@
 """An estimate: what building a corpus takes, before anything runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.imagery.registry import room_of
 from tasks.places.draws import ListedPlaces, RandomPlaces
+from tasks.scenes.roles import Sensor, sensor_of
 from tasks.settings import PlatformSettings, Settings
 from tasks.spec import CorpusSpec
 from tasks.spec.labels import EARTHENGINE
 
-STORED = 780_000 / 250**2
-"""Bytes stored a pixel of a sample and platform: 0.78 MB at 250 px, measured on real chips (13 + 2 bands)."""
+STORED: Mapping[Sensor, float] = {"sentinel2": 612_000 / 250**2, "sentinel1": 168_000 / 250**2}
+"""Bytes stored a pixel of an acquisition: of a pair 0.78 MB at 250 px, measured on real chips (13 + 2 bands)."""
+
+MASK_STORED = 0.3
+"""The same of a cloud mask: between a probability of 10 m and classes of 20 m; assumed."""
 
 LABELS_STORED = {"corine": 1_900 / 250**2, "osm": 16_600 / 250**2}
 """Bytes stored a pixel of a sample; measured with zstd 3 on European patches."""
@@ -20,8 +25,11 @@ OTHER_STORED = 0.1
 INGESTED = 2_500_000
 """Bytes of an OpenStreetMap extract read a second, of one core; measured on 77.5 MB."""
 
-MOVED = 13 * 2 + 2 * 4
-"""Bytes moved a pixel: 13 bands of 16 bits, 2 of 32."""
+MOVED: Mapping[Sensor, int] = {"sentinel2": 13 * 2, "sentinel1": 2 * 4}
+"""Bytes moved a pixel of an acquisition: 13 bands of 16 bits, 2 of 32."""
+
+MASK_MOVED = 1
+"""The same of a cloud mask: 8 bits."""
 
 LABELS_MOVED = 2
 """The same of a band of a label that comes with the images: 16 bits; measured values and negative ones take 32."""
@@ -77,7 +85,10 @@ def estimate(
     pixels = samples * spec.patch.pixels**2
     labels = sum(LABELS_STORED.get(item.name, OTHER_STORED * item.bands) for item in spec.label_items)
     sent = LABELS_MOVED * sum(item.bands for item in spec.labels_sent)
-    stored = round(pixels * (STORED * len(spec.platforms) + labels))
+    masks = sum(one.mask is not None for one in spec.roles.values())
+    images = sum(STORED[sensor_of(role)] for role in spec.roles) + MASK_STORED * masks
+    moved = spec.dates * (sum(MOVED[sensor_of(role)] for role in spec.roles) + MASK_MOVED * masks)
+    stored = round(pixels * (images * spec.dates * len(spec.platforms) + labels))
     platforms: list[PlatformEstimate] = []
     for item, own in zip(spec.platform_items, of_platforms, strict=True):
         cost = room_of(item.kind).cost(own, spec)
@@ -86,7 +97,7 @@ def estimate(
             PlatformEstimate(
                 name=item.name,
                 requests=round(requests),
-                bytes_moved=pixels * (MOVED + (sent if item.kind == EARTHENGINE else 0))
+                bytes_moved=pixels * (moved + (sent if item.kind == EARTHENGINE else 0))
                 if cost.bytes_a_sample is None
                 else round(samples * cost.bytes_a_sample),
                 hours=requests * cost.seconds_a_request / cost.in_flight / 3600,

@@ -6,7 +6,7 @@ from itertools import product
 
 from tasks.assembly.builder import Builder
 from tasks.assembly.candidates import best_alternatives, pair_draws, rejection_of
-from tasks.assembly.filling import REMEDY, counted
+from tasks.assembly.filling import counted, remedy
 from tasks.errors import CorpusError
 from tasks.imagery.registry import Bounds
 from tasks.notices import told_if_slow
@@ -43,7 +43,7 @@ def refuse_hopeless(builder: Builder, shards: int) -> None:
             best = best_alternatives(pairs.outcome, draws.alternatives, dates)
             tried.update(rejection_of(pairs, draws, index * dates, dates).reason.words for index in best)
             say(attempt * looked_at + shard + 1, builder.places.attempts * looked_at)
-    raise CorpusError(f"nothing pairs: {tried.total()} candidates were tried: {counted(tried)}. {REMEDY}")
+    raise CorpusError(f"nothing pairs: {tried.total()} candidates were tried: {counted(tried)}. {remedy(builder.spec)}")
 
 
 def _refuse_elsewhere(builder: Builder) -> None:

@@ -1,5 +1,10 @@
 """A plan: draws and pairs of some shards, before a pixel is fetched."""
 
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
 import pandas as pd
 from geopandas import GeoDataFrame
 
@@ -34,3 +39,15 @@ def parse_shards(text: str) -> range:
         return range(start, int(end) if colon else start + 1)
     except ValueError:
         raise SpecError(f"--shards {text!r}: expected first:end, such as 0:4, or one number.") from None
+
+
+def without_lists(rows: GeoDataFrame) -> GeoDataFrame:
+    """Rows for formats that have no lists: these become texts of JSON, instants as in ISO 8601, null where unknown."""
+    lists = [name for name, kind in rows.dtypes.items() if isinstance(kind, pd.ArrowDtype)]
+    plain: Any = rows.assign(**{str(name): [_as_json(values) for values in rows[name].array] for name in lists})
+    return plain
+
+
+def _as_json(values: Any) -> str:
+    told = [None if pd.isna(one) else one.isoformat() if isinstance(one, dt.datetime) else one for one in values]
+    return json.dumps([one.item() if isinstance(one, np.generic) else one for one in told])

@@ -4,6 +4,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.imagery.bands import array_path
-from tasks.release.quicklooks import backscatter_composite, true_colour
+from tasks.release.quicklooks import picture_of
+from tasks.release.rules import is_pair
 from tasks.scenes.roles import sensor_of
-from tasks.shards.array_kinds import CENTIBEL, S1_NODATA
 from tasks.shards.commits import read_commits, reasons_of
-from tasks.shards.description import need_description
+from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
 from tasks.shards.layout import samples_object
 from tasks.shards.rows import decode_rows
@@ -27,6 +28,9 @@ SHOWN = 6
 
 _COLUMNS = 2
 """Samples beside each other: what fits on the page of a laptop."""
+
+_ROLES = 3
+"""Pictures of a sample at most."""
 
 _SIDE = 160
 """Pixels of a picture's side: six samples are some 60 kB, which Prefect keeps in its database."""
@@ -48,7 +52,7 @@ def batch_page(destination: Destination, shards: Sequence[int], errors: Mapping[
         for start in range(0, len(looks), columns):
             row = looks[start : start + columns]
             lines.append("| " + " | ".join(f"{picture} {caption}" for caption, picture in row) + " |")
-        lines += ["", "Left Sentinel-2 true colour, right Sentinel-1 VV / VH / ratio.", ""]
+        lines += ["", _legend(need_description(destination)), ""]
     replaced = sum((reasons_of((*commit.replaced, *commit.missing)) for commit in commits), start=reasons_of(()))
     lines += _table("candidates rejected", {reason.words: count for reason, count in replaced.most_common()})
     traffic: dict[str, Counter[str]] = {}
@@ -78,11 +82,9 @@ def _looks(destination: Destination, shards: list[int]) -> list[tuple[str, str]]
     """Captions and pictures of samples spread over shards."""
     description = need_description(destination)
     platform = next(iter(description.bands))
-    arrays = {
-        sensor: zarr.open_array(destination.store(), mode="r", path=array_path(platform, role))
-        for role in reversed(description.roles)
-        if (sensor := sensor_of(role))
-    }
+    arrays: list[Any] = [
+        zarr.open_array(destination.store(), mode="r", path=array_path(platform, role)) for role in _shown(description)
+    ]
     found: list[tuple[str, str]] = []
     for turn in range(SHOWN) if shards else ():
         shard = shards[turn * len(shards) // SHOWN]
@@ -91,15 +93,24 @@ def _looks(destination: Destination, shards: list[int]) -> list[tuple[str, str]]
         if rows.empty:
             continue
         row = rows.iloc[turn % len(rows)]
-        pictures: list[NDArray[np.uint8]] = []
-        if "sentinel2" in arrays:
-            pictures.append(true_colour(np.asarray(arrays["sentinel2"][row["sample"]])))
-        if "sentinel1" in arrays:
-            steps = np.asarray(arrays["sentinel1"][row["sample"]])
-            db = np.where(steps == S1_NODATA, np.nan, steps * CENTIBEL).astype(np.float32)
-            pictures.append(backscatter_composite(db))
+        # Of a series the first date that has pixels.
+        date = next((at for at, why in enumerate(row.get("missing_dates", ())) if why is None), 0)
+        at = (row["sample"], date) if description.dates > 1 else row["sample"]
+        pictures = [picture_of(np.asarray(array[at])) for array in arrays]
         found.append((f"{row['sample_id']}, {row['lat']:.2f} {row['lon']:.2f}", _inline(pictures)))
     return found
+
+
+def _shown(description: Description) -> list[str]:
+    """The roles that are shown, those of Sentinel-2 first."""
+    return sorted(description.roles, key=lambda role: sensor_of(role) != "sentinel2")[:_ROLES]
+
+
+def _legend(description: Description) -> str:
+    if is_pair(description):
+        return "Left Sentinel-2 true colour, right Sentinel-1 VV / VH / ratio."
+    several = ", at the first date that has pixels" if description.dates > 1 else ""
+    return f"From left to right {', '.join(_shown(description))}{several}."
 
 
 def _inline(pictures: Sequence[NDArray[np.uint8]]) -> str:

@@ -6,13 +6,16 @@ from typing import Any
 
 import yaml
 
+from tasks.imagery.platform import CLEAR
 from tasks.release.card_imagery import absent_bands, band_sections
 from tasks.release.facts import ClassShares, Facts
 from tasks.release.legends import BitLegend, legends_of
 from tasks.release.markdown import bars, in_bytes, percent, table
+from tasks.release.rules import first_gap, instants_words, of_a_sample, rule_words, rules_of, sensors_of, subject
 from tasks.release.software import NAME, git_commit
 from tasks.release.terms import terms_of
 from tasks.release.usage import usage
+from tasks.scenes.looks import MASK
 from tasks.shards.layout import (
     CORPUS,
     CROISSANT,
@@ -25,7 +28,7 @@ from tasks.shards.layout import (
     SAMPLES_FILE,
     STATISTICS_FILE,
 )
-from tasks.shards.pairing_counts import BIN
+from tasks.shards.pairing_counts import BIN, LIMITS
 from tasks.spec import CorpusSpec
 from tasks.spec.places import LAND
 from tasks.spec.splits import SPLITS
@@ -51,6 +54,7 @@ def data_card(facts: Facts, statistics: Mapping[str, Any]) -> bytes:
         *_what(facts),
         *_contents(facts),
         *band_sections(facts.description, statistics),
+        *_dates(facts),
         *_pairing(facts),
         *_splits(facts),
         *_labels(facts),
@@ -64,7 +68,9 @@ def data_card(facts: Facts, statistics: Mapping[str, Any]) -> bytes:
 
 def _head(facts: Facts) -> list[str]:
     description = facts.description
-    tags = ["earth-observation", "remote-sensing", "sentinel-1", "sentinel-2", "sar", "multispectral", "zarr"]
+    sensors = {"Sentinel-1": ["sentinel-1", "sar"], "Sentinel-2": ["sentinel-2", "multispectral"]}
+    own = [tag for sensor in sorted(sensors_of(description)) for tag in sensors[sensor]]
+    tags = ["earth-observation", "remote-sensing", *own, *(["time-series"] * (description.dates > 1)), "zarr"]
     head: dict[str, Any] = {
         "pretty_name": description.name,
         "license": "other",
@@ -79,17 +85,16 @@ def _head(facts: Facts) -> list[str]:
 
 
 def _what(facts: Facts) -> list[str]:
-    description, spec = facts.description, facts.description.spec
-    side, gap = description.pixels, spec["pairing"]["max_gap_days"]
+    description = facts.description
+    side = description.pixels
     sources, layers = ([_TITLES.get(name, name) for name in named] for named in (description.bands, description.layers))
     labels = f", labelled with {_and(layers)}" if layers else ""
     alike = "; each platform has the same acquisitions" if len(description.bands) > 1 else ""
     lines = [
         f"# {description.name}",
         "",
-        f"**{facts.samples:,} samples** of paired Sentinel-2 and Sentinel-1 imagery{labels}. A sample is a square of "
-        f"{side} x {side} pixels of 10 m with one Sentinel-2 acquisition and one Sentinel-1 acquisition at most "
-        f"{gap:g} days apart, on one pixel grid, from {_and(sources)}{alike}. "
+        f"**{facts.samples:,} samples** of {subject(description)}{labels}. A sample is a square of {side} x {side} "
+        f"pixels of 10 m with {of_a_sample(description)}, on one pixel grid, from {_and(sources)}{alike}. "
         "Made by [DeepSentinel](#how-it-was-made).",
         "",
         f"![Map of the samples]({_beside(MAP)})",
@@ -111,9 +116,9 @@ def _contents(facts: Facts) -> list[str]:
     ]
     if facts.first is not None:
         rows.append(("acquisitions", f"{facts.first:%Y-%m-%d %H:%M} to {facts.last:%Y-%m-%d %H:%M} UTC"))
-    cloud = spec["pairing"].get("max_cloud_cover")
     rows += [
-        ("clouds", "any" if cloud is None else f"at most {cloud:g} % of the Sentinel-2 scene"),
+        ("instants", instants_words(description)),
+        *((f"role `{role}`", rule_words(description, role)) for role in description.roles),
         ("patch", f"{description.pixels} x {description.pixels} pixels of 10 m, UTM zone of its centre"),
         ("digest", f"`{facts.digest}`"),
     ]
@@ -160,13 +165,40 @@ def _region(region: str | list[str]) -> str:
     return region if isinstance(region, str) else _and(region)
 
 
+def _dates(facts: Facts) -> list[str]:
+    """What masks and missing dates come to."""
+    description = facts.description
+    lines = [
+        f"- `{role}{MASK}`: {percent(share)} of the pixels are clear: their probability of cloud is below {CLEAR} %; "
+        f"column `{role}_clear` has it by sample" + (" and date." if description.dates > 1 else ".")
+        for role, share in facts.clear.items()
+    ]
+    if lines:
+        lines = ["## Clouds", "", *lines, ""]
+    if not facts.missing_dates:
+        return lines
+    every = facts.samples * description.dates
+    lines += ["## Dates without pixels", ""]
+    lines.append(
+        f"{facts.missing_dates.total():,} of {every:,} dates of places that have others; the column `missing_dates` "
+        "has the reasons, and the arrays are nodata there."
+    )
+    counts = [(reason.words, f"`{reason}`", f"{count:,}") for reason, count in facts.missing_dates.most_common()]
+    return [*lines, "", *table(("reason", "code", "dates"), counts, right=(2,))]
+
+
 def _pairing(facts: Facts) -> list[str]:
-    gaps = facts.pairing.gaps
-    if not gaps:
+    gaps, gap = facts.pairing.gaps, first_gap(facts.description)
+    if not gaps or gap is None:
         return []
-    span = range(0, max(gaps) + BIN, BIN)
-    lines = ["## Time between the two acquisitions", "", "Hours between the starts of the two, samples, share:", ""]
-    return [*lines, *bars([(f"{start}-{start + BIN} h", gaps[start]) for start in span])]
+    span, (_, role, near) = range(0, max(gaps) + BIN, BIN), gap
+    counted = "samples" if facts.description.dates == 1 else "dates of samples"
+    lines = ["## Time between the two acquisitions", ""]
+    lines += [f"Hours between the starts of `{near}` and `{role}`, {counted}, share:", ""]
+    lines += bars([(f"{start}-{start + BIN} h", gaps[start]) for start in span])
+    tried, rates = facts.pairing.tried, facts.pairing.within
+    matched = ", ".join(f"{days} d {percent(rates[days] / tried)}" for days in LIMITS) if tried else ""
+    return [*lines, f"Candidates that a limit of so many days would pair: {matched}.", ""] if tried else lines
 
 
 def _splits(facts: Facts) -> list[str]:
@@ -238,15 +270,18 @@ def _terms(facts: Facts) -> list[str]:
 
 def _limits(facts: Facts) -> list[str]:
     description = facts.description
-    cloud = description.spec["pairing"].get("max_cloud_cover")
-    clouds = (
-        "Clouds are in the images" if cloud is None else f"Clouds of up to {cloud:g} % of a scene are in the images"
+    limits = [one.cloud_cover[1] for one in rules_of(description).values() if one.cloud_cover is not None]
+    clouds = f"Clouds of up to {max(limits):g} % of a scene are in the images" if limits else "Clouds are in the images"
+    times = "no time series: a sample is what the satellites saw, once each"
+    if description.dates > 1:
+        times = f"no composite: a sample is what the satellites saw at {description.dates} dates"
+    between = (
+        ", and between the acquisitions of a sample the land may have changed" if len(description.roles) > 1 else ""
     )
     lines = [
         "## Known limits",
         "",
-        f"- It is no map, no mosaic and no time series: a sample is what the satellites saw, once each. {clouds}; "
-        "nothing is masked, and between the two acquisitions the land may have changed.",
+        f"- It is no map, no mosaic and {times}. {clouds}; no pixel is masked away{between}.",
         "- Sentinel-2 bands of 20 and 60 m are repeated to 10 m, not resampled; reflectance has no +1000 offset.",
         *(f"- {line}" for line in absent_bands(description)),
         *(f"- {line}" for line in _uncovered(facts)),
@@ -256,7 +291,7 @@ def _limits(facts: Facts) -> list[str]:
         lines += [f"  - {count:,}: {reason.words} (`{reason}`)" for reason, count in facts.missing.most_common()]
     if facts.replaced:
         lines.append(
-            f"- Places that no pair of scenes serves were replaced by others and are underrepresented: "
+            f"- Places that cannot be served were replaced by others and are underrepresented: "
             f"{sum(facts.replaced.values()):,} of {facts.pairing.tried:,} candidates."
         )
         lines += [f"  - {count:,}: {reason.words} (`{reason}`)" for reason, count in facts.replaced.most_common()]

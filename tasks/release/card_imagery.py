@@ -44,7 +44,7 @@ def _table(kind: ArrayKind, bands: Mapping[str, Any]) -> list[str]:
     optical = sensor_of(kind.name) == "sentinel2"
     absent = kind.attributes.get("absent_bands", ())
     rows: list[tuple[object, ...]] = []
-    for band in kind.names[kind.dimensions[0]]:
+    for band in kind.bands:
         figures = bands[band]
         what: tuple[object, ...]
         if optical:

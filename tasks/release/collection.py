@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from tasks.imagery.bands import BANDS
-from tasks.release.columns import compute
+from tasks.release.columns import compute, flat
 from tasks.release.items import ZARR, array_facts, extensions_of
 from tasks.release.label_classes import CLASSIFICATION, classification_of, label_properties
 from tasks.release.outlines import on_the_globe
+from tasks.release.rules import of_a_sample, sensors_of, subject
 from tasks.release.sample_table import SampleTable
 from tasks.release.sensors import RADAR, SPECTRAL_BANDS
 from tasks.release.terms import licence_links, providers_of, told_terms
@@ -26,6 +27,10 @@ _OWN_PROPERTIES = {
     "deepsentinel:shard, deepsentinel:row": "the shard of the corpus that holds it, and where in it",
     "deepsentinel:split": "train, validation or test",
     "deepsentinel:gap_hours": "Sentinel-1's acquisition minus Sentinel-2's",
+    "deepsentinel:<role>_gap_hours": "of the other roles: their acquisition minus the one that they are near",
+    "deepsentinel:clear": "of a mask: fraction of pixels that are clear",
+    "deepsentinel:cloud_cover": "where there are several dates: of the scenes, percent",
+    "deepsentinel:missing_dates": "why there are no pixels at a date; null: there are",
     "deepsentinel:place": "what the user's file of places calls it",
     "deepsentinel:scene": "of an asset: the acquisition's identifier on that platform",
     "deepsentinel:nodata": "of an asset: fraction of pixels without data",
@@ -53,7 +58,9 @@ class Extent:
     def of(cls, description: Description, samples: SampleTable) -> "Extent":
         """Survey the rows that have pixels. Raises CorpusError: a column is missing."""
         times = [f"{role}_time" for role in description.roles]
-        clouds = [f"{role}_cloud_cover" for role in description.roles if f"{role}_cloud_cover" in samples.known][:1]
+        clouds = [f"{role}_cloud_cover" for role in description.roles if f"{role}_cloud_cover" in samples.known]
+        # Of several dates items have no such property.
+        clouds = clouds if description.dates == 1 else []
         count, zones, splits = 0, set[str](), set[str]()
         low, high = np.full(2, np.inf), np.full(2, -np.inf)
         spans: list[Any] = []
@@ -66,8 +73,8 @@ class Extent:
             across = west > east
             low = np.minimum(low, [np.where(across, -180, west).min(), south.min()])
             high = np.maximum(high, [np.where(across, 180, east).max(), north.max()])
-            spans += [value for name in times for value in compute.min_max(rows[name]).as_py().values()]
-            covers += [value for name in clouds for value in compute.min_max(rows[name]).as_py().values()]
+            spans += [value for name in times for value in compute.min_max(flat(rows[name])).as_py().values() if value]
+            covers += [value for name in clouds for value in compute.min_max(flat(rows[name])).as_py().values()]
         covers = [value for value in covers if value is not None]
         told = [f"{value:%Y-%m-%dT%H:%M:%S.%fZ}" for value in (min(spans), max(spans))] if spans else [None, None]
         bbox = (float(low[0]), float(low[1]), float(high[0]), float(high[1])) if count else (-180.0, -90.0, 180.0, 90.0)
@@ -90,9 +97,14 @@ def collection_of(description: Description, samples: SampleTable) -> dict[str, A
         "stac_version": "1.1.0",
         "stac_extensions": extensions_of(description, samples) + ([CLASSIFICATION] if labelled else []),
         "id": description.name,
-        "title": f"{description.name}: paired Sentinel-1 and Sentinel-2 imagery",
+        "title": f"{description.name}: {subject(description)}",
         "description": _told(description, extent),
-        "keywords": ["sentinel-1", "sentinel-2", "machine learning", "training data", *description.layers],
+        "keywords": [
+            *sorted(map(str.lower, sensors_of(description))),
+            "machine learning",
+            "training data",
+            *description.layers,
+        ],
         "license": "other",
         "providers": providers_of(description),
         "extent": {"spatial": {"bbox": [list(extent.bbox)]}, "temporal": {"interval": [list(extent.interval)]}},
@@ -131,11 +143,12 @@ def _told(description: Description, extent: Extent) -> str:
     own = "; ".join(f"`{name}`: {meaning}" for name, meaning in _OWN_PROPERTIES.items())
     return "\n\n".join(
         [
-            f"{extent.samples:,} samples of {description.pixels} x {description.pixels} pixels of 10 m, each with one "
-            "acquisition of Sentinel-2 and one of Sentinel-1 on the same pixel grid. An item a sample; places without "
+            f"{extent.samples:,} samples of {description.pixels} x {description.pixels} pixels of 10 m, each with "
+            f"{of_a_sample(description)} on the same pixel grid. An item a sample; places without "
             "pixels have none. The assets of an item are Zarr arrays of the whole corpus: sample "
             "`deepsentinel:sample` is at that index along their first axis.",
             f"Properties of its own: {own}. What is null is unknown.",
+            *(["What differs by date is a list, in the order of the dates."] if description.dates > 1 else []),
             "The bands of 20 and 60 m are repeated to 10 m. Spectral figures are those of Sentinel-2A.",
             told_terms(description),
         ]
@@ -167,7 +180,7 @@ def _item_asset(description: Description, kind: ArrayKind) -> dict[str, Any]:
         **array_facts(description, kind),
         **classification_of(kind),
     }
-    if kind.group in description.bands and "bands" in facts and facts["bands"][0]["name"] in SPECTRAL_BANDS:
+    if kind.group in description.bands and facts.get("bands", [{"name": ""}])[0]["name"] in SPECTRAL_BANDS:
         absent = [band for band in BANDS if band not in description.bands[kind.group]]
         told = {"description": "absent on this platform: all 0"}
         facts["bands"] = [band | (told if band["name"] in absent else {}) for band in facts["bands"]]

@@ -22,9 +22,29 @@ def columns_of(record: Mapping[str, Any], rows: int) -> dict[str, Column]:
     return {name: _column(value, rows) for name, value in record.items()}
 
 
+def flat(column: Column) -> Column:
+    """The values of a column; of lists, one after the other. A column in chunks too."""
+    return compute.list_flatten(column) if pa.types.is_list(column.type) else column
+
+
+def ends(column: Column) -> tuple[Column, Column]:
+    """The least and the most of each row of a column, nulls left out; of one without lists the column itself."""
+    if not pa.types.is_list(column.type):
+        return column, column
+    values, rows = compute.list_flatten(column), compute.list_parent_indices(column)
+    there = values.is_valid()
+    numbers, at = values.filter(there).cast(pa.int64()).to_numpy(), rows.filter(there).to_numpy()
+    bounds = np.iinfo(np.int64)
+    least, most = np.full(len(column), bounds.max), np.full(len(column), bounds.min)
+    np.minimum.at(least, at, numbers)
+    np.maximum.at(most, at, numbers)
+    nothing = least > most
+    return tuple(pa.array(found, mask=nothing).cast(column.type.value_type) for found in (least, most))
+
+
 def texts(column: Column) -> Column:
     """A column of text with 32-bit offsets, which is what pyarrow makes of Python's."""
-    return column.cast(pa.string())
+    return column.cast(pa.list_(pa.string()) if pa.types.is_list(column.type) else pa.string())
 
 
 def instants(column: Column) -> Column:

@@ -16,6 +16,7 @@ from tasks.release.croissant_context import CONTEXT
 from tasks.release.items import ZARR
 from tasks.release.label_classes import legends_in
 from tasks.release.legends import BitLegend
+from tasks.release.rules import of_a_sample, sensors_of, subject
 from tasks.release.sample_columns import meaning_of
 from tasks.release.sample_table import SampleTable
 from tasks.release.sensors import SPECTRAL_BANDS
@@ -55,9 +56,9 @@ def croissant(
             # What is fetched, grown and released again has another digest, and so another version.
             "version": f"1.0.0+{digest[:12]}",
             "license": _licences(description),
-            "citeAs": _citation(name, digest),
+            "citeAs": _citation(description, digest),
             "creator": [{"@type": "sc:Organization", "name": one["name"]} for one in providers_of(description)[:1]],
-            "keywords": ["sentinel-1", "sentinel-2", "earth observation", *description.layers],
+            "keywords": [*sorted(map(str.lower, sensors_of(description))), "earth observation", *description.layers],
             "isLiveDataset": False,
             "distribution": [
                 _file_object(samples.path, "All columns of all samples (GeoParquet)."),
@@ -79,13 +80,15 @@ def croissant(
 def _told(description: Description) -> str:
     group, _, array = description.arrays[0].path.partition("/")
     return (
-        f"{description.name}: patches of {description.pixels} x {description.pixels} pixels of 10 m, each with one "
-        "acquisition of Sentinel-2 (13 bands) and one of Sentinel-1 (VV, VH) on the same pixel grid. The record set "
-        "`samples` says what each sample is. Its pixels are in the Zarr (version 3) group of the folder above this "
-        "file: `sample` is the index along the first axis of every array of the record set `arrays`, as in "
+        f"{description.name}: patches of {description.pixels} x {description.pixels} pixels of 10 m, each with "
+        f"{of_a_sample(description)} on the same pixel grid: 13 bands of Sentinel-2, VV and VH of Sentinel-1. The "
+        "record set `samples` says what each sample is. Its pixels are in the Zarr (version 3) group of the folder "
+        "above this file: `sample` is the index along the first axis of every array of the record set `arrays`, as in "
         f"`zarr.open_group(CORPUS, mode='r')['{group}/{array}'][sample]` or "
         f"`xarray.open_zarr(CORPUS, group='{group}')['{array}'].isel(sample=sample)`. Samples whose column `missing` "
-        "has a value have no pixels. " + told_terms(description)
+        "has a value have no pixels. "
+        + ("Columns of what differs by date are lists. " if description.dates > 1 else "")
+        + told_terms(description)
     )
 
 
@@ -97,9 +100,10 @@ def _licences(description: Description) -> list[str]:
     ]
 
 
-def _citation(name: str, digest: str) -> str:
+def _citation(description: Description, digest: str) -> str:
+    name = description.name
     return (
-        f"@misc{{{name}, title = {{{name}: paired Sentinel-1 and Sentinel-2 imagery}}, "
+        f"@misc{{{name}, title = {{{name}: {subject(description)}}}, "
         f"note = {{Corpus with the digest {digest}, built with DeepSentinel after L. Kruitwagen, Towards DeepSentinel, "
         "2021}}"
     )
@@ -165,12 +169,14 @@ def _samples(description: Description, samples: SampleTable) -> dict[str, Any]:
     for column in samples.schema:
         more: dict[str, Any] = {"source": source | {"extract": {"column": column.name}}}
         kind: str | list[str] = _data_type(column.type)
+        told = meaning_of(column.name, description)
         if column.name == "split":
             # Without a reference to the record set `splits`: mlcroissant joins by it, and then reads records only once.
             kind = [kind, "cr:Split"]
         if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             more |= {"isArray": True, "arrayShape": "-1"}
-        fields.append(_field("samples", column.name, kind, meaning_of(column.name, description), **more))
+            told += " One a date." if description.dates > 1 else ""
+        fields.append(_field("samples", column.name, kind, told, **more))
     return _record_set("samples", "A record a sample.", fields, key={"@id": "samples/sample_id"})
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from tasks.labels.classes import column_part
 from tasks.labels.legends import LabelClass
 from tasks.notices import told_if_slow
+from tasks.release.columns import flat
 from tasks.release.legends import Legend, legends_of
 from tasks.release.sample_map import Points
 from tasks.scenes.reasons import Reason
@@ -57,6 +58,10 @@ class Facts:
     """Candidates that gave way to the next one."""
     missing: Counter[Reason] = field(default_factory=Counter)
     """Listed places without pixels."""
+    missing_dates: Counter[Reason] = field(default_factory=Counter)
+    """Dates without pixels of places that have others."""
+    clear: dict[str, float] = field(default_factory=dict)
+    """By role that has a mask, the mean fraction of clear pixels."""
     places: dict[str, Points] = field(default_factory=dict)
     """Centres of samples by split."""
     first: Any = None
@@ -99,10 +104,13 @@ def _add_rows(facts: Facts, samples: Path) -> None:
     shared = [column for column in _share_columns(description) if column in there]
     times = [f"{role}_time" for role in description.roles]
     counted = [column for column in ("osm_features",) if column in there]
+    clear = [column for role in description.masks if (column := f"{role}_clear") in there]
+    lacking = [column for column in ("missing_dates",) if column in there]
+    known = dict.fromkeys(clear, 0)
     places: dict[str, list[Points]] = {split: [] for split in SPLITS}
-    sums = dict.fromkeys((*shared, *counted), 0.0)
+    sums = dict.fromkeys((*shared, *counted, *clear), 0.0)
     done = 0
-    columns = ["split", "missing", "lon", "lat", *times, *shared, *counted]
+    columns = ["split", "missing", "lon", "lat", *times, *shared, *counted, *clear, *lacking]
     with told_if_slow("reading the rows for the data card") as say:
         for batch in file.iter_batches(_ROWS, columns=columns):
             rows = pa.table(batch)
@@ -112,15 +120,20 @@ def _add_rows(facts: Facts, samples: Path) -> None:
             for split in {*splits}:
                 places.setdefault(split, []).append(points[splits == split])
             for time in times:
-                least, most = _COMPUTE.min_max(rows[time]).as_py().values()
+                least, most = _COMPUTE.min_max(flat(rows[time])).as_py().values()
                 facts.first = min(filter(None, (facts.first, least)), default=None)
                 facts.last = max(filter(None, (facts.last, most)), default=None)
             for column in sums:
-                sums[column] += _COMPUTE.sum(rows[column]).as_py() or 0
+                sums[column] += _COMPUTE.sum(flat(rows[column])).as_py() or 0
+            for column in clear:
+                known[column] += _COMPUTE.count(flat(rows[column])).as_py()
+            for column in lacking:
+                facts.missing_dates.update(Reason(why) for why in flat(rows[column]).to_pylist() if why)
             done += batch.num_rows
             say(done, facts.rows)
     facts.places = {split: np.concatenate([np.empty((0, 2)), *parts]) for split, parts in places.items()}
     facts.osm_features = round(sums["osm_features"]) if counted else None
+    facts.clear = {column.removesuffix("_clear"): sums[column] / count for column, count in known.items() if count}
     shares = {column: sums[column] / facts.samples for column in shared if facts.samples}
     facts.shares = tuple(_of_legends(description, shares))
 

@@ -6,7 +6,6 @@ lies. Unknown facts are null, which stac-geoparquet means for absent.
 """
 
 from collections.abc import Mapping
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ import pyarrow as pa
 
 from tasks.imagery.bands import array_path
 from tasks.places.patches import PIXEL
-from tasks.release.columns import Column, columns_of, compute, instants, texts
+from tasks.release.columns import Column, columns_of, compute, ends, instants, texts
 from tasks.release.label_classes import label_properties
 from tasks.release.outlines import on_the_globe
+from tasks.release.rules import gap_column, rules_of
 from tasks.release.sample_table import SampleTable
 from tasks.release.sensors import OPTICAL_BANDS, RADAR, RADAR_BANDS
+from tasks.scenes.looks import MASK, mask_of
 from tasks.scenes.roles import sensor_of
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description
@@ -105,6 +106,8 @@ def array_facts(description: Description, kind: ArrayKind) -> dict[str, Any]:
         return facts | ({"raster:scale": kind.step} if kind.step is not None else {}) | {"roles": ["labels"]}
     constellation, instrument = _CONSTELLATIONS[sensor_of(role)]
     facts |= {"roles": ["data"], "constellation": constellation, "instruments": [instrument]}
+    if kind.path.endswith(MASK):
+        return facts | {"roles": ["cloud"], "unit": "%"}
     if sensor_of(role) == "sentinel2":
         return facts | {"roles": ["data", "reflectance"], "raster:scale": 1e-4, "bands": OPTICAL_BANDS}
     return facts | {"unit": "dB", "raster:scale": kind.step, "bands": RADAR_BANDS}
@@ -114,29 +117,36 @@ def _asset(description: Description, samples: SampleTable, kind: ArrayKind, rows
     asset = {"href": f"../{kind.path}", **array_facts(description, kind)}
     if (role := _role_of(description, kind)) is None:
         return asset
-    asset["datetime"] = instants(rows[f"{role}_time"])
-    named = {
-        f"{role}_orbit": "sat:relative_orbit",
-        f"{role}_direction": "sat:orbit_state",
-        f"{kind.group}_{role}_id": "deepsentinel:scene",
-        f"{kind.group}_{role}_nodata": "deepsentinel:nodata",
-    }
+    named = {f"{kind.group}_{role}_id": "deepsentinel:scene"}
+    if description.dates == 1:
+        asset["datetime"] = instants(rows[f"{role}_time"])
+        named |= {f"{role}_orbit": "sat:relative_orbit", f"{role}_direction": "sat:orbit_state"}
+        if len([one for one in description.roles if sensor_of(one) == "sentinel2"]) > 1:
+            named[f"{role}_cloud_cover"] = "eo:cloud_cover"
+    else:
+        first, last = ends(rows[f"{role}_time"])
+        asset |= {"start_datetime": instants(first), "end_datetime": instants(last)}
+        named[f"{role}_cloud_cover"] = "deepsentinel:cloud_cover"
+    mask = kind.path.endswith(MASK)
+    named |= {f"{role}_clear": "deepsentinel:clear"} if mask else {f"{kind.group}_{role}_nodata": "deepsentinel:nodata"}
     asset |= {field: _value(rows[column]) for column, field in named.items() if column in samples.known}
     absent = f"{kind.group}_absent_bands"
-    if sensor_of(role) == "sentinel2" and absent in samples.known:
+    if sensor_of(role) == "sentinel2" and not mask and absent in samples.known:
         asset["deepsentinel:absent_bands"] = compute.split_pattern(texts(rows[absent]), " ")
     return asset
 
 
 def _properties(description: Description, samples: SampleTable, rows: pa.RecordBatch) -> dict[str, Any]:
     """The properties of items, as columns where they differ."""
-    times = [rows[f"{role}_time"] for role in description.roles]
+    times = [ends(rows[f"{role}_time"]) for role in description.roles]
+    root = rows[f"{description.roles[0]}_time"]
     pixels, south = description.pixels, rows["ymin"]
     west, east, north = rows["xmin"], rows["xmax"], rows["ymax"]
     properties: dict[str, Any] = {
-        "datetime": times[0],
-        "start_datetime": reduce(lambda one, other: compute.if_else(compute.less(one, other), one, other), times),
-        "end_datetime": reduce(lambda one, other: compute.if_else(compute.less(one, other), other, one), times),
+        # Of several dates none speaks for the item; then STAC wants the first and the last.
+        "datetime": root if description.dates == 1 else pa.nulls(rows.num_rows, root.type.value_type),
+        "start_datetime": _chosen(compute.min_element_wise, [first for first, _ in times]),
+        "end_datetime": _chosen(compute.max_element_wise, [last for _, last in times]),
         "gsd": PIXEL,
         "proj:code": texts(rows["crs"]),
         "proj:bbox": [west, south, east, north],
@@ -147,7 +157,8 @@ def _properties(description: Description, samples: SampleTable, rows: pa.RecordB
         "deepsentinel:shard": rows["shard"],
         "deepsentinel:row": rows["row"],
     }
-    named = {"split": "deepsentinel:split", "place_id": "deepsentinel:place", "gap_hours": "deepsentinel:gap_hours"}
+    named = {"split": "deepsentinel:split", "place_id": "deepsentinel:place"}
+    named |= {column: f"deepsentinel:{column}" for column in (*_gaps(description), "missing_dates")}
     for what, fields in {
         "cloud_cover": {"cloud_cover": "eo:cloud_cover"},
         "orbit": {"orbit": "sat:relative_orbit", "direction": "sat:orbit_state"},
@@ -160,32 +171,52 @@ def _properties(description: Description, samples: SampleTable, rows: pa.RecordB
     return properties | label_properties(description)
 
 
+def _chosen(choose: Any, times: list[Column]) -> Column:
+    """Of instants in several columns one a row; there are no such functions of instants themselves."""
+    return choose(*(column.cast(pa.int64()) for column in times)).cast(times[0].type)
+
+
 def _columns(description: Description, samples: SampleTable) -> list[str]:
     """The columns of which items are made."""
     needed = [
         "sample_id", "sample", "shard", "row", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat",
         *(f"{role}_time" for role in description.roles),
     ]  # fmt: skip
-    useful = {"split", "place_id", "gap_hours"}
+    useful = {"split", "place_id", "missing_dates", *_gaps(description)}
     for role in description.roles:
-        useful |= {f"{role}_{fact}" for fact in ("orbit", "direction", "cloud_cover")}
+        useful |= {f"{role}_{fact}" for fact in ("orbit", "direction", "cloud_cover", "clear")}
         useful |= {f"{platform}_{role}_{fact}" for platform in description.bands for fact in ("id", "nodata")}
     useful |= {f"{platform}_absent_bands" for platform in description.bands}
     return needed + sorted(useful & samples.known)
 
 
 def _role_of(description: Description, kind: ArrayKind) -> str | None:
-    """The role whose acquisitions an array holds; None: it is a label's."""
-    return next((role for role in description.roles if kind.path == array_path(kind.group, role)), None)
+    """The role whose acquisitions an array holds, or whose mask it is; None: it is a label's."""
+    return next(
+        (
+            role
+            for role in description.roles
+            for name in (role, mask_of(role))
+            if kind.path == array_path(kind.group, name)
+        ),
+        None,
+    )
+
+
+def _gaps(description: Description) -> list[str]:
+    return [gap_column(role) for role, rule in rules_of(description).items() if rule.near is not None]
 
 
 def _role_with(description: Description, samples: SampleTable, fact: str) -> str | None:
-    """The first role of which a fact is known: it speaks for the sample, as the root does."""
+    """The first role of which a fact is known: it speaks for the sample, as the root does; none of several dates."""
+    if description.dates > 1:
+        return None
     return next((role for role in description.roles if f"{role}_{fact}" in samples.known), None)
 
 
 def _value(column: Column) -> Column:
-    return texts(column) if pa.types.is_large_string(column.type) else column
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    return texts(column) if pa.types.is_large_string(kind) else column
 
 
 def _geometry_field() -> pa.Field:

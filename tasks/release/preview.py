@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tasks.imagery.bands import array_path
 from tasks.release.label_pictures import label_pictures
-from tasks.release.quicklooks import Quicklook, backscatter_composite, contact_sheet, true_colour
-from tasks.shards.array_kinds import CENTIBEL, S1_NODATA
+from tasks.release.quicklooks import Picture, Quicklook, contact_sheet, picture_of
+from tasks.release.rules import first_gap, is_pair
+from tasks.release.sheets import panels_of
 from tasks.shards.commits import committed_shards
 from tasks.shards.description import Description, need_description
 from tasks.shards.destinations import Destination
@@ -21,6 +22,9 @@ from tasks.shards.rows import decode_rows
 
 SHOWN = 12
 """Samples on the sheet."""
+
+_DATES = 12
+"""Of a series at most."""
 
 
 def preview(
@@ -40,29 +44,33 @@ def preview(
         shown = rows.set_index("sample", drop=False).loc[list(samples)]
     places = [int(place) for place in shown["sample"]]
     platform = next(iter(description.bands))
-    s2, s1 = (_pixels(destination, array_path(platform, role), places) for role in ("s2", "s1"))
+    panels = panels_of(description, _DATES * len(description.roles))
+    dates = list(dict.fromkeys(panel.date for panel in panels))
+    imagery = [_pictures(destination, description, array_path(platform, one.role), places, one.date) for one in panels]
     labels = [
         label_pictures(layer, {kind.path: _pixels(destination, kind.path, places) for kind in layer.arrays})
         for layer in description.layers.values()
     ]
     looks = [
         Quicklook(
-            imagery=(true_colour(s2[at]), backscatter_composite(_decibels(s1[at]))),
+            imagery=tuple(pictures[at] for pictures in imagery),
             labels=tuple(label.pictures[at] for label in labels),
-            captions=_captions(row),
+            captions=_captions(row, description),
         )
         for at, row in enumerate(shown.to_dict("records"))
     ]
-    gaps = rows["gap_hours"].abs()
     subtitle = (
-        f"{len(rows):,} of {description.size:,} samples in the shards shown, {platform}; "
-        f"acquisitions {gaps.median():.0f} h apart (median), {gaps.max():.0f} h at most"
+        f"{len(rows):,} of {description.size:,} samples in the shards shown, {platform}{_apart(rows, description)}"
     )
     return contact_sheet(
         description.name,
         subtitle,
         looks,
-        heads=("Sentinel-2 true colour", "Sentinel-1 VV / VH / ratio", *(label.title for label in labels)),
+        heads=[
+            *([panel.title for panel in panels] if description.dates == 1 else [description.times[at] for at in dates]),
+            *(label.title for label in labels),
+        ],
+        lines=list(dict.fromkeys(panel.role for panel in panels)) if description.dates > 1 else (),
         keys=[key for label in labels for key in label.keys],
         footnotes=_footnotes(description),
         columns=columns,
@@ -88,15 +96,42 @@ def _pixels(destination: Destination, path: str, samples: Sequence[int]) -> NDAr
     return np.stack([array[sample] for sample in samples])
 
 
-def _decibels(steps: NDArray[np.int16]) -> NDArray[np.float32]:
-    return np.where(steps == S1_NODATA, np.nan, steps * CENTIBEL).astype(np.float32)
+def _pictures(
+    destination: Destination, description: Description, path: str, samples: Sequence[int], date: int
+) -> list[Picture]:
+    """A role of some samples at a date, one after the other: those of a series would not fit into memory together."""
+    array: Any = zarr.open_array(destination.store(), mode="r", path=path)
+    return [picture_of(array[sample, date] if description.dates > 1 else array[sample]) for sample in samples]
 
 
-def _captions(row: dict[Any, Any]) -> tuple[str, str]:
-    return (
-        f"S2 {row['s2_time']:%Y-%m-%d %H:%M}   S1 {row['s1_time']:%Y-%m-%d %H:%M}   {row['gap_hours']:+.1f} h",
-        f"{row['sample_id']}   {_degrees(row['lat'], 'NS')} {_degrees(row['lon'], 'EW')}   {row['crs']}",
-    )
+def _apart(rows: pd.DataFrame, description: Description) -> str:
+    """How far apart acquisitions are, in words."""
+    told = first_gap(description)
+    if told is None:
+        return ""
+    gaps = pd.Series(np.abs(np.concatenate([np.atleast_1d(one) for one in rows[told[0]]]).astype(float)))
+    if not gaps.notna().any():
+        return ""
+    _, role, near = told
+    which = "acquisitions" if is_pair(description) else f"{role} and {near}"
+    return f"; {which} {gaps.median():.0f} h apart (median), {gaps.max():.0f} h at most"
+
+
+def _captions(row: dict[Any, Any], description: Description) -> tuple[str, str]:
+    if description.dates > 1:
+        times = pd.Series(row[f"{description.roles[0]}_time"]).dropna()
+        first, last = f"{times.min():%Y-%m-%d}", f"{times.max():%Y-%m-%d}"
+        told = f"{len(times)} of {description.dates} dates, {first} to {last}"
+    else:
+        short = len(description.roles) > 2
+        times = {role: row[f"{role}_time"] for role in description.roles}
+        told = "   ".join(
+            f"{role.upper() if role in ('s2', 's1') else role} {time:{'%Y-%m-%d' if short else '%Y-%m-%d %H:%M'}}"
+            for role, time in times.items()
+        )
+        gap = first_gap(description)
+        told += f"   {row[gap[0]]:+.1f} h" if gap else ""
+    return told, f"{row['sample_id']}   {_degrees(row['lat'], 'NS')} {_degrees(row['lon'], 'EW')}   {row['crs']}"
 
 
 def _footnotes(description: Description) -> list[str]:

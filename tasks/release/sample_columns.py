@@ -2,6 +2,7 @@
 
 import re
 
+from tasks.release.rules import rules_of
 from tasks.shards.description import Description
 
 _MEANINGS = {
@@ -24,18 +25,20 @@ _MEANINGS = {
     "split": "What the sample is for.",
     "place_id": "What the user's file of places calls it.",
     "missing": "Why the place has no pixels; null: it has.",
+    "missing_dates": "Why the place has no pixels at each date; null: it has.",
     "osm_features": "OpenStreetMap features on the patch.",
     "osm_coverage": "Fraction of the patch that the extracts of OpenStreetMap cover.",
 }
 
 _OF_ROLES = {
     "time": "Start of the acquisition, UTC.",
-    "gap_hours": "Hours between the acquisition and the one that it was looked for near to.",
+    "gap_hours": "The acquisition minus the one that it was looked for near to, hours.",
     "tile": "MGRS tile of the product.",
     "baseline": "Processing baseline of the product.",
     "orbit": "Relative orbit.",
     "direction": "Of the pass: ascending or descending.",
     "cloud_cover": "Of the whole scene, percent.",
+    "clear": "Fraction of the pixels that the mask says are clear.",
 }
 """Columns `<role>_...`."""
 
@@ -48,9 +51,12 @@ _OF_PLATFORMS = {
 
 def meaning_of(column: str, description: Description) -> str:
     """What a column means; of one that a layer has added, which layer it is of."""
+    if column == "gap_hours" and (near := rules_of(description)["s1"].near) != "s2":
+        return f"The acquisition of s1 minus that of {near}, hours."
     if column in _MEANINGS:
         return _MEANINGS[column]
-    roles = "|".join(map(re.escape, description.roles))
+    # The longest first: of s2_x and s2 the former is meant by s2_x_time.
+    roles = "|".join(map(re.escape, sorted(description.roles, key=len, reverse=True)))
     platforms = "|".join(map(re.escape, description.bands))
     if found := re.fullmatch(rf"({roles})_(.+)", column):
         return _OF_ROLES.get(found[2], f"Of the acquisition {found[1]}.")

@@ -1,5 +1,6 @@
 """The rows of a corpus as its release keeps them, `samples.parquet`: read a portion at a time."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,16 @@ def _without_values(metadata: Any) -> set[str]:
     """Columns whose row groups all say that they hold nothing but null."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     held: set[str] = set()
-    names = {metadata.row_group(0).column(at).path_in_schema for at in range(metadata.num_columns)} if groups else set()
+    names = {_column(metadata.row_group(0), at) for at in range(metadata.num_columns)} if groups else set[str]()
     for group in groups:
         for at in range(group.num_columns):
             column = group.column(at)
             told = column.statistics
             if told is None or not told.has_null_count or told.null_count < column.num_values:
-                held.add(column.path_in_schema)
+                held.add(_column(group, at))
     return names - held
+
+
+def _column(group: Any, at: int) -> str:
+    """The column to which values belong: those of lists are a level below it."""
+    return re.sub(r"\.list\.(element|item)$", "", group.column(at).path_in_schema)

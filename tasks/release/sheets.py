@@ -14,6 +14,7 @@ from tasks.imagery.bands import array_path
 from tasks.release.label_pictures import label_pictures
 from tasks.release.legends import legends_of
 from tasks.release.quicklooks import Picture, backscatter_composite, true_colour
+from tasks.release.rules import spread
 from tasks.scenes.roles import sensor_of
 from tasks.shards.array_kinds import CENTIBEL, S1_NODATA
 from tasks.shards.description import Description, LayerDescription
@@ -28,6 +29,39 @@ _QUALITY = 75
 
 _AT_ONCE = 64
 """Samples whose labels are drawn at once."""
+
+
+_MOST = 8
+"""Pictures of a sample's imagery at most: of many dates some are shown."""
+
+_LOOKS = {"sentinel2": "Sentinel-2 true colour", "sentinel1": "Sentinel-1 VV / VH / ratio"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A picture that every sample has: a role at a date."""
+
+    role: str
+    date: int
+    title: str
+
+
+def panels_of(description: Description, most: int = _MOST) -> list[Panel]:
+    """Which pictures show a sample's imagery, `most` of them at most but each role once: role by role, of many dates
+    some evenly spread. Sentinel-2 comes first."""
+    roles = sorted(description.roles, key=lambda role: sensor_of(role) != "sentinel2")
+    of_sensor = {role: [other for other in roles if sensor_of(other) == sensor_of(role)] for role in roles}
+    dates = spread(description.dates, max(1, most // len(roles)))
+    return [
+        Panel(
+            role=role,
+            date=date,
+            title=(_LOOKS[sensor_of(role)] if len(of_sensor[role]) == 1 else role)
+            + (f", {description.times[date]}" if description.dates > 1 else ""),
+        )
+        for role in roles
+        for date in dates
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +82,8 @@ class SheetLayout:
 
 
 def sheet_layout(description: Description) -> SheetLayout:
-    """The layout of a corpus' sheets: optical, radar and the first label, as far as it has them."""
-    sensors = {sensor_of(role) for role in description.roles}
-    panels = [
-        *(["Sentinel-2 true colour"] if "sentinel2" in sensors else []),
-        *(["Sentinel-1 VV / VH / ratio"] if "sentinel1" in sensors else []),
-        *(list(description.layers)[:1]),
-    ]
+    """The layout of a corpus' sheets: its imagery, and the first label if it has any."""
+    panels = [*(panel.title for panel in panels_of(description)), *list(description.layers)[:1]]
     samples = description.shard_size
     columns = math.ceil(math.sqrt(samples / len(panels)))
     return SheetLayout(
@@ -73,15 +102,16 @@ def draw_sheet(description: Description, arrays: Mapping[str, NDArray[Any]], row
     layout = sheet_layout(description)
     side, sheet = layout.side, np.zeros((layout.rows * layout.side, layout.columns * _width(layout), 3), np.uint8)
     platform = next(iter(description.bands))
-    roles = {sensor_of(role): array_path(platform, role) for role in reversed(description.roles)}
+    shown = [(array_path(platform, panel.role), panel.date) for panel in panels_of(description)]
+    dated = description.dates > 1
     labels = next(iter(description.layers.values()), None)
     for start in range(0, len(rows), _AT_ONCE):
         some = list(rows[start : start + _AT_ONCE])
         pictures: list[Sequence[Picture] | NDArray[np.uint8]] = []
-        if "sentinel2" in roles:
-            pictures.append([_optical(_seen(arrays[roles["sentinel2"]][row], 0), side) for row in some])
-        if "sentinel1" in roles:
-            pictures.append([_radar(_seen(arrays[roles["sentinel1"]][row], S1_NODATA), side) for row in some])
+        for path, date in shown:
+            pixels = [arrays[path][row, date] if dated else arrays[path][row] for row in some]
+            draw = _optical if arrays[path].dtype == np.uint16 else _radar
+            pictures.append([draw(one, side) for one in pixels])
         if labels is not None:
             pictures.append(_labels(labels, arrays, some, side))
         for row, *of_sample in zip(some, *pictures, strict=True):
@@ -94,13 +124,6 @@ def draw_sheet(description: Description, arrays: Mapping[str, NDArray[Any]], row
 
 def _width(layout: SheetLayout) -> int:
     return layout.side * len(layout.panels)
-
-
-def _seen(stored: NDArray[Any], nodata: int) -> NDArray[Any]:
-    """Of a sample, ([time,] band, h, w) as stored, the first date that has pixels: (band, h, w)."""
-    if stored.ndim == 3:
-        return stored
-    return next((one for one in stored if (one != nodata).any()), stored[0])
 
 
 def _optical(stored: NDArray[np.uint16], side: int) -> Picture:

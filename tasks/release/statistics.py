@@ -66,14 +66,15 @@ def histograms(destination: Destination, description: Description) -> Histograms
 
 
 def statistics(description: Description, counted: Histograms, digest: str) -> dict[str, Any]:
-    """The statistics of a corpus from its counts."""
+    """The statistics of a corpus from its counts, over all dates; those that have no pixels count as nodata."""
     splits = {split for _, _, split in counted.counts}
     split = TRAIN if TRAIN in splits else EVERY
     arrays: dict[str, Any] = {}
     samples = 0
+    pixels = description.dates * description.pixels**2
     for kind in description.imagery:
-        bands = {band: counted.of(kind.path, band, split) for band in kind.names[kind.dimensions[0]]}
-        samples = max(samples, *(int(counts.sum()) // description.pixels**2 for counts in bands.values()))
+        bands = {band: counted.of(kind.path, band, split) for band in kind.bands}
+        samples = max(samples, *(int(counts.sum()) // pixels for counts in bands.values()))
         arrays[kind.path] = {
             "unit": unit_of(kind),
             "bands": {band: band_statistics(kind, counts) for band, counts in bands.items()},

@@ -144,11 +144,17 @@ def rule_of(spec: CorpusSpec) -> Rule:
     )
 
 
+def first_images(spec: CorpusSpec) -> dict[str, dt.datetime]:
+    """When the first images of the missions were taken that the spec's roles are of."""
+    missions = {sensor_of(role).replace("sentinel", "Sentinel-") for role in spec.roles}
+    return {mission: since for mission, since in FIRST_IMAGES.items() if mission in missions}
+
+
 def lifetime_notes(spec: CorpusSpec) -> tuple[str, ...]:
     """What of the spec's window lies before the missions' first images, in words."""
     first, end = spec.window
     notes: list[str] = []
-    for mission, since in FIRST_IMAGES.items():
+    for mission, since in first_images(spec).items():
         if first < since:
             share = min(1.0, (since - first) / (end - first))
             notes.append(

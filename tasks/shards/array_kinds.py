@@ -55,6 +55,11 @@ class ArrayKind:
         return tuple(sizes.get(name) or size for name, size in zip(self.dimensions, self.shape, strict=True))
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """The bands or polarizations of an imagery array."""
+        return self.names[next(name for name in self.dimensions if name in ("band", "polarization"))]
+
+    @property
     def bytes_a_sample(self) -> int:
         """In memory."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize

@@ -14,7 +14,7 @@ from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.commits import Commit
 from tasks.shards.description import Description
 from tasks.shards.layout import quicklooks_object, samples_object, shard_object, statistics_object
-from tasks.shards.statistics import bands_of, decode_counts
+from tasks.shards.statistics import decode_counts
 from tasks.shards.zarr_metadata import create_array
 
 _AT_ONCE = 26_000_000
@@ -51,7 +51,7 @@ def _wrong_counts(description: Description, content: bytes, samples: int) -> str
     counted = Counter[tuple[str, str]]()
     for one in found:
         counted[one.array, one.band] += int(one.counts.sum())
-    bands = [(kind.path, band) for kind in description.imagery for band in bands_of(kind)]
+    bands = [(kind.path, band) for kind in description.imagery for band in kind.bands]
     pixels = samples * description.dates * description.pixels**2
     if counted != Counter(dict.fromkeys(bands, pixels)):
         return f"does not count {pixels:,} pixels of each band"

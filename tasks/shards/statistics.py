@@ -64,7 +64,7 @@ def count_values(kind: ArrayKind, values: NDArray[Any], splits: Splits) -> Itera
     Samples beyond `splits` are none. What it holds besides is half a megabyte a split, and a band of one sample.
     """
     rows = {split: [row for row, of in enumerate(splits) if of == split] for split in _named(splits)}
-    for number, band in enumerate(bands_of(kind)):
+    for number, band in enumerate(kind.bands):
         for split, members in rows.items():
             found = np.zeros(VALUES, np.int64)
             for row in members:
@@ -157,15 +157,6 @@ def splits_of(rows: Any) -> list[str | None]:
 
 def _named(splits: Splits) -> list[str]:
     return sorted({split for split in splits if split is not None})
-
-
-def bands_of(kind: ArrayKind) -> tuple[str, ...]:
-    """The bands or polarizations of an imagery array."""
-    return kind.names[_band_axis(kind)]
-
-
-def _band_axis(kind: ArrayKind) -> str:
-    return next(name for name in kind.dimensions if name in ("band", "polarization"))
 
 
 def _indices(values: NDArray[Any]) -> NDArray[np.uint16]:

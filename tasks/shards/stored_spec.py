@@ -1,12 +1,16 @@
 """What `corpus.json` keeps of a spec, and how two such are compared."""
 
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.shards.layout import OSM
 from tasks.spec import CorpusSpec
+from tasks.spec.acquisitions import Acquisition
 from tasks.spec.locations import is_url
+from tasks.spec.parts import Pairing
 
 _MODES = ("random", "cover", "points")
 
@@ -50,6 +54,21 @@ def stored_spec(spec: CorpusSpec, *, places: str) -> dict[str, Any]:
 def platform_names(spec: dict[str, Any]) -> list[str]:
     """Names of the platforms of a stored spec, in its order."""
     return [item if isinstance(item, str) else str(item["stac"]["name"]) for item in spec["platforms"]]
+
+
+def stored_roles(spec: Mapping[str, Any], names: Iterable[str]) -> dict[str, Acquisition]:
+    """What a stored spec asks of each of the roles `names`, in their order."""
+    if "acquisitions" in spec:
+        return {name: Acquisition.model_validate_json(json.dumps(spec["acquisitions"][name])) for name in names}
+    pairing = Pairing.model_construct(**spec.get("pairing", {}))
+    most = pairing.max_cloud_cover
+    plain = {
+        "s2": Acquisition.model_construct(
+            search_days=pairing.search_days, cloud_cover=None if most is None else (0.0, most)
+        ),
+        "s1": Acquisition.model_construct(near="s2", max_days=pairing.max_gap_days),
+    }
+    return {name: plain[name] for name in names}
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

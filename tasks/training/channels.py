@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import SpecError
+from tasks.imagery.bands import array_path
+from tasks.scenes.looks import mask_of
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description
 from tasks.shards.destinations import Readable
@@ -29,7 +31,7 @@ class Channels:
     names: tuple[str, ...]
     """s2_B04, ...; of several platforms zulu_s2_B04."""
     along: slice | NDArray[np.int64]
-    """Where they are along the array's first dimension."""
+    """Where they are along the array's bands."""
     key: str
     """Of the image."""
     first: int
@@ -81,7 +83,7 @@ def choose_channels(
             Channels(
                 kind=one.kind,
                 names=tuple(f"{one.sensor}_{band}" for band in one.bands),
-                along=_along([_names(one.kind).index(band) for band in one.bands]),
+                along=_along([one.kind.bands.index(band) for band in one.bands]),
                 key=one.key,
                 first=sum(len(before.names) for before in channels if before.key == one.key),
                 of=sum(len(other.bands) for other in chosen if other.key == one.key),
@@ -97,6 +99,21 @@ def choose_labels(source: Readable, description: Description, labels: Sequence[s
     for name in labels:
         _need("labels", name, known, source.location)
     return {MASK if len(labels) == 1 else f"{MASK}_{name}": known[name] for name in labels}
+
+
+def choose_clouds(
+    source: Readable, description: Description, clouds: Sequence[str], platforms: Sequence[str] | None
+) -> dict[str, ArrayKind]:
+    """The cloud masks of roles by their keys in a sample. Raises SpecError: the corpus has none of such a role."""
+    wanted = list(description.bands)[:1] if platforms is None else platforms
+    kinds = {kind.path: kind for kind in description.arrays}
+    found: dict[str, ArrayKind] = {}
+    for role in clouds:
+        _need("clouds", role, description.masks, source.location)
+        for platform in wanted:
+            name = mask_of(role) if len(wanted) == 1 else f"{platform}_{mask_of(role)}"
+            found[f"{MASK}_{name}"] = kinds[array_path(platform, mask_of(role))]
+    return found
 
 
 def _chosen(
@@ -117,20 +134,17 @@ def _chosen(
         arrays = {kind.name: kind for kind in description.arrays if kind.group == platform}
         for role in description.roles if bands is None else bands:
             kind = arrays[role]
+            names = kind.bands
             absent = kind.attributes.get("absent_bands", ())
-            some = [name for name in _names(kind) if name not in absent] if bands is None else bands[role]
+            some = [name for name in names if name not in absent] if bands is None else bands[role]
             for band in some:
-                _need(f"bands of {role}", band, _names(kind), where)
+                _need(f"bands of {role}", band, names, where)
             sensor = role if len(wanted) == 1 else f"{platform}_{role}"
             key = IMAGE if stack else f"{IMAGE}_{sensor}"
             chosen.append(_Chosen(kind=kind, key=key, sensor=sensor, bands=tuple(some)))
     if not any(one.bands for one in chosen):
         raise SpecError("bands: none are asked for. Name some, e.g. bands={'s2': ['B04', 'B03', 'B02']}.")
     return [one for one in chosen if one.bands]
-
-
-def _names(kind: ArrayKind) -> tuple[str, ...]:
-    return kind.names[kind.dimensions[0]]
 
 
 def _along(places: list[int]) -> slice | NDArray[np.int64]:

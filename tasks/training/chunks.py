@@ -1,4 +1,4 @@
-"""Single samples out of a shard's object, without zarr: its index, and the bytes of one chunk to pixels.
+"""Single chunks out of a shard's object, without zarr: its index, and the bytes of one chunk to pixels.
 
 What zarr's pipeline would do, by the same libraries and with the same checksums, at a fraction of its cost: it fetches
 and checks the whole index anew at every read. https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/
@@ -27,30 +27,30 @@ class Damaged(ValueError):
     """Bytes that are not what was written; says how."""
 
 
-def index_size(shard_size: int) -> int:
-    """Bytes of the index, which is at the start of a shard's object: 16 a sample, and its checksum."""
-    return 16 * shard_size + _CHECKSUM
+def index_size(chunks: int) -> int:
+    """Bytes of the index of so many chunks, which is at the start of a shard's object: 16 each, and its checksum."""
+    return 16 * chunks + _CHECKSUM
 
 
-def read_index(content: bytes, shard_size: int) -> NDArray[np.uint64]:
-    """The index of a shard: (sample, 2), offset and size of each chunk in bytes, checksum included. Raises Damaged."""
-    if len(content) != index_size(shard_size):
-        raise Damaged(f"its index has {len(content)} bytes instead of {index_size(shard_size)}")
-    return np.frombuffer(_checked(content, "its index"), "<u8").reshape(shard_size, 2)
+def read_index(content: bytes, chunks: int) -> NDArray[np.uint64]:
+    """The index of a shard: (chunk, 2), offset and size of each chunk in bytes, checksum included. Raises Damaged."""
+    if len(content) != index_size(chunks):
+        raise Damaged(f"its index has {len(content)} bytes instead of {index_size(chunks)}")
+    return np.frombuffer(_checked(content, "its index"), "<u8").reshape(chunks, 2)
 
 
-def span(index: NDArray[np.uint64], row: int) -> tuple[int, int] | None:
-    """Where a sample's chunk lies: offset and size; None where it is not there."""
-    start, size = map(int, index[row])
+def span(index: NDArray[np.uint64], chunk: int) -> tuple[int, int] | None:
+    """Where a chunk lies: offset and size; None where it is not there."""
+    start, size = map(int, index[chunk])
     return None if start == _ABSENT else (start, size)
 
 
 def decode(kind: ArrayKind, content: bytes | None) -> NDArray[Any]:
-    """The pixels of one sample, `kind.shape`, as stored; of no chunk, nodata. Raises Damaged."""
+    """The pixels of one chunk, `kind.chunk`, as stored; of no chunk, nodata. Raises Damaged."""
     if content is None:
-        return kind.empty(1)[0]
+        return np.full(kind.chunk, kind.fill, kind.dtype)
     packed = _checked(content, "a chunk")
-    pixels: NDArray[Any] = np.empty(kind.shape, np.dtype(kind.dtype).newbyteorder("<"))
+    pixels: NDArray[Any] = np.empty(kind.chunk, np.dtype(kind.dtype).newbyteorder("<"))
     try:
         (blosc if kind.codec == "blosc" else zstd).decompress(packed, pixels)
     except (RuntimeError, ValueError) as error:

@@ -23,6 +23,8 @@ from tasks.shards.release_files import parse_release
 
 _COLUMNS = ["sample", "crs", "xmin", "ymin", "xmax", "ymax", "split", "missing"]
 
+_MISSING_DATES = "missing_dates"
+
 _AT_ONCE = 64
 """Objects read at once: a request to a store takes tens of milliseconds, nearly all of it waiting."""
 
@@ -40,6 +42,8 @@ class Contents:
     """(n, 4): xmin, ymin, xmax, ymax in metres, of the UTM zone."""
     epsg: NDArray[np.int32]
     """Of the UTM zone: (n,)."""
+    there: NDArray[np.bool_]
+    """Which dates of a sample have pixels: (n, dates)."""
 
     @property
     def shards(self) -> NDArray[np.int64]:
@@ -56,7 +60,8 @@ def read_contents(source: Readable, *, split: str | None, digest: str | None) ->
     description = read_description(source)
     if description is None:
         raise CorpusError(f"{source.location}: no corpus here (corpus.json is absent). Give the place of one.")
-    found, tables = _released(source) or _committed(source)
+    dates = description.dates
+    found, tables = _released(source, dates) or _committed(source, dates)
     if digest is not None and digest != found:
         raise CorpusError(
             f"{source.location}: is the corpus {found[:16]}, not {digest[:16]} as asked: it has grown or was built "
@@ -82,7 +87,16 @@ def read_contents(source: Readable, *, split: str | None, digest: str | None) ->
         samples=_numbers(rows["sample"], np.int64),
         bounds=np.stack([_numbers(rows[name], np.int32) for name in ("xmin", "ymin", "xmax", "ymax")], axis=1),
         epsg=np.array(codes, np.int32)[_numbers(zones.indices, np.int64)],
+        there=_there(rows, dates),
     )
+
+
+def _there(rows: pa.Table, dates: int) -> NDArray[np.bool_]:
+    """Which dates have pixels, (rows, dates): those without a reason for having none."""
+    if dates == 1:
+        return np.ones((len(rows), 1), bool)
+    values = rows[_MISSING_DATES].combine_chunks().flatten()
+    return values.is_null().to_numpy(zero_copy_only=False).reshape(-1, dates)
 
 
 def released_object(source: Readable, path: str) -> tuple[str, bytes] | None:
@@ -114,12 +128,12 @@ def _difference(wanted: StoredObject, content: bytes | None) -> str:
     return wanted.difference(None if content is None else Stored.of(content)) or ""
 
 
-def _released(source: Readable) -> tuple[str, list[pa.Table]] | None:
+def _released(source: Readable, dates: int) -> tuple[str, list[pa.Table]] | None:
     found = released_object(source, SAMPLES_FILE)
-    return None if found is None else (found[0], [_table(found[1], f"{source.location}/{SAMPLES_FILE}")])
+    return None if found is None else (found[0], [_table(found[1], f"{source.location}/{SAMPLES_FILE}", dates)])
 
 
-def _committed(source: Readable) -> tuple[str, list[pa.Table]]:
+def _committed(source: Readable, dates: int) -> tuple[str, list[pa.Table]]:
     """Digest and rows of what is committed: of a corpus that is still being built, or was released without rows."""
     if is_web(source.location):
         raise CorpusError(
@@ -139,7 +153,7 @@ def _committed(source: Readable) -> tuple[str, list[pa.Table]]:
                 f"{where}: is absent, though the shard is committed. `deepsentinel verify --repair {source.location}` "
                 "withdraws the shard, and the next build makes it again."
             )
-        return _table(content, where)
+        return _table(content, where, dates)
 
     return corpus_digest(destination), list(_in_threads(rows, shards))
 
@@ -156,13 +170,15 @@ def _portions(items: Iterable[int], most: int) -> Iterator[list[int]]:
         yield some
 
 
-def _table(content: bytes, where: str) -> pa.Table:
+def _table(content: bytes, where: str, dates: int) -> pa.Table:
     """The columns that are used, with plain types. Raises CorpusError: they cannot be read."""
+    columns = [*_COLUMNS, *([_MISSING_DATES] * (dates > 1))]
     try:
-        table = pq.read_table(io.BytesIO(content), columns=_COLUMNS)
+        table = pq.read_table(io.BytesIO(content), columns=columns)
         text, number = pa.string(), pa.int64()
         types = [text if name in ("crs", "split", "missing") else number for name in _COLUMNS]
-        return table.select(_COLUMNS).cast(pa.schema(list(zip(_COLUMNS, types, strict=True))))
+        types += [pa.list_(text, dates)] * (dates > 1)
+        return table.select(columns).cast(pa.schema(list(zip(columns, types, strict=True))))
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CorpusError(
             f"{where}: cannot be read as rows of samples ({type(error).__name__}). `deepsentinel verify --deep` tells "

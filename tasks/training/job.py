@@ -236,6 +236,11 @@ def main(arguments: list[str]) -> int:
             fill=math.nan,
             cache=options.cache,
         )
+        if dataset.times:
+            raise CorpusError(
+                f"{os.environ[CORPUS]}: has {len(dataset.times)} dates of each place, and this example takes one image "
+                "of each. Write a job of your own with CorpusDataset (tasks/training/reader.py), which reads series."
+            )
         training = Training(dataset, options, folder)
 
         name = torch.cuda.get_device_name() if training.device.type == "cuda" else "CPU"

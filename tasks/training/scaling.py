@@ -60,7 +60,7 @@ class Scaling:
     fill: float
 
     def apply(self, stored: NDArray[Any], into: NDArray[np.float32]) -> None:
-        """Scale (c, y, x) into room of the same shape."""
+        """Scale ([time,] c, y, x) into room of the same shape."""
         np.multiply(stored, self.gain, out=into, dtype=np.float32)
         into += self.offset
         # Nodata is the smallest value of its type, and mostly there is none: the least takes a third of comparing all.

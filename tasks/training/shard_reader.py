@@ -1,4 +1,4 @@
-"""Chunks of samples from wherever a corpus is: one range request each, once a shard's index is known."""
+"""Pixels of samples from wherever a corpus is: a range request a chunk, once a shard's index is known."""
 
 import fcntl
 import os
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.destinations import LocalFolder, Readable, open_readable
 from tasks.shards.layout import shard_object
 from tasks.training.chunks import Damaged, decode, index_size, read_index, span
+from tasks.training.views import WHOLE, Part, View, chunks_of, parts_of, shape_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -24,16 +26,35 @@ B = TypeVar("B")
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """One sample of one array."""
+    """One sample of one array, or a part of it."""
 
     kind: ArrayKind
     shard: int
     row: int
+    view: View = WHOLE
 
     @property
     def path(self) -> str:
         """The object that has it."""
         return shard_object(self.kind.path, self.shard, 1 + len(self.kind.shape))
+
+    @property
+    def chunks(self) -> int:
+        """Of a sample."""
+        return chunks_of(self.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """A chunk of it."""
+
+    item: Wanted
+    part: Part
+
+    @property
+    def chunk(self) -> int:
+        """Its number in the shard."""
+        return self.item.row * self.item.chunks + self.part.chunk
 
 
 @dataclass(kw_only=True)
@@ -61,43 +82,56 @@ class ShardReader:
         return self.__dict__ | {"_indices": {}, "_process": None}
 
     def pixels(self, wanted: Sequence[Wanted]) -> Iterator[NDArray[Any]]:
-        """The pixels of each, as stored, in order: `kind.shape`.
+        """The pixels of each, as stored, in order: `kind.shape`, or as much of it as the view shows.
 
         Raises CorpusError: an object is absent or damaged; DestinationError.
         """
         own = self._of_this_process()
-        unknown = list(dict.fromkeys(item.path for item in wanted if item.path not in self._indices))
-        for path, index in zip(unknown, _each(own, lambda path: self._index(own, path), unknown), strict=True):
-            self._indices[path] = index
-        for item, content in zip(wanted, _each(own, lambda item: self._chunk(own, item), wanted), strict=True):
-            try:
-                pixels = decode(item.kind, content)
-            except Damaged as error:
-                pixels = self._anew(own, item, f"{error}, of row {item.row}")
+        unknown = list({item.path: item for item in wanted if item.path not in self._indices}.values())
+        for item, index in zip(unknown, _each(own, lambda item: self._index(own, item), unknown), strict=True):
+            self._indices[item.path] = index
+        of_items = [parts_of(item.kind, item.view) for item in wanted]
+        pieces = [_Piece(item=item, part=part) for item, parts in zip(wanted, of_items, strict=True) for part in parts]
+        contents = zip(pieces, _each(own, lambda piece: self._chunk(own, piece), pieces), strict=True)
+        for item, parts in zip(wanted, of_items, strict=True):
+            if len(parts) == 1 and parts[0].whole:
+                yield self._decoded(own, *next(contents))
+                continue
+            pixels = np.empty(shape_of(item.kind, item.view), item.kind.dtype)
+            for piece, content in islice(contents, len(parts)):
+                pixels[piece.part.into] = self._decoded(own, piece, content)[piece.part.taken]
             yield pixels
 
-    def _index(self, own: _Process, path: str) -> NDArray[np.uint64]:
+    def _decoded(self, own: _Process, piece: _Piece, content: bytes | None) -> NDArray[Any]:
         try:
-            return self._index_once(own, path)
+            return decode(piece.item.kind, content)
         except Damaged as error:
-            self._forget(path, str(error))
-        try:
-            return self._index_once(own, path)
-        except Damaged as error:
-            raise self._damage(path, str(error)) from None
+            return self._anew(own, piece, f"{error}, of row {piece.item.row}")
 
-    def _index_once(self, own: _Process, path: str) -> NDArray[np.uint64]:
+    def _index(self, own: _Process, item: Wanted) -> NDArray[np.uint64]:
+        try:
+            return self._index_once(own, item)
+        except Damaged as error:
+            self._forget(item.path, str(error))
+        try:
+            return self._index_once(own, item)
+        except Damaged as error:
+            raise self._damage(item.path, str(error)) from None
+
+    def _index_once(self, own: _Process, item: Wanted) -> NDArray[np.uint64]:
+        path, chunks = item.path, self._shard_size * item.chunks
         if self._cache is not None and not (self._cache / path).exists():
             self._keep(self._cache / path, lambda: own.source.get(path) or self._absent(path))
-        content = own.near.part(path, 0, index_size(self._shard_size))
-        return read_index(self._absent(path) if content is None else content, self._shard_size)
+        content = own.near.part(path, 0, index_size(chunks))
+        return read_index(self._absent(path) if content is None else content, chunks)
 
-    def _anew(self, own: _Process, item: Wanted, how: str) -> NDArray[Any]:
+    def _anew(self, own: _Process, piece: _Piece, how: str) -> NDArray[Any]:
         """The pixels of a damaged chunk, if it is the cache that is damaged."""
+        item = piece.item
         self._forget(item.path, how)
-        self._indices[item.path] = self._index(own, item.path)
+        self._indices[item.path] = self._index(own, item)
         try:
-            return decode(item.kind, self._chunk(own, item))
+            return decode(item.kind, self._chunk(own, piece))
         except Damaged:
             raise self._damage(item.path, how) from None
 
@@ -107,8 +141,9 @@ class ShardReader:
             raise self._damage(path, how)
         (self._cache / path).unlink(missing_ok=True)
 
-    def _chunk(self, own: _Process, item: Wanted) -> bytes | None:
-        found = span(self._indices[item.path], item.row)
+    def _chunk(self, own: _Process, piece: _Piece) -> bytes | None:
+        item = piece.item
+        found = span(self._indices[item.path], piece.chunk)
         if found is None:
             return None
         content = own.near.part(item.path, *found)

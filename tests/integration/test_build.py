@@ -190,7 +190,7 @@ def test_nothing_that_pairs_ends_with_counts_and_commits_nothing(here: Run, writ
 
     assert ended.code == 1
     assert "candidates were tried" in ended.output
-    assert "no Sentinel-1 scene within max_gap_days" in ended.output
+    assert "no Sentinel-1 scene near enough in time" in ended.output
     assert "Traceback" not in ended.output
     assert not list((tmp_path / "corpus").glob("commits/*"))
 

@@ -221,7 +221,7 @@ def test_a_click_opens_the_sample_that_lies_there_with_its_own_picture(page: Pag
     told = page.inner_text("#sample")
     assert f"tiny-{sample // 20:05d}-{sample % 20:04d}" in told
     if pd.notna(row["missing"]):
-        assert "every Sentinel-2 scene above the cloud limit" in told
+        assert "every Sentinel-2 scene beyond the cloud limit" in told
         assert page.locator("#sample canvas").is_hidden()
         return
     assert f"{row['s2_time']:%Y-%m-%d %H:%M} UTC" in told
@@ -255,7 +255,7 @@ def test_samples_of_shards_built_before_quicklooks_were_recorded_say_so(browser:
 def test_places_without_pixels_are_told_with_the_reason(page: Page) -> None:
     gone = int(ROWS["missing"].notna().sum())
     assert f"{60 - gone} of 60 listed places" in page.inner_text("#facts")
-    assert f"{gone}: every Sentinel-2 scene above the cloud limit" in page.inner_text("#facts")
+    assert f"{gone}: every Sentinel-2 scene beyond the cloud limit" in page.inner_text("#facts")
 
 
 def test_the_keyboard_does_what_the_mouse_does(page: Page) -> None:

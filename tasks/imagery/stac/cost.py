@@ -29,7 +29,7 @@ def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
     sources = [item.stac for item in spec.platform_items if item.stac is not None]
     catalogs = [catalog for source in sources for catalog in (source.catalog, source.radar_catalog)]
     remote = any(map(is_url, catalogs))
-    files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
+    files = {"sentinel2": spec.dates * len(BANDS), "sentinel1": spec.dates * len(POLARIZATIONS)}
     return Cost(
         requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in spec.roles),
         requests_a_shard=_SEARCHES * sum(map(_is_searched, catalogs)) * spec.shard_size,
@@ -52,7 +52,7 @@ def _bytes(spec: CorpusSpec) -> float:
     side = spec.patch.pixels
     bands = sum(2 * (1024 + side * 10 / metres) ** 2 for metres in _METRES.values())
     of_sensor = {"sentinel2": bands, "sentinel1": len(POLARIZATIONS) * 4 * (512 + side) ** 2}
-    return _PACKED * sum(of_sensor[sensor_of(role)] for role in spec.roles)
+    return spec.dates * _PACKED * sum(of_sensor[sensor_of(role)] for role in spec.roles)
 
 
 def limits(settings: StacSettings) -> str:

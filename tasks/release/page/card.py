@@ -12,8 +12,10 @@ from tasks.release.label_pictures import colour_of
 from tasks.release.legends import BitLegend, legends_of
 from tasks.release.page.facts import CLOUD_BINS, NO_TIME, Facts, Scheme
 from tasks.release.page.summary import Frame
+from tasks.release.rules import instants_words, rule_words
 from tasks.release.sheets import sheet_layout
 from tasks.release.terms import terms_of
+from tasks.scenes.looks import mask_of
 from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import sensor_of
 from tasks.shards.description import LayerDescription
@@ -45,7 +47,11 @@ def card(
         "shard_size": description.shard_size,
         "pixels": description.pixels,
         "window": [str(instant)[:10] for instant in spec["window"]],
-        "pairing": spec.get("pairing", {}),
+        "rules": [[role, rule_words(description, role)] for role in description.roles],
+        "instants": instants_words(description),
+        "dates": description.dates,
+        "gap": list(scheme.gap[1:]) if scheme.gap else [],
+        "at_dates": {name: counts.tolist() for name, counts in facts.at_dates.items()},
         "places": next((mode for mode in ("random", "cover", "points") if mode in spec["places"]), ""),
         "seed": spec["seed"],
         "platforms": [
@@ -54,6 +60,7 @@ def card(
                 "bands": list(bands),
                 "absent": [band for band in BANDS if band not in bands],
                 "arrays": [{"path": array_path(name, role), "sensor": sensor_of(role)} for role in description.roles],
+                "masks": [array_path(name, mask_of(role)) for role in description.masks],
             }
             for name, bands in description.bands.items()
         ],

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tasks.labels.classes import column_part
 from tasks.release.legends import Legend, legends_of
 from tasks.release.page.countries import country_of
+from tasks.release.page.dates import by_date, first_and_last, largest, mean
+from tasks.release.rules import first_gap, rules_of
 from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import sensor_of
 from tasks.shards.description import Description
@@ -73,6 +75,8 @@ class Facts:
     """What the user calls a place, by sample."""
     shares: dict[str, NDArray[np.float64]]
     """By layer of classes: the mean share of each class on samples with pixels."""
+    at_dates: dict[str, NDArray[np.int64]] = field(default_factory=dict[str, NDArray[np.int64]])
+    """Of a corpus with several dates, how often each number of `gap`, `cloud` and `month` occurs at any of them."""
 
     def __len__(self) -> int:
         return len(self.columns["sample"])
@@ -93,7 +97,8 @@ class Scheme:
 
     def __post_init__(self) -> None:
         spec = self.description.spec
-        most = 24 * float(spec.get("pairing", {}).get("max_gap_days", 3))
+        rule = rules_of(self.description)[self.gap[1]] if self.gap else None
+        most = 24 * float((rule and rule.max_days) or 3)
         step = next((step for step in _GAP_STEPS if most <= _GAP_BINS * step), _GAP_STEPS[-1])
         object.__setattr__(self, "splits", tuple(sorted(_split_names(spec["splits"]), key=_split_order)))
         object.__setattr__(self, "gap_step", step)
@@ -106,12 +111,17 @@ class Scheme:
         return self.description.roles[0]
 
     @property
+    def gap(self) -> tuple[str, str, str] | None:
+        """Which gap is the sample's: its column, the role, and the one that it is near."""
+        return first_gap(self.description)
+
+    @property
     def columns(self) -> list[str]:
         """Columns of rows that are looked at."""
         optical, radar = self.of_sensor("sentinel2"), self.of_sensor("sentinel1")
         roles = [f"{self.role}_time", f"{optical}_cloud_cover", f"{radar}_time", f"{radar}_direction"]
         shares = [column for one in self.classes for column in one.columns]
-        own = ["sample", "lon", "lat", "crs", "gap_hours", "split", "place_id", "missing"]
+        own = ["sample", "lon", "lat", "crs", *(self.gap[:1] if self.gap else ()), "split", "place_id", "missing"]
         return list(dict.fromkeys([*own, *roles, *shares]))
 
     def of_sensor(self, sensor: str) -> str | None:
@@ -150,10 +160,14 @@ def collect(tables: Iterable[pa.Table], scheme: Scheme) -> Facts:
     place_ids: dict[int, str] = {}
     sums = {one.layer: np.zeros(len(one.columns)) for one in scheme.classes}
     with_pixels = 0
+    at_dates: dict[str, NDArray[np.int64]] = {}
     for table in tables:
         columns = _columns_of(table, scheme)
         for name, values in columns.items():
             found.setdefault(name, []).append(values)
+        if scheme.description.dates > 1:
+            for name, counts in _counts_at_dates(table, scheme).items():
+                at_dates[name] = at_dates.get(name, 0) + counts
         there = columns["missing"] == 0
         with_pixels += int(there.sum())
         for one in scheme.classes:
@@ -165,6 +179,7 @@ def collect(tables: Iterable[pa.Table], scheme: Scheme) -> Facts:
         columns={name: np.concatenate(parts) for name, parts in found.items()},
         place_ids=place_ids,
         shares={layer: total / max(with_pixels, 1) for layer, total in sums.items()},
+        at_dates=at_dates,
     )
 
 
@@ -173,13 +188,22 @@ def _columns_of(table: pa.Table, scheme: Scheme) -> dict[str, NDArray[Any]]:
 
     What filters go by are small numbers, 0 = unknown or none: `country` (row of `world()` + 1), `split`, `gap` (bin,
     from the most negative one), `cloud`, `month`, `label` (number of the class in its legend + 1), `missing`.
+    Of several dates the largest gap, the mean cloud cover, no month; `time` and `other_time` are the first and the last
+    of the root, where otherwise they are the root's and Sentinel-1's.
     """
     lon, lat = _floats(table, "lon"), _floats(table, "lat")
-    gap = _floats(table, "gap_hours")
-    optical, radar = scheme.of_sensor("sentinel2"), scheme.of_sensor("sentinel1")
-    cloud = _floats(table, f"{optical}_cloud_cover")
-    time, other = _minutes(table, f"{scheme.role}_time"), _minutes(table, f"{radar}_time")
-    month = time.astype("datetime64[m]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    optical, radar, dates = scheme.of_sensor("sentinel2"), scheme.of_sensor("sentinel1"), scheme.description.dates
+    gap_column = scheme.gap[0] if scheme.gap else ""
+    if dates == 1:
+        gap, cloud = _floats(table, gap_column), _floats(table, f"{optical}_cloud_cover")
+        time, other = _minutes(table, f"{scheme.role}_time"), _minutes(table, f"{radar}_time")
+        held, month = (time != NO_TIME).astype(np.int64), np.where(time == NO_TIME, 0, _month(time))
+    else:
+        gap = largest(by_date(table, gap_column, dates))
+        cloud = mean(by_date(table, f"{optical}_cloud_cover", dates))
+        times = by_date(table, f"{scheme.role}_time", dates)
+        # A series has all months.
+        (time, other), held, month = first_and_last(times), (~np.isnan(times)).sum(axis=1), np.zeros(len(table))
     found: dict[str, NDArray[Any]] = {
         "sample": _floats(table, "sample").astype(np.uint32),
         "lon": np.round(lon * DEGREE).astype(np.int32),
@@ -187,18 +211,17 @@ def _columns_of(table: pa.Table, scheme: Scheme) -> dict[str, NDArray[Any]]:
         "country": (country_of(lon, lat) + 1).astype(np.uint16),
         "split": _index(table, "split", scheme.splits),
         "gap": gap_code(gap, scheme.gap_step, scheme.gap_bins),
-        "cloud": np.where(np.isnan(cloud), 0, 1 + np.clip(cloud // (100 / CLOUD_BINS), 0, CLOUD_BINS - 1)).astype(
-            np.uint8
-        ),
-        "month": np.where(time == NO_TIME, 0, month).astype(np.uint8),
+        "cloud": _cloud_code(cloud),
+        "month": month.astype(np.uint8),
         "label": np.zeros(len(table), np.uint16),
         "missing": _index(table, "missing", tuple(Reason)),
         "time": time.astype(np.uint32),
         "gap_minutes": np.where(np.isnan(gap), NO_GAP, np.round(gap * 60)).astype(np.int32),
         "cloud_tenths": np.where(np.isnan(cloud), NO_CLOUD, np.round(cloud * 10)).astype(np.uint16),
-        "direction": _index(table, f"{radar}_direction", ("ascending", "descending")),
+        "direction": _index(table, f"{radar}_direction" if dates == 1 else "", ("ascending", "descending")),
         "epsg": _epsg(table),
         "other_time": other.astype(np.uint32),
+        **({"dates": held.astype(np.uint16)} if dates > 1 else {}),
     }
     if scheme.classes:
         shares = np.nan_to_num(np.stack([_floats(table, column) for column in scheme.classes[0].columns], axis=1))
@@ -210,6 +233,29 @@ def _columns_of(table: pa.Table, scheme: Scheme) -> dict[str, NDArray[Any]]:
             found[f"share{at}"] = np.round(100 * share).astype(np.uint8)
         found["label"] = found["top0"]
     return found
+
+
+def _counts_at_dates(table: pa.Table, scheme: Scheme) -> dict[str, NDArray[np.int64]]:
+    dates, optical = scheme.description.dates, scheme.of_sensor("sentinel2")
+    gap = by_date(table, scheme.gap[0] if scheme.gap else "", dates).ravel()
+    cloud = by_date(table, f"{optical}_cloud_cover", dates).ravel()
+    times = by_date(table, f"{scheme.role}_time", dates).ravel()
+    # Dates without pixels are not counted as unknown.
+    there = ~np.isnan(times)
+    return {
+        "gap": np.bincount(gap_code(gap, scheme.gap_step, scheme.gap_bins)[there], minlength=2 * scheme.gap_bins + 1),
+        "cloud": np.bincount(_cloud_code(cloud)[there], minlength=CLOUD_BINS + 1),
+        "month": np.bincount(_month(times[there].astype(np.int64)), minlength=13),
+    }
+
+
+def _month(minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return minutes.astype("datetime64[m]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+
+
+def _cloud_code(percent: NDArray[np.float64]) -> NDArray[np.uint8]:
+    code = 1 + np.clip(np.nan_to_num(percent) // (100 / CLOUD_BINS), 0, CLOUD_BINS - 1)
+    return np.where(np.isnan(percent), 0, code).astype(np.uint8)
 
 
 def gap_code(hours: NDArray[np.float64], step: float, bins: int) -> NDArray[np.uint8]:

@@ -36,10 +36,10 @@ def test_a_corpus_of_which_something_pairs_is_not_refused(folder: Path) -> None:
     ("changes", "reason"),
     [
         ({"window": ["2019-01-01", "2020-01-01"]}, "no Sentinel-2 scene within the window"),
-        ({"pairing": {"search_days": 400, "max_cloud_cover": 1}}, "every Sentinel-2 scene above the cloud limit"),
+        ({"pairing": {"search_days": 400, "max_cloud_cover": 1}}, "every Sentinel-2 scene beyond the cloud limit"),
         (
             {"pairing": {"search_days": 400, "max_gap_days": 0.1}},
-            "no Sentinel-1 scene within max_gap_days of a Sentinel-2 scene",
+            "no Sentinel-1 scene near enough in time to a Sentinel-2 scene",
         ),
         (
             {"window": ["2018-06-01", "2018-06-02"], "pairing": {"search_days": 1}},

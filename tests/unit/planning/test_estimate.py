@@ -17,7 +17,7 @@ from tasks.places.draws import ListedPlaces, draw_region
 from tasks.places.opening import open_places
 from tasks.places.patches import patches_around
 from tasks.places.regions import load_region
-from tasks.planning.estimate import LABELS_STORED, STORED, Estimate, estimate
+from tasks.planning.estimate import LABELS_STORED, MASK_STORED, STORED, Estimate, estimate
 from tasks.settings import Settings
 from tasks.spec import CorpusSpec
 
@@ -106,7 +106,9 @@ def test_a_sample_of_250_pixels_is_stored_in_less_than_0_8_mb_a_platform() -> No
 def test_labels_come_on_top_of_the_pixels_of_each_platform(places: Any, labels: list[str]) -> None:
     found = estimated(places, labels=labels, platforms=["demo", "earthengine"])
     pixels = 1000 * 64 * 64
-    assert found.bytes_stored == round(pixels * (2 * STORED + sum(LABELS_STORED[label] for label in labels)))
+    assert found.bytes_stored == round(
+        pixels * (2 * sum(STORED.values()) + sum(LABELS_STORED[label] for label in labels))
+    )
 
 
 def test_a_label_that_comes_with_the_images_is_moved_with_them(places: Any) -> None:
@@ -172,3 +174,43 @@ def test_an_estimate_of_a_cover_counts_its_tiles(tmp_path: Path) -> None:
     )
     wanted = spec(places={"cover": str(tmp_path / "farm.gpkg")}, size=None)
     assert estimated_of(wanted, open_places(wanted)).samples == 10
+
+
+# Roles and dates
+
+TRIPLET: dict[str, Any] = {
+    "s2": {"mask": "cloud"},
+    "s2_cloudy": {"near": "s2", "max_days": 14},
+    "s1": {"near": "s2", "max_days": 3},
+}
+
+
+def test_what_is_stored_and_moved_is_that_of_all_roles_masks_and_dates(places: Any) -> None:
+    pair, triplet, year = (
+        estimated(places, platforms=["demo"], **changes)
+        for changes in ({}, {"acquisitions": TRIPLET}, {"acquisitions": TRIPLET, "instants": {"slices": 12}})
+    )
+    pixels = 1000 * 64 * 64
+    optical, radar = STORED["sentinel2"], STORED["sentinel1"]
+    assert pair.bytes_stored == round(pixels * (optical + radar))
+    assert triplet.bytes_stored == round(pixels * (2 * optical + radar + MASK_STORED))
+    assert year.bytes_stored == pytest.approx(12 * triplet.bytes_stored, abs=12)
+    assert triplet.platforms[0].bytes_moved == pixels * (2 * 26 + 8 + 1)
+    assert year.platforms[0].bytes_moved == 12 * triplet.platforms[0].bytes_moved
+
+
+def test_a_file_is_read_for_each_band_and_date(places: Any) -> None:
+    once, year = (
+        estimated(places, platforms=["demo"], acquisitions={"s2": {}, "s2_b": {"near": "s2", "max_days": 9}}, **changes)
+        for changes in ({}, {"instants": {"slices": 12}})
+    )
+    assert once.platforms[0].requests == 26_000
+    assert year.platforms[0].requests == 12 * 26_000
+    assert year.hours == pytest.approx(12 * once.hours)
+
+
+def test_labels_are_stored_once_whatever_the_dates(places: Any) -> None:
+    labelled, plain = (
+        estimated(places, platforms=["demo"], instants={"seasons": 4}, labels=labels) for labels in (["corine"], [])
+    )
+    assert labelled.bytes_stored - plain.bytes_stored == pytest.approx(1000 * 64 * 64 * LABELS_STORED["corine"], abs=1)

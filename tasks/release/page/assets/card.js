@@ -3,7 +3,7 @@ function tellLead() {
   const of = CARD.platforms.map((platform) => platform.name).join(' and ');
   const labels = CARD.layers.length ? `, labelled with ${CARD.layers.map((layer) => layer.name).join(', ')}` : '';
   const sensors = [...new Set(CARD.platforms[0].arrays.map((array) => (array.sensor === 'sentinel2' ? 'Sentinel-2' : 'Sentinel-1')))].join(' and ');
-  byId('lead').textContent = `${counted(CARD.samples)} of ${sensors} from ${of}${labels}, ${CARD.pixels} \u00d7 ${CARD.pixels} pixels of 10 m, ${CARD.window[0]} to ${CARD.window[1]}`;
+  byId('lead').textContent = `${counted(CARD.samples)} of ${sensors}${CARD.dates > 1 ? ` at ${CARD.dates} dates` : ''} from ${of}${labels}, ${CARD.pixels} \u00d7 ${CARD.pixels} pixels of 10 m, ${CARD.window[0]} to ${CARD.window[1]}`;
 }
 const bytesOf = (bytes) => {
   const power = Math.min(4, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
@@ -22,11 +22,11 @@ function tellFacts() {
   tell('Size', `${bytesOf(CARD.bytes)} in ${counted(CARD.shards[0], 'shard')}${CARD.shards[0] < CARD.shards[1] ? ` of ${number(CARD.shards[1])}` : ''} of ${number(CARD.shard_size)}`);
   tell('Patches', `${CARD.pixels} \u00d7 ${CARD.pixels} pixels of 10 m in the UTM zone of each`);
   tell('Window', `${CARD.window[0]} to before ${CARD.window[1]}, UTC`);
-  const { max_gap_days: days, max_cloud_cover: cloud } = CARD.pairing;
-  if (days !== undefined) tell('Pairs', `acquisitions at most ${number(days)} days apart${cloud === undefined || cloud === null ? '' : `, scenes with at most ${number(cloud)} % cloud`}`);
+  if (CARD.dates > 1) tell('Dates', CARD.instants);
+  for (const [role, words] of CARD.rules) tell(`Role ${role}`, words.replaceAll('`', ''));
   for (const platform of CARD.platforms) {
     const absent = platform.absent.length ? `; without ${platform.absent.join(' ')}` : '';
-    tell(platform.name, `${platform.arrays.map((array) => array.path).join(', ')}; bands ${platform.bands.join(' ')}${absent}`);
+    tell(platform.name, `${[...platform.arrays.map((array) => array.path), ...platform.masks].join(', ')}; bands ${platform.bands.join(' ')}${absent}`);
   }
   if (CARD.places) tell('Places', { random: 'drawn at random', cover: 'cover given polygons', points: 'given points' }[CARD.places] ?? CARD.places, CARD.places === 'random' ? `, seed ${CARD.seed}` : '');
   const gone = CARD.quicklooks.lacking.reduce((sum, [first, last]) => sum + last - first + 1, 0);
@@ -43,7 +43,7 @@ function corpusLocation() {
 }
 function snippets() {
   const at = JSON.stringify(corpusLocation()), [platform] = CARD.platforms, name = platform.name;
-  const arrays = Object.fromEntries(platform.arrays.map((array) => [array.sensor, array.path.split('/')[1]]));
+  const arrays = Object.fromEntries([...platform.arrays].reverse().map((array) => [array.sensor, array.path.split('/')[1]]));
   const labels = CARD.layers.flatMap((layer) => layer.arrays.map((array) => array.path.split('/')[1]));
   const split = CARD.kinds.split.includes('train') ? '"train"' : 'None';
   const tree = [`import xarray as xr`, ``, `corpus = xr.open_datatree(${at}, engine="zarr")`,

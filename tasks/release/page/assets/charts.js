@@ -28,24 +28,27 @@ function figure(title, small, drawing) {
   return make('figure', {}, make('figcaption', {}, title, ' ', make('small', {}, small)), drawing);
 }
 
+const ROLES = { s2: 'Sentinel-2', s1: 'Sentinel-1' };
 function tellHistograms() {
-  const { gap, month } = CARD.kinds, { counts } = result, found = [];
-  const told = (kind) => Array.from(counts[kind], (count, code) => [code, count, Boolean(allowed[kind][code])]).slice(1);
+  const { gap, month } = CARD.kinds, { counts } = result, found = [], dated = CARD.dates > 1;
+  // What differs by date is told of all dates, whatever the filters: they go by samples.
+  const numbers = (kind) => (dated && CARD.at_dates[kind]) || counts[kind], all = dated ? ', all dates of all samples' : '';
+  const told = (kind) => Array.from(numbers(kind), (count, code) => [code, count, dated || Boolean(allowed[kind][code])]).slice(1);
   if (told('gap').some(([, count]) => count)) {
     const edges = (code) => (code - gap.bins - 1) * gap.step;
     const bars = told('gap').map(([code, count, inside]) => [`${edges(code)} to ${edges(code) + gap.step} h`, count, inside]);
     const every = Math.max(1, Math.round(gap.bins / 3)), marks = [];
     for (let at = -gap.bins; at <= gap.bins; at++) if (at % every === 0) marks.push([at + gap.bins, `${number(at * gap.step)} h`]);
-    found.push(figure('Time apart', 'Sentinel-1 after Sentinel-2', barChart(bars, marks, { label: 'Histogram of the time between the acquisitions' })));
+    found.push(figure('Time apart', `${CARD.gap.map((role) => ROLES[role] ?? role).join(' after ')}${all}`, barChart(bars, marks, { label: 'Histogram of the time between the acquisitions' })));
   }
   if (told('cloud').some(([, count]) => count)) {
     const bars = told('cloud').map(([code, count, inside]) => [`${10 * (code - 1)} to ${10 * code} %`, count, inside]);
-    const unknown = counts.cloud[0] ? `, ${number(counts.cloud[0])} not told` : '';
-    found.push(figure('Cloud cover', `of the whole scene, percent${unknown}`, barChart(bars, [[0, '0'], [5, '50'], [10, '100 %']], { label: 'Histogram of the cloud cover' })));
+    const unknown = numbers('cloud')[0] ? `, ${number(numbers('cloud')[0])} not told` : '';
+    found.push(figure('Cloud cover', `of the whole scene, percent${unknown}${all}`, barChart(bars, [[0, '0'], [5, '50'], [10, '100 %']], { label: 'Histogram of the cloud cover' })));
   }
   if (told('month').some(([, count]) => count)) {
     const bars = told('month').map(([code, count, inside]) => [month[code - 1], count, inside]);
-    found.push(figure('Month', 'of the acquisition, all years', barChart(bars, month.map((name, at) => [at + 0.5, name[0]]), { label: 'Histogram of the months' })));
+    found.push(figure('Month', `of the acquisition, all years${all}`, barChart(bars, month.map((name, at) => [at + 0.5, name[0]]), { label: 'Histogram of the months' })));
   }
   const splits = make('ul', { class: 'classes' }, ...CARD.kinds.split.map((name, at) => classRow(style.splits[at % style.splits.length], name, counts.split[at + 1] / (result.total || 1), number(counts.split[at + 1]))));
   found.push(make('figure', {}, make('figcaption', {}, 'Splits'), splits));

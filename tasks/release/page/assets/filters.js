@@ -69,15 +69,16 @@ const OPTIONS = {
   split: () => CARD.kinds.split.map((name, at) => [at + 1, name]),
   country: () => Object.entries(CARD.kinds.country).map(([value, [code, name]]) => [Number(value), code ? `${name} (${code})` : name])
     .sort((one, two) => one[1].localeCompare(two[1], 'en')),
-  gap: () => [1, 2, 4, 8, 16, 32].filter((bins) => bins < CARD.kinds.gap.bins)
+  gap: () => (CARD.gap.length ? [1, 2, 4, 8, 16, 32] : []).filter((bins) => bins < CARD.kinds.gap.bins)
     .map((bins) => [bins, `less than ${number(bins * CARD.kinds.gap.step)} h`]),
   cloud: () => [1, 2, 3, 5, 8].map((tenths) => [tenths, `below ${10 * tenths} %`]),
-  month: () => CARD.kinds.month.map((name, at) => [at + 1, name]),
+  month: () => (CARD.dates > 1 ? [] : CARD.kinds.month.map((name, at) => [at + 1, name])),
   label: () => (CARD.kinds.label?.classes ?? []).map(([code, name], at) => [at + 1, name === code ? code : `${code} ${name}`]),
   missing: () => (CARD.rows > CARD.samples ? [[0, 'with pixels'], [1, 'without pixels']] : []),
 };
 const HEADS = {
-  split: 'Split', country: 'Country', gap: 'Time between the acquisitions', cloud: 'Cloud cover of the scene',
+  split: 'Split', country: 'Country', gap: CARD.dates > 1 ? 'Time between the acquisitions of a date, at most' : 'Time between the acquisitions',
+  cloud: CARD.dates > 1 ? 'Cloud cover, mean of its scenes' : 'Cloud cover of the scene',
   month: 'Month', label: 'Most frequent class', missing: 'Pixels',
 };
 

@@ -38,11 +38,13 @@ function select(found) {
   tell('Place', samples.place_ids?.[at]);
   tell('Where', `${degrees(samples.lat[at], 'NS')}, ${degrees(samples.lon[at], 'EW')}, ${countryOf(samples, at)}`);
   tell('Split', CARD.kinds.split[samples.split[at] - 1]);
-  if (sensors.sentinel2) tell('Sentinel-2', moment(samples.time[at]) && `${moment(samples.time[at])} UTC`);
+  const dated = CARD.dates > 1, day = (minutes) => moment(minutes)?.slice(0, 10);
+  if (dated) tell('Dates', samples.dates[at] ? `${samples.dates[at]} of ${CARD.dates}, ${day(samples.time[at])} to ${day(samples.other_time[at])}` : null);
+  else if (sensors.sentinel2) tell('Sentinel-2', moment(samples.time[at]) && `${moment(samples.time[at])} UTC`);
   const direction = ['', ', ascending', ', descending'][samples.direction[at]];
-  if (sensors.sentinel1) tell('Sentinel-1', moment(samples.other_time[at]) && `${moment(samples.other_time[at])} UTC${direction}`);
-  tell('Apart', gapOf(samples, at));
-  tell('Cloud', samples.cloud_tenths[at] === 65535 ? null : `${(samples.cloud_tenths[at] / 10).toFixed(1)} % of the scene`);
+  if (sensors.sentinel1 && !dated) tell('Sentinel-1', moment(samples.other_time[at]) && `${moment(samples.other_time[at])} UTC${direction}`);
+  tell(dated ? 'Apart, at most' : 'Apart', gapOf(samples, at));
+  tell('Cloud', samples.cloud_tenths[at] === 65535 ? null : `${(samples.cloud_tenths[at] / 10).toFixed(1)} % of the scene${dated ? 's, mean' : ''}`);
   tell('Grid', `EPSG:${samples.epsg[at]}`);
   const classes = [0, 1, 2].filter((rank) => samples[`top${rank}`]?.[at] && samples[`share${rank}`][at]).map((rank) => {
     const [, name, colour] = CARD.kinds.label.classes[samples[`top${rank}`][at] - 1];
