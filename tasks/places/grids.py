@@ -29,9 +29,7 @@ def given_grids(
     """
     if not {*COLUMNS} <= {*map(str, frame.columns)}:
         return None
-    epsg, xmin, ymax = (
-        pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64, na_value=np.nan) for name in COLUMNS
-    )
+    epsg, xmin, ymax = (_numbers(frame[name]) for name in COLUMNS)
     known = np.isin(epsg, [*_ZONES])
     wrong = np.flatnonzero(~(known & np.isfinite(xmin) & np.isfinite(ymax)))
     if len(wrong):
@@ -57,3 +55,9 @@ def given_grids(
             f"{len(frame)} differ). Give `patch: {{pixels: ...}}` the size that the grids are for, or correct them."
         )
     return patches
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:
+    """A column as numbers, NaN where it holds none: (n,)."""
+    numbers: Any = pd.to_numeric(column, errors="coerce")
+    return numbers.to_numpy(np.float64, na_value=np.nan)

@@ -64,9 +64,9 @@ class Patches:
     """Many patches of one size, as columns of length n."""
 
     epsg: NDArray[np.int32]
-    xmin: NDArray[np.int64] | NDArray[np.float64]
-    """Whole metres; floats of grids that are given."""
-    ymax: NDArray[np.int64] | NDArray[np.float64]
+    xmin: NDArray[Any]
+    """Whole metres, int64; float64 of grids that are given."""
+    ymax: NDArray[Any]
     pixels: int
 
     def __len__(self) -> int:

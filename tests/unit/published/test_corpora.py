@@ -164,7 +164,7 @@ def test_a_second_build_gives_the_same_record(name: str, request: pytest.Fixture
     assert records[0] == records[1] is not None
 
 
-@pytest.mark.parametrize("name", ["triplets"])
+@pytest.mark.parametrize("name", ["triplets", "thirty"])
 def test_a_release_is_made_of_it(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     corpus: Built = request.getfixturevalue(name)
     made = make_release(corpus.builder.destinations[0], tmp_path)
