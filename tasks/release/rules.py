@@ -1,5 +1,6 @@
 """What a corpus looks for at each place, in words: its roles, their rules, and at how many instants."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 from tasks.scenes.looks import MASK
@@ -93,6 +94,12 @@ def _nearness(description: Description, rule: Acquisition) -> str:
     if within is None and rule.prefer == "clearest":
         return f"{first}a part of the window"
     return f"{first}{about}" + (f", at most {within:g} days from it" if within else "")
+
+
+def window_of(description: Description) -> tuple[dt.datetime, dt.datetime]:
+    """The window in which acquisitions of the root lie, half open, UTC."""
+    first, end = (dt.datetime.fromisoformat(str(instant)) for instant in description.spec["window"])
+    return first, end
 
 
 def _are_given(description: Description) -> bool:

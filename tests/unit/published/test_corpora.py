@@ -2,6 +2,7 @@
 up."""
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tasks.assembly.shard import make_shard
 from tasks.errors import CatalogueError
 from tasks.published.cataloguing import Cataloguing
 from tasks.release.making import make_release
+from tasks.release.pairing_report import pairing_report
 from tasks.shards.commits import read_commit
 from tasks.shards.description import describe_everywhere
 from tasks.shards.layout import commit_object, samples_object
@@ -164,11 +166,33 @@ def test_a_second_build_gives_the_same_record(name: str, request: pytest.Fixture
     assert records[0] == records[1] is not None
 
 
-@pytest.mark.parametrize("name", ["triplets", "thirty"])
-def test_a_release_is_made_of_it(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    corpus: Built = request.getfixturevalue(name)
-    made = make_release(corpus.builder.destinations[0], tmp_path)
+def released(corpus: Built, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+    """Items, the collection and the card of a release."""
+    made = make_release(corpus.builder.destinations[0], folder)
     assert made.samples == len(corpus.files)
+    card = made.files["release/README.md"]
+    assert isinstance(card, bytes)
+    collection = json.loads((folder / "collection.json").read_bytes())
+    return pq.read_table(folder / "items.parquet").to_pylist(), collection, card.decode()
+
+
+def test_a_release_tells_of_undated_samples_that_they_are_within_the_window(triplets: Built, tmp_path: Path) -> None:
+    items, collection, card = released(triplets, tmp_path)
+    for item in items:
+        assert item["datetime"] is None
+        assert [item["start_datetime"].year, item["end_datetime"].year] == [2018, 2019]
+    assert items[1]["proj:transform"][2] == triplets.rows["xmin"].iloc[1]
+    interval = ["2018-01-01T00:00:00.000000Z", "2019-01-01T00:00:00.000000Z"]
+    assert collection["extent"]["temporal"]["interval"] == [interval]
+    assert "what the catalogue groups with that of `s2`, Level-1C" in card
+    report = json.loads(pairing_report(triplets.builder.destinations[0]))
+    assert report["match_rate_by_gap_limit_days"] == {}, "nobody knows a gap"
+
+
+def test_a_release_of_a_series_tells_its_first_and_last_day(thirty: Built, tmp_path: Path) -> None:
+    items, _, card = released(thirty, tmp_path)
+    assert f"{items[0]['start_datetime']:%Y-%m-%d}" == "2018-01-02"
+    assert "30, as the catalogue numbers them" in card
 
 
 def test_a_catalogue_that_groups_nothing_is_told_before_anything_is_built(tmp_path: Path) -> None:
