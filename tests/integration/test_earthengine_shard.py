@@ -1,5 +1,6 @@
 """A shard filled from Earth Engine under every disturbance is the shard that comes from a calm service."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,13 @@ class Shard:
 
     def shards(self, size: int | None) -> int:
         return 1
+
+    @property
+    def quotas(self) -> tuple[int, ...]:
+        return (SIZE,)
+
+    def columns_of(self, shard: int, cells: Sequence[int]) -> dict[str, Any]:
+        return {}
 
     def draws(self, shard: int, attempt: int = 0) -> Draws:
         return self.candidates
