@@ -42,11 +42,12 @@ class Kept(Generic[T]):
             self._held[key] = (future, weight)
             self._weight += weight
             future.set_result(value)
-            if self._weight > self._most:
-                for old in [old for old, (found, _) in self._held.items() if found.done()]:
-                    self._weight -= self._held.pop(old)[1]
-                    if self._weight <= self._most:
-                        break
+            while self._weight > self._most:
+                # Not a list of all: files with a strip a row have ten thousands of blocks here, and each is given once.
+                old = next((old for old, (found, _) in self._held.items() if found.done()), None)
+                if old is None:
+                    break
+                self._weight -= self._held.pop(old)[1]
 
     def drop_undone(self, claimed: Mapping[Hashable, Future[T]]) -> None:
         """Give up what was claimed and not given: whoever waits for it has to claim it."""
