@@ -45,6 +45,8 @@ A spec is a YAML file that describes a corpus completely: with what the platform
 - **Numbers, dates, text** are those of YAML 1.2: `1_000_000` and `1e6` are numbers, `NO` (Norway) and `1:20` are text.
   Dates are written as 2018-01-01, instants as 2018-01-01T06:00:00Z.
 - A key that is unknown or stands twice is refused, and so is a value of another kind or beyond its bounds.
+- **Recipes.** `recipes/` has SEN1-2, SEN12MS, SEN12MS-CR, SEN12MS-CR-TS, So2Sat LCZ42, MapInWild, SEN12TP, SSL4EO-S12
+  and a continuous region as specs, each with what of the original it gives and what it cannot.
 """
 
 _TITLES = {

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.assembly.builder import Builder
 from tasks.imagery.platform import Traffic
+from tasks.places.continents import continents_of
 from tasks.places.draws import Draws
 from tasks.places.patches import Patch
 from tasks.scenes.looks import date_of, merged
@@ -80,13 +81,16 @@ def candidates_of(
             chosen = best_alternatives(pairs.outcome, some.alternatives, dates)
             looks = [index * dates + date for index in chosen for date in range(dates)]
             found = _resolved(builder, some, looks, scenes, pairs, traffic)
-        for index in chosen:
+        continents = continents_of(*some.patches.take(np.array(chosen, int)).centres())
+        for index, continent in zip(chosen, continents, strict=True):
             at = range(index * dates, (index + 1) * dates)
             # A limit pairs a candidate if it pairs every date.
             pairing.try_candidate(int(pairs.smallest_gap[at].max()))
             answers = {date: found.get(row) or rejection_of(pairs, some, row, dates) for date, row in enumerate(at)}
             lacking = {date: answer for date, answer in answers.items() if isinstance(answer, Rejection)}
             served = {date: answer for date, answer in answers.items() if not isinstance(answer, Rejection)}
+            for date, year in enumerate(_years(builder, int(some.preferred[index]))):
+                pairing.ask((continent, year), paired=date in served)
             missing = bool(lacking) if builder.places.replaces else not served
             cell = int(some.cell[index])
             yield Candidate(
@@ -103,6 +107,12 @@ def candidates_of(
                 place_id=None if builder.places.names is None else builder.places.names[cell],
                 lacking={} if missing else lacking,
             )
+
+
+def _years(builder: Builder, preferred: int) -> list[int]:
+    """The years of a candidate's instants, one a date."""
+    instants = [(first + end) // 2 for first, end in builder.rule.parts] or [preferred]
+    return [int(year) + 1970 for year in np.array(instants, "datetime64[us]").astype("datetime64[Y]").astype(np.int64)]
 
 
 def pair_draws(builder: Builder, draws: Draws, traffic: dict[str, Traffic]) -> tuple[Candidates, Pairs]:

@@ -138,6 +138,7 @@ def _together(parts: list[Tiles]) -> Tiles:
         arrays={path: values for part in parts for path, values in part.arrays.items()},
         absent_bands=tuple(band for band in BANDS if band in absent),
         clipped=clipped,
+        incidence={look: degrees for part in parts for look, degrees in part.incidence.items()},
     )
 
 

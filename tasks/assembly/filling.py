@@ -258,6 +258,7 @@ def facts_of(platform: str, tiles: Tiles, acquisitions: Acquisitions) -> Platfor
         nodata={look: nodata_fraction(tiles.arrays[path]) for look, path in held.items()},
         absent_bands=tiles.absent_bands,
         clear={mask: clear_fraction(tiles.arrays[path]) for mask, path in masks.items() if path in tiles.arrays},
+        incidence=tiles.incidence,
     )
 
 
@@ -279,6 +280,12 @@ def _without(facts: dict[str, PlatformFacts], dates: Collection[int]) -> dict[st
         return {look: value for look, value in said.items() if date_of(look) not in dates}
 
     return {
-        name: replace(fact, ids=kept(fact.ids), nodata=kept(fact.nodata), clear=kept(fact.clear))
+        name: replace(
+            fact,
+            ids=kept(fact.ids),
+            nodata=kept(fact.nodata),
+            clear=kept(fact.clear),
+            incidence=kept(fact.incidence),
+        )
         for name, fact in facts.items()
     }

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.demo.corine import write_corine
-from tasks.demo.items import GRD, L1C, L2A, Json, optical_item, radar_item, write_catalog
+from tasks.demo.items import GRD, L1C, L2A, SCL, Json, bands_of, optical_item, radar_item, write_catalog
 from tasks.demo.landscape import Landscape, make_landscape
 from tasks.demo.osm import write_country, write_osm
 from tasks.demo.overview import write_overview
+from tasks.demo.places import write_places
 from tasks.demo.rasters import (
     BAND_RESOLUTION,
     DESCRIPTION,
@@ -28,17 +29,19 @@ from tasks.demo.rasters import (
     optical_band,
     radar_band,
     radar_transform,
+    scene_classes,
     write_raster,
 )
 from tasks.demo.scenes import OPTICAL, RADAR, OpticalScene, RadarScene
-from tasks.demo.spectra import BANDS
 from tasks.demo.square import EPSG, Square
 from tasks.demo.surface import Surface, make_surface
+from tasks.demo.year import LEAST, OPTICAL_YEAR, RADAR_YEAR, SHARE
+from tasks.demo.zones import climate_zones, write_zones
 
-FORMAT = 2
+FORMAT = 3
 """Of the archive; raise it with every change that changes a byte."""
 
-_CONTENT = {"catalog.json", L2A, L1C, GRD, "country.geojson", "labels", "overview.png", "README.txt"}
+_CONTENT = {"catalog.json", L2A, L1C, GRD, "country.geojson", "labels", "places", "overview.png", "README.txt"}
 
 _CRS = f"EPSG:{EPSG}"
 
@@ -47,11 +50,17 @@ _README = """{description}.
 The folder is what an archive of satellite images would be for a country that does not exist. It lies in the open
 Atlantic, at 48.4 N, 9.9 W, where there is only water. All was computed from seed {seed}; nothing was observed.
 
-  catalog.json             static STAC catalogue: Sentinel-2 L2A, Sentinel-2 L1C (band B10), Sentinel-1 GRD
+  catalog.json             static STAC catalogue: Sentinel-2 L2A, Sentinel-2 L1C, Sentinel-1 GRD; of 2021 and 2022 a few
+                           dates of the whole country, Level 1C with band B10 alone; from 2018-12 to 2019-11 a year of
+                           dates of {year_km:g} km in its middle, Level 1C whole
   sentinel-*/              its items, and their pixels as cloud-optimised GeoTIFFs
   country.geojson          the outline of the country
   labels/corine.tif        land cover in the codes of CORINE Land Cover, 1..44
+  labels/zones.tif         local climate zones, 1..17
+  labels/protected.fgb     protected areas, with columns WDPA_PID and IUCN_CAT
   labels/country.osm.pbf   the same landscape as OpenStreetMap objects
+  places/*.geojson         places of the year of dates: all of it, its quarters, the part nearest to houses, points
+                           with a climate zone, points in protected areas
   overview.png             imagery and labels side by side
 
 Make it again, byte for byte: tasks.demo.make_archive(folder, seed={seed}, size_km={size_km:g}).
@@ -150,11 +159,20 @@ def _write_all(folder: Path, square: Square, seed: int, made_from: Json, say: Pr
     with ThreadPoolExecutor(2) as pool:
         extract = pool.submit(_write_vectors, folder, landscape)
         surface = make_surface(landscape, seed)
+        zones = climate_zones(surface)
+        write_zones(folder / "labels" / "zones.tif", zones, surface)
+        write_places(folder, landscape, zones)
         items = _write_pixels(folder, surface, seed, say)
         extract.result()
     say("writing the catalogue")
     (folder / "README.txt").write_text(
-        _README.format(description=DESCRIPTION, seed=seed, size_km=square.size / 1000), encoding="utf-8"
+        _README.format(
+            description=DESCRIPTION,
+            seed=seed,
+            size_km=square.size / 1000,
+            year_km=square.inner(SHARE, LEAST).size / 1000,
+        ),
+        encoding="utf-8",
     )
     write_overview(folder, landscape)
     write_catalog(folder, items, made_from)
@@ -170,7 +188,7 @@ def _write_pixels(folder: Path, surface: Surface, seed: int, say: Progress) -> l
     square = surface.square
     items: list[Json] = []
     jobs = [_Job(folder / "labels" / "corine.tif", lambda path: write_corine(path, surface))]
-    for optical in OPTICAL:
+    for optical in (*OPTICAL_YEAR, *OPTICAL):
         clouds = make_clouds(surface, optical, seed)
         share = cloud_cover(square, optical, clouds)
         for level in ("L2A", "L1C"):
@@ -178,11 +196,11 @@ def _write_pixels(folder: Path, surface: Surface, seed: int, say: Progress) -> l
             items.append(item)
             place = folder / item["collection"] / item["id"]
             jobs += [
-                _optical_job(place, surface, optical, band, clouds, seed)
-                for band in BANDS
-                if (band == "B10") == (level == "L1C")
+                _optical_job(place, surface, optical, band, clouds, seed, level) for band in bands_of(optical, level)
             ]
-    for radar in RADAR:
+            if level == "L2A":
+                jobs.append(_classes_job(place, surface, optical, clouds))
+    for radar in (*RADAR_YEAR, *RADAR):
         item = radar_item(square, radar)
         items.append(item)
         place = folder / item["collection"] / item["id"]
@@ -200,13 +218,21 @@ def _write_pixels(folder: Path, surface: Surface, seed: int, say: Progress) -> l
 
 
 def _optical_job(
-    place: Path, surface: Surface, scene: OpticalScene, band: str, clouds: Clouds | None, seed: int
+    place: Path, surface: Surface, scene: OpticalScene, band: str, clouds: Clouds | None, seed: int, level: str
 ) -> _Job:
     def write(path: Path) -> None:
-        pixels = optical_band(surface, scene, band, clouds, seed)
-        write_raster(path, pixels, surface.square.transform(BAND_RESOLUTION[band]), _CRS, nodata=0)
+        pixels = optical_band(surface, scene, band, clouds, seed, level)
+        write_raster(path, pixels, scene.frame(surface.square).transform(BAND_RESOLUTION[band]), _CRS, nodata=0)
 
     return _Job(place / f"{band}.tif", write)
+
+
+def _classes_job(place: Path, surface: Surface, scene: OpticalScene, clouds: Clouds | None) -> _Job:
+    def write(path: Path) -> None:
+        classes = scene_classes(surface, scene, clouds)
+        write_raster(path, classes, scene.frame(surface.square).transform(20), _CRS, nodata=0)
+
+    return _Job(place / f"{SCL}.tif", write)
 
 
 def _radar_job(place: Path, surface: Surface, scene: RadarScene, number: int, seed: int) -> _Job:

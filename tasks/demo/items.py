@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ L2A, L1C, GRD = "sentinel-2-l2a", "sentinel-2-l1c", "sentinel-1-grd"
 
 COLLECTIONS = {
     L2A: ("Sentinel-2 Level 2A, invented", "Surface reflectance x 10,000, all bands but B10"),
-    L1C: ("Sentinel-2 Level 1C, invented", "Twins of the Level 2A items that hold band B10 only"),
+    L1C: ("Sentinel-2 Level 1C, invented", "Twins of the Level 2A items: band B10, of the dates before 2020 all bands"),
     GRD: ("Sentinel-1 GRD, invented", "Backscatter in dB on a UTM grid"),
 }
 
@@ -34,6 +35,7 @@ _EXTENSIONS = {
     "raster": "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
     "sar": "https://stac-extensions.github.io/sar/v1.0.0/schema.json",
     "sat": "https://stac-extensions.github.io/sat/v1.0.0/schema.json",
+    "view": "https://stac-extensions.github.io/view/v1.0.0/schema.json",
 }
 
 _WAVELENGTHS = (0.443, 0.490, 0.560, 0.665, 0.705, 0.740, 0.783, 0.842, 0.865, 0.945, 1.375, 1.610, 2.190)
@@ -44,13 +46,22 @@ _COMMON = (
     *("nir", "nir08", "nir09", "cirrus", "swir16", "swir22"),
 )
 
+SCL = "SCL"
+"""Key of the scene classification."""
+
+_LON, _LAT = -9.9, 48.4
+
+_INCIDENCE = {45: 38.6, 125: 34.2, 52: 41.7, 147: 31.9}
+"""Degrees between the radar's look and the vertical in the middle of the country, by relative orbit."""
+
 Json = dict[str, Any]
 
 
 def optical_item(square: Square, scene: OpticalScene, level: str, cloud_cover: float) -> Json:
     """The STAC item of one processing; `level` is L2A or L1C."""
-    bands = [band for band in BANDS if (band == "B10") == (level == "L1C")]
-    outline = footprint(square, scene.edges)
+    frame = scene.frame(square)
+    bands = bands_of(scene, level)
+    outline = footprint(square, scene.edges, frame.outline)
     offset = scene.has_offset if level == "L2A" else scene.offset_in_product
     properties: Json = {
         "datetime": _text(scene.time),
@@ -70,7 +81,8 @@ def optical_item(square: Square, scene: OpticalScene, level: str, cloud_cover: f
         "s2:product_type": f"S2MSI{level[1:]}",
         "s2:datatake_id": scene.datatake,
         "s2:generation_time": _text(scene.processed),
-        "s2:nodata_pixel_percentage": round(100 * (1 - outline.area / square.outline.area), 3),
+        "s2:nodata_pixel_percentage": round(100 * (1 - outline.area / frame.outline.area), 3),
+        "view:sun_elevation": sun_elevation(scene),
         "sat:orbit_state": "descending",
         "sat:relative_orbit": scene.relative_orbit,
         "sat:absolute_orbit": scene.absolute_orbit,
@@ -82,7 +94,7 @@ def optical_item(square: Square, scene: OpticalScene, level: str, cloud_cover: f
         resolution = BAND_RESOLUTION[band]
         column = BANDS.index(band)
         assets[band] = {
-            **_asset(f"{band}.tif", f"{band}, {resolution} m", square.transform(resolution), square.width(resolution)),
+            **_asset(f"{band}.tif", f"{band}, {resolution} m", frame.transform(resolution), frame.width(resolution)),
             "eo:bands": [{"name": band, "common_name": _COMMON[column], "center_wavelength": _WAVELENGTHS[column]}],
             "gsd": resolution,
             "raster:bands": [
@@ -95,14 +107,20 @@ def optical_item(square: Square, scene: OpticalScene, level: str, cloud_cover: f
                 }
             ],
         }
-    extensions = ("eo", "grid", "proj", "raster", "sat")
+    if level == "L2A":
+        assets[SCL] = {
+            **_asset(f"{SCL}.tif", "Scene classification, 20 m", frame.transform(20), frame.width(20)),
+            "gsd": 20,
+            "raster:bands": [{"data_type": "uint8", "nodata": 0, "spatial_resolution": 20}],
+        }
+    extensions = ("eo", "grid", "proj", "raster", "sat", "view")
     collection = L2A if level == "L2A" else L1C
     return _item(scene.product(level), collection, outline, properties, assets, extensions)
 
 
 def radar_item(square: Square, scene: RadarScene) -> Json:
     """The STAC item of one Sentinel-1 product."""
-    transform, width = radar_transform(square, scene), radar_width(square, scene)
+    transform, width = radar_transform(square, scene), scene.frame(square).width(scene.spacing)
     reach = width * scene.spacing
     frame = shapely.box(transform.c, transform.f - reach, transform.c + reach, transform.f)
     outline = footprint(square, scene.edges, frame)
@@ -121,6 +139,7 @@ def radar_item(square: Square, scene: RadarScene) -> Json:
         "sar:product_type": "GRD",
         "sar:pixel_spacing_range": scene.spacing,
         "sar:pixel_spacing_azimuth": scene.spacing,
+        "view:incidence_angle": _INCIDENCE[scene.relative_orbit],
         "sat:orbit_state": scene.direction,
         "sat:relative_orbit": scene.relative_orbit,
         "sat:absolute_orbit": scene.absolute_orbit,
@@ -136,12 +155,24 @@ def radar_item(square: Square, scene: RadarScene) -> Json:
         }
         for name in scene.polarisations
     }
-    return _item(scene.product, GRD, outline, properties, assets, ("proj", "raster", "sar", "sat"))
+    return _item(scene.product, GRD, outline, properties, assets, ("proj", "raster", "sar", "sat", "view"))
 
 
-def radar_width(square: Square, scene: RadarScene) -> int:
-    """Pixels on a side of a Sentinel-1 raster."""
-    return int(square.width(10) * scene.share) // 12 * 12 * 10 // scene.spacing
+def bands_of(scene: OpticalScene, level: str) -> list[str]:
+    """The bands that an item holds: of Level 1C all, or the one that Level 2A has not."""
+    if level == "L1C":
+        return [band for band in BANDS if scene.whole_l1c or band == "B10"]
+    return [band for band in BANDS if band != "B10"]
+
+
+def sun_elevation(scene: OpticalScene) -> float:
+    """Degrees above the horizon at the square's centre, to the nearest 0.01 (Cooper, 1969, for the declination)."""
+    declination = math.radians(23.45) * math.sin(2 * math.pi * (284 + scene.day) / 365)
+    hour = math.radians(15 * (scene.time.hour + scene.time.minute / 60 + _LON / 15 - 12))
+    latitude = math.radians(_LAT)
+    height = math.sin(latitude) * math.sin(declination)
+    height += math.cos(latitude) * math.cos(declination) * math.cos(hour)
+    return round(math.degrees(math.asin(height)), 2)
 
 
 def write_catalog(folder: Path, items: Sequence[Json], made_from: Mapping[str, object]) -> None:

@@ -79,6 +79,16 @@ CORINE: dict[Cover, int] = {
 }
 """CORINE Land Cover 2018 raster codes, 1..44 in the order of its legend (1 = 111 ... 44 = 523)."""
 
+_BARE = (Cover.BEACH, Cover.RESIDENTIAL, Cover.INDUSTRIAL, Cover.QUARRY, Cover.ASPHALT, Cover.GRAVEL, Cover.RAIL)
+_ROOFS = (Cover.RED_ROOF, Cover.GREY_ROOF, Cover.WHITE_ROOF, Cover.PYLON)
+
+SCENE_CLASSES: dict[Cover, int] = {
+    **dict.fromkeys(Cover, 4),
+    **dict.fromkeys((*_BARE, *_ROOFS), 5),
+    **dict.fromkeys((Cover.SEA, Cover.LAKE, Cover.RIVER), 6),
+}
+"""Sentinel-2's scene classification of clear ground: 4 vegetation, 5 not vegetated, 6 water."""
+
 OSM_TAGS: dict[Cover, dict[str, str]] = {
     Cover.CEREAL: {"landuse": "farmland", "crop": "cereal"},
     Cover.MAIZE: {"landuse": "farmland", "crop": "maize"},

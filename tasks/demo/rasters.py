@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
 from affine import Affine
 
-from tasks.demo.land_cover import SPECTRA
-from tasks.demo.noise import enlarge, fractal, stream
+from tasks.demo.land_cover import SCENE_CLASSES, SPECTRA, Cover
+from tasks.demo.noise import FIELD_RESOLUTION, enlarge, fractal, stream
 from tasks.demo.scenes import Edge, OpticalScene, RadarScene
-from tasks.demo.spectra import BANDS, DB_STEP, QUANTUM, backscatter_table, reflectance_table
+from tasks.demo.spectra import (
+    BANDS,
+    DB_STEP,
+    QUANTUM,
+    backscatter_table,
+    reflectance_table,
+    top_of_atmosphere,
+)
 from tasks.demo.square import Square
 from tasks.demo.surface import LEVELS, Surface
 
@@ -22,6 +30,9 @@ DESCRIPTION = "INVENTED data of an invented country, made by the demo archive of
 _FINE, _COARSE = ("B02", "B03", "B04", "B08"), ("B01", "B09", "B10")
 BAND_RESOLUTION = {band: 10 if band in _FINE else 60 if band in _COARSE else 20 for band in BANDS}
 """Metres."""
+
+BAND_LEVEL = {band: "L1C" if band == "B10" else "L2A" for band in BANDS}
+"""Which level holds a band where Level 1C is not there as a whole."""
 
 OFFSET = 1000
 """Added to all pixels since processing baseline 04.00, ESA, in operation since 2022-01-25."""
@@ -51,14 +62,17 @@ def make_clouds(surface: Surface, scene: OpticalScene, seed: int) -> Clouds | No
     """Cloud and shadow of a scene, each (height, width) at 10 m, opacity in 0..`_CLOUD_LEVELS`."""
     if not scene.cloudiness:
         return None
-    square = surface.square
-    field = fractal(stream(seed, "clouds", scene.datatake[:26]), square, 7_000, 6, 0.6)
+    frame = scene.frame(surface.square)
+    within = _within(surface.square, frame, FIELD_RESOLUTION)
+    field = fractal(stream(seed, "clouds", scene.datatake[:26]), surface.square, 7_000, 6, 0.6)[within, within]
+    if frame != surface.square:
+        field = field / field.std()  # few clouds are as small as a small frame, and its edges no softer
     field -= np.quantile(field, 1 - scene.cloudiness)
-    opacity = enlarge(np.clip(field, -0.2, 1).astype(np.float32), square.width(10))
+    opacity = enlarge(np.clip(field, -0.2, 1).astype(np.float32), frame.width(10))
     cloud = np.clip(np.rint(opacity * 1.3 * _CLOUD_LEVELS), 0, _CLOUD_LEVELS).astype(np.uint8)
     # The sun stands in the south-east, so shadows fall to the north-west of clouds some 1,500 m high.
     shadow = np.zeros_like(cloud)
-    away = min(90, square.width(10) // 8)
+    away = min(90, frame.width(10) // 8)
     shadow[:-away, :-away] = cloud[away:, away:]
     return cloud, shadow
 
@@ -67,25 +81,35 @@ def cloud_cover(square: Square, scene: OpticalScene, clouds: Clouds | None) -> f
     """Percent of a scene's valid pixels whose cloud is at least half opaque."""
     if clouds is None:
         return 0.0
-    valid = valid_rows(square, square.transform(10), scene.edges, slice(0, square.width(10)), square.width(10))
+    frame = scene.frame(square)
+    valid = valid_rows(square, frame.transform(10), scene.edges, slice(0, frame.width(10)), frame.width(10))
     return round(100 * float(np.mean(clouds[0][valid] >= _CLOUD_LEVELS // 2)), 2)
 
 
-def optical_band(surface: Surface, scene: OpticalScene, band: str, clouds: Clouds | None, seed: int) -> Pixels:
-    """One band at its own resolution, (height, width) uint16, 0 outside the swath; coarse pixels are means."""
-    square, resolution = surface.square, BAND_RESOLUTION[band]
+def optical_band(
+    surface: Surface, scene: OpticalScene, band: str, clouds: Clouds | None, seed: int, level: str = "L2A"
+) -> Pixels:
+    """One band at its own resolution, (height, width) uint16, 0 outside the swath; coarse pixels are means.
+
+    B10 is of Level 1C, whatever `level` says.
+    """
+    square, frame, resolution = surface.square, scene.frame(surface.square), BAND_RESOLUTION[band]
     column, factor = BANDS.index(band), resolution // 10
     table = reflectance_table(surface.units, band, scene.day, seed)
     white = SPECTRA["cloud"][column]
+    if level == "L1C" and band != "B10":
+        table, white = top_of_atmosphere(table, band), int(top_of_atmosphere(np.array(white), band))
     if scene.haze:
         table = (table * (1 - scene.haze) + white * scene.haze * 0.5).astype(np.uint16)
     quantum = 2 if band == "B10" else QUANTUM
-    offset = OFFSET if (scene.offset_in_product if band == "B10" else scene.has_offset) else 0
-    width, transform = square.width(resolution), square.transform(resolution)
+    offset = OFFSET if (scene.offset_in_product if "L1C" in (level, BAND_LEVEL[band]) else scene.has_offset) else 0
+    width, transform = frame.width(resolution), frame.transform(resolution)
+    within = _within(square, frame, 10)
+    index = surface.index[within, within]
     out = np.empty((width, width), np.uint16)
-    for start in range(0, square.width(10), _ROWS):
-        rows = slice(start, min(start + _ROWS, square.width(10)))
-        values = table.take(surface.index[rows])
+    for start in range(0, frame.width(10), _ROWS):
+        rows = slice(start, min(start + _ROWS, frame.width(10)))
+        values = table.take(index[rows])
         if clouds is not None:
             values = _under_clouds(values, clouds[0][rows], clouds[1][rows], white)
         coarse = slice(rows.start // factor, rows.stop // factor)
@@ -100,12 +124,28 @@ def optical_band(surface: Surface, scene: OpticalScene, band: str, clouds: Cloud
     return out
 
 
+def scene_classes(surface: Surface, scene: OpticalScene, clouds: Clouds | None) -> npt.NDArray[np.uint8]:
+    """The scene classification of Level 2A at 20 m, (height, width), in its classes: 3 shadow, 4 vegetation, 5 bare,
+    6 water, 8 and 9 cloud, 0 outside the swath. Cloud is where half of the light is a cloud's."""
+    square, frame = surface.square, scene.frame(surface.square)
+    within, width = _within(square, frame, 10), frame.width(20)
+    cover = surface.units.cover[surface.index[within, within][1::2, 1::2] // LEVELS]
+    classes = np.array([SCENE_CLASSES[cover] for cover in Cover], np.uint8)[cover]
+    if clouds is not None:
+        cloud, shadow = (_mean(part, 2) / _CLOUD_LEVELS for part in clouds)
+        classes[shadow >= 0.5] = 3
+        classes[cloud >= 0.5] = 8
+        classes[cloud >= 0.8] = 9
+    classes[~valid_rows(square, frame.transform(20), scene.edges, slice(0, width), width)] = 0
+    return classes
+
+
 def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int) -> npt.NDArray[np.float32]:
     """One polarisation in dB, (height, width) float32, NaN outside the swath."""
     square, step = surface.square, scene.spacing // 10
     table = backscatter_table(surface.units, polarisation, scene.day, scene.wind, scene.wetness)
-    inner = _inner_rows(square, scene)
-    index = surface.index[inner, inner][::step, ::step]
+    within = _within(square, scene.frame(square), 10)
+    index = surface.index[within, within][::step, ::step]
     height, width = index.shape
     rng = stream(seed, "speckle", scene.product, str(polarisation))
     power = rng.gamma(_LOOKS, 1 / _LOOKS, 4096)
@@ -128,10 +168,8 @@ def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int
 
 def radar_transform(square: Square, scene: RadarScene) -> Affine:
     """Pixel (column, row) to metres in EPSG:32629."""
-    start = _inner_rows(square, scene).start * 10.0
-    return Affine(
-        scene.spacing, 0, square.left + start + scene.shift, 0, -scene.spacing, square.top - start - scene.shift
-    )
+    frame = scene.frame(square)
+    return Affine(scene.spacing, 0, frame.left + scene.shift, 0, -scene.spacing, frame.top - scene.shift)
 
 
 def write_raster(
@@ -158,7 +196,7 @@ def write_raster(
         transform=transform,
         nodata=nodata,
         compress="ZSTD",
-        level=1 if floating else 6,
+        level=6,
         predictor="FLOATING_POINT" if floating else "NO",
         blocksize=512,
         overview_resampling="NEAREST",
@@ -171,10 +209,10 @@ def write_raster(
             raster.write_colormap(1, {code: (*rgb, 255) for code, rgb in colours.items()})
 
 
-def _inner_rows(square: Square, scene: RadarScene) -> slice:
-    width = square.width(10)
-    inner = int(width * scene.share) // 12 * 12
-    return slice((width - inner) // 2, (width - inner) // 2 + inner)
+def _within(square: Square, frame: Square, resolution: int) -> slice:
+    """Rows, and columns, of the square's pixels that a frame within it has."""
+    start = (square.size - frame.size) // 2 // resolution
+    return slice(start, start + frame.width(resolution))
 
 
 def _under_clouds(values: Pixels, cloud: np.ndarray, shadow: np.ndarray, white: int) -> Pixels:
@@ -182,7 +220,7 @@ def _under_clouds(values: Pixels, cloud: np.ndarray, shadow: np.ndarray, white: 
     return (dark + (white - dark) * (cloud * np.float32(1 / _CLOUD_LEVELS))).astype(np.uint16)
 
 
-def _mean(values: Pixels, factor: int) -> Pixels:
+def _mean(values: npt.NDArray[Any], factor: int) -> Pixels:
     total = np.zeros((values.shape[0] // factor, values.shape[1] // factor), np.uint32)
     for down in range(factor):
         for right in range(factor):

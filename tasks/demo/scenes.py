@@ -45,6 +45,13 @@ class OpticalScene:
     cloudiness: float = 0.0  # share of the square that clouds cover, about
     offset_removed: bool | None = None  # what the item states; None: it states nothing, as on most platforms
     haze: float = 0.0  # share of cloud light that this processing failed to remove
+    share: float = 1.0  # side of the raster in sides of the square
+    least: float = 0.0  # side of the raster in metres at least
+    whole_l1c: bool = False  # whether Level 1C holds all bands; otherwise B10 alone
+
+    def frame(self, square: Square) -> Square:
+        """What the rasters cover."""
+        return square.inner(self.share, self.least)
 
     @property
     def has_offset(self) -> bool:
@@ -89,8 +96,13 @@ class RadarScene:
     spacing: int = 10  # metres
     shift: float = 0.0  # metres by which the pixel lattice lies east and south of the 10 m lattice
     share: float = 1.0  # side of the raster in sides of the square
+    least: float = 0.0  # side of the raster in metres at least
     wind: float = 0.0  # dB that waves add at sea
     wetness: float = 0.0  # dB that moisture adds on land
+
+    def frame(self, square: Square) -> Square:
+        """What the rasters cover, but for the shift."""
+        return square.inner(self.share, self.least)
 
     @property
     def end(self) -> datetime:
@@ -188,16 +200,16 @@ OPTICAL = (
 )
 """In the order of their times; 2022-07-25 is there twice, once reprocessed."""
 
-_ORBIT_45 = (Edge(76.0, 0.28),)
-_ORBIT_125 = (Edge(284.0, 0.22),)
+ORBIT_45 = (Edge(76.0, 0.28),)
+ORBIT_125 = (Edge(284.0, 0.22),)
 
 RADAR = (
-    RadarScene(_utc("2021-08-28T18:22:11"), 45, 39438, "ascending", edges=_ORBIT_45, wind=1.5, wetness=0.4),
-    RadarScene(_utc("2022-06-12T18:22:14"), 45, 43638, "ascending", edges=_ORBIT_45, shift=4.0, wetness=-0.3),
-    RadarScene(_utc("2022-07-23T06:48:17"), 125, 44222, "descending", edges=_ORBIT_125, wind=-1.5, wetness=-0.8),
+    RadarScene(_utc("2021-08-28T18:22:11"), 45, 39438, "ascending", edges=ORBIT_45, wind=1.5, wetness=0.4),
+    RadarScene(_utc("2022-06-12T18:22:14"), 45, 43638, "ascending", edges=ORBIT_45, shift=4.0, wetness=-0.3),
+    RadarScene(_utc("2022-07-23T06:48:17"), 125, 44222, "descending", edges=ORBIT_125, wind=-1.5, wetness=-0.8),
     RadarScene(_utc("2022-08-14T06:56:30"), 52, 44543, "descending", mode="EW", spacing=40, polarisations=("VV",)),
     RadarScene(_utc("2022-08-15T18:30:41"), 147, 44565, "ascending", polarisations=("VV",), share=0.2),
     RadarScene(_utc("2022-09-14T06:56:32"), 52, 44995, "descending", edges=(Edge(194.0, 0.05),), wind=2.0, wetness=0.6),
-    RadarScene(_utc("2022-09-16T18:22:19"), 45, 45038, "ascending", edges=_ORBIT_45, wind=0.5, wetness=0.3),
+    RadarScene(_utc("2022-09-16T18:22:19"), 45, 45038, "ascending", edges=ORBIT_45, wind=0.5, wetness=0.3),
 )
 """In the order of their times; those of August 2022 do not qualify for pairs."""

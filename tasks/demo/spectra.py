@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +22,12 @@ DB_STEP = 0.5
 _CROPS = (Cover.CEREAL, Cover.MAIZE, Cover.RAPESEED, Cover.BEET)
 _SMOOTH = {Cover.SEA: 0.0, Cover.LAKE: 0.0, Cover.RIVER: 0.0, Cover.ASPHALT: 0.05, Cover.BEACH: 0.05}
 _ROUGH = {Cover.RESIDENTIAL: 0.16, Cover.INDUSTRIAL: 0.14, Cover.QUARRY: 0.10, Cover.PARK: 0.12, Cover.SCRUB: 0.11}
+
+_AIR = {
+    "B01": (0.16, 1_080), "B02": (0.13, 760), "B03": (0.12, 430), "B04": (0.09, 240), "B05": (0.08, 170),
+    "B06": (0.06, 120), "B07": (0.05, 100), "B08": (0.09, 80), "B8A": (0.03, 60), "B09": (0.60, 30),
+}  # fmt: skip
+"""Of Level 1C: share of the light that the air takes, and reflectance x 10,000 that it adds."""
 
 Table = npt.NDArray[np.float32]
 
@@ -62,6 +70,13 @@ def reflectance_table(units: Units, band: str, day: int, seed: int) -> npt.NDArr
     table[water] += (np.arange(SHADES) / (SHADES - 1))[None, :, None] ** 2 * shallows
     quantum = 2 if band == "B10" else QUANTUM
     return np.maximum(np.rint(table / quantum) * quantum, quantum).astype(np.uint16).reshape(len(base) * LEVELS)
+
+
+def top_of_atmosphere(reflectance: npt.NDArray[np.integer[Any]], band: str) -> npt.NDArray[np.uint16]:
+    """Reflectance x 10,000 as Level 1C has it, in steps of `QUANTUM`: the air takes a little and scatters blue."""
+    lost, scattered = _AIR.get(band, (0.05, 40))
+    seen = reflectance * np.float32(1 - lost) + np.float32(scattered)
+    return (np.rint(seen / QUANTUM) * QUANTUM).astype(np.uint16)
 
 
 def backscatter_table(units: Units, polarisation: int, day: int, wind: float, wetness: float) -> Table:

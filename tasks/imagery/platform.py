@@ -26,6 +26,8 @@ class Tiles:
     """Bands that this sample lacks although the platform has them elsewhere."""
     clipped: Mapping[str, int] = field(default_factory=dict[str, int])
     """By array path, how many pixels were below or beyond what the array holds and became its least or most."""
+    incidence: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By look of Sentinel-1, the mean angle of incidence over the patch in degrees, where the pixels tell it."""
 
 
 def nodata_fraction(values: NDArray[Any]) -> float:

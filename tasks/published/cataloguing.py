@@ -184,7 +184,7 @@ def spec_of(layout: Layout, pixels: int, out: Path, *, with_splits: bool) -> str
             {
                 "stac": {
                     "catalog": ITEMS,
-                    "sentinel2": OPTICAL,
+                    "sentinel2_b10": OPTICAL,
                     "sentinel1": RADAR,
                     "reflectance_scale": 0.0001,
                     "name": layout.name,

@@ -39,6 +39,9 @@ _OF_ROLES = {
     "orbit": "Relative orbit.",
     "direction": "Of the pass: ascending or descending.",
     "cloud_cover": "Of the whole scene, percent.",
+    "satellite": "Which one of the mission's, such as S2A or S1C.",
+    "sun_elevation": "Of the sun above the horizon, for the whole scene, degrees.",
+    "incidence": "Of the radar from the vertical, over the patch or, if only that is known, the scene, degrees.",
     "clear": "Fraction of the pixels that the mask says are clear.",
 }
 """Columns `<role>_...`."""

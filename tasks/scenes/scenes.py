@@ -40,6 +40,8 @@ class Scenes:
     all are."""
     given: Given | None = None
     """None: no scene says anything."""
+    satellite: NDArray[np.object_] | None = None
+    """Such as S2A or S1C, "" = unknown; None: of all of them."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -73,6 +75,8 @@ class Sentinel2Scenes(Scenes):
     """When the product was made, microseconds since 1970 UTC, 0 = unknown."""
     cloud_cover: NDArray[np.float64]
     """Percent of the whole scene, NaN = unknown."""
+    sun_elevation: NDArray[np.float64] | None = None
+    """Degrees above the horizon in the middle of the scene, NaN = unknown; None: of all of them."""
 
     @cached_property
     def acquisition(self) -> NDArray[np.int64]:
@@ -97,6 +101,8 @@ class Sentinel1Scenes(Scenes):
     """ESA's product name, the same on every platform."""
     direction: NDArray[np.object_]
     """ascending, descending, or "" = unknown."""
+    incidence: NDArray[np.float64] | None = None
+    """Degrees from the vertical in the middle of the scene, NaN = unknown; None: of all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

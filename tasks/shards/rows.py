@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -29,9 +30,12 @@ _HOUR = 3_600_000_000
 """Microseconds."""
 
 _OF_SENSOR = {
-    "sentinel2": {"tile": "string", "baseline": "string", "orbit": "Int64", "cloud_cover": "float64"},
-    "sentinel1": {"orbit": "Int64", "direction": "string"},
-}
+    "sentinel2": {
+        "tile": "string", "baseline": "string", "orbit": "Int64", "cloud_cover": "float64", "satellite": "string",
+        "sun_elevation": "float64",
+    },
+    "sentinel1": {"orbit": "Int64", "direction": "string", "satellite": "string", "incidence": "float64"},
+}  # fmt: skip
 """What the rows say of an acquisition besides its time: columns `<role>_...` and their types."""
 
 
@@ -47,6 +51,8 @@ class PlatformFacts:
     """Bands this sample lacks although the platform has them elsewhere."""
     clear: Mapping[str, float] = field(default_factory=dict[str, float])
     """Fraction of pixels that the mask says are clear, by look."""
+    incidence: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Mean over the patch in degrees where pixels tell it, by look."""
 
     @classmethod
     def of(cls, acquisitions: Acquisitions) -> "PlatformFacts":
@@ -119,7 +125,12 @@ def sample_rows(
                 "float64",
             )
     for role in roles:
-        values = [[_facts_of(one) if one else {} for one in held] for held in found[role]]
+        # What pixels tell of the patch is better than what a catalogue tells of the scene, whichever platform's.
+        pixels = [ChainMap(*(dict(one.incidence) for one in sample.platforms.values())) for sample in samples]
+        values = [
+            [_facts_of(one, told.get(key)) if one else {} for one, key in zip(held, per_date.looks(role), strict=True)]
+            for held, told in zip(found[role], pixels, strict=True)
+        ]
         for name, kind in _OF_SENSOR[sensor_of(role)].items():
             columns[f"{role}_{name}"] = per_date.values([[one.get(name) for one in held] for held in values], kind)
         if roles[role].mask:
@@ -210,19 +221,30 @@ def _preferred(spec: CorpusSpec, sample: Sample, root: list[Acquisition | None])
     return [(first + end) // 2 for first, end in spec.parts]
 
 
-def _facts_of(acquisition: Acquisition) -> dict[str, Any]:
+def _facts_of(acquisition: Acquisition, incidence: float | None) -> dict[str, Any]:
+    """What the row says of an acquisition, None where it is unknown; `incidence` is that of the patch."""
     scenes, at = acquisition.scenes, acquisition.scene
+    common = {
+        "orbit": int(scenes.orbit[at]) or None,
+        "satellite": None if scenes.satellite is None else scenes.satellite[at] or None,
+    }
     if isinstance(scenes, Sentinel2Scenes):
-        cloud = float(scenes.cloud_cover[at])
-        return {
+        return common | {
             "tile": scenes.tile[at] or None,
             "baseline": scenes.baseline[at] or None,
-            "orbit": int(scenes.orbit[at]) or None,
-            "cloud_cover": None if np.isnan(cloud) else cloud,
+            "cloud_cover": _number(scenes.cloud_cover, at),
+            "sun_elevation": _number(scenes.sun_elevation, at),
         }
     if isinstance(scenes, Sentinel1Scenes):
-        return {"orbit": int(scenes.orbit[at]) or None, "direction": scenes.direction[at] or None}
+        return common | {
+            "direction": scenes.direction[at] or None,
+            "incidence": _number(scenes.incidence, at) if incidence is None else incidence,
+        }
     raise TypeError(f"scenes of an unknown sensor: {type(scenes).__name__}")
+
+
+def _number(values: NDArray[np.float64] | None, at: int) -> float | None:
+    return None if values is None or np.isnan(values[at]) else float(values[at])
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class StacSource(Part):
     sentinel2: str = "sentinel-2-l2a"
     """Collection of the Sentinel-2 scenes."""
     sentinel2_b10: str | None = None
-    """Collection of their L1C twins, from which B10 is taken, which Level-2A has not; without it, B10 is absent."""
+    """Collection of Level 1C: B10 is taken from it, which Level-2A has not, and all bands of roles of `level: l1c`;
+    without it, B10 is absent."""
     sentinel1: str = "sentinel-1-grd"
     """Collection of the Sentinel-1 scenes."""
     backscatter: Literal["db", "power"] = "db"

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import SpecError
-from tasks.imagery.bands import array_path
 from tasks.scenes.looks import mask_of
 from tasks.shards.array_kinds import ArrayKind
 from tasks.shards.description import Description
@@ -106,13 +105,15 @@ def choose_clouds(
 ) -> dict[str, ArrayKind]:
     """The cloud masks of roles by their keys in a sample. Raises SpecError: the corpus has none of such a role."""
     wanted = list(description.bands)[:1] if platforms is None else platforms
-    kinds = {kind.path: kind for kind in description.arrays}
+    kinds = {(kind.group, kind.name): kind for kind in description.arrays}
     found: dict[str, ArrayKind] = {}
+    for platform in wanted:
+        _need("platforms", platform, description.bands, source.location)
     for role in clouds:
         _need("clouds", role, description.masks, source.location)
         for platform in wanted:
             name = mask_of(role) if len(wanted) == 1 else f"{platform}_{mask_of(role)}"
-            found[f"{MASK}_{name}"] = kinds[array_path(platform, mask_of(role))]
+            found[f"{MASK}_{name}"] = kinds[platform, mask_of(role)]
     return found
 
 

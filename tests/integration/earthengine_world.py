@@ -11,7 +11,7 @@ from tasks.places.draws import Draws
 from tasks.places.patches import Patch, patches_around
 from tasks.scenes.roles import DAY, Role, Rule
 from tasks.scenes.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes
-from tests.servers.world import GRD, L1C, L2A, Scene, World, world_over
+from tests.servers.world import GRD, L1C, L2A, PROBABILITY, SCORE, Scene, World, world_over
 
 FIRST = dt.date(2019, 4, 1)
 DAYS = 120
@@ -98,8 +98,7 @@ def every_scene(world: World, draws: Draws) -> Candidates:
 
 def expected_pixels(world: World, patch: Patch, s2_id: str, s1_id: str) -> tuple[Any, Any]:
     """What a sample must hold, from the world itself: (13, h, w) and (2, h, w)."""
-    columns, rows = np.meshgrid(np.arange(patch.pixels), np.arange(patch.pixels))
-    x, y = patch.xmin + 10 * columns + 5, patch.ymax - 10 * rows - 5
+    x, y = _middles(patch)
     optical, radar = world.by_id[s2_id], world.by_id[s1_id]
     twin = world.by_id.get(s2_id.replace(L2A, L1C))
     if twin is None:  # of the other processings of the same pass the newest
@@ -115,6 +114,27 @@ def expected_pixels(world: World, patch: Patch, s2_id: str, s1_id: str) -> tuple
     s1 = np.stack([radar.values(name, x, y) for name in POLARIZATIONS]).astype(np.float32)
     s1[:, x < radar.masked_west_of] = np.nan
     return s2, s1
+
+
+def expected_l1c(world: World, patch: Patch, id: str) -> Any:
+    """All bands of an L1C image, (13, h, w)."""
+    x, y = _middles(patch)
+    return np.stack([world.by_id[id].values(band.replace("B0", "B"), x, y) for band in BANDS]).astype(np.uint16)
+
+
+def expected_mask(world: World, patch: Patch, l1c: str, masks: str = SCORE) -> Any:
+    """Percent of cloud of an L1C image, (h, w); 255 where there is no mask of it."""
+    scene = world.by_id.get(l1c.replace(L1C, masks))
+    if scene is None:
+        return np.full(patch.shape, 255, np.uint8)
+    percent = scene.values("probability" if masks == PROBABILITY else "cs_cdf", *_middles(patch))
+    return np.round(percent if masks == PROBABILITY else 100 - 100 * percent).astype(np.uint8)
+
+
+def _middles(patch: Patch) -> tuple[Any, Any]:
+    """Of pixels, metres."""
+    columns, rows = np.meshgrid(np.arange(patch.pixels), np.arange(patch.pixels))
+    return patch.xmin + 10 * columns + 5, patch.ymax - 10 * rows - 5
 
 
 def acquisition(scene: Scene) -> tuple[str, str]:

@@ -15,11 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
 
 from tasks.assembly.builder import close_builders, open_builder
+from tasks.assembly.filling import Filling
 from tasks.assembly.shard import make_shard
 from tasks.errors import (
     CatalogueError,
@@ -29,6 +31,7 @@ from tasks.errors import (
     PlatformUnreachable,
     SceneUnavailable,
     SettingsError,
+    SpecError,
 )
 from tasks.imagery.bands import BANDS
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
@@ -36,17 +39,20 @@ from tasks.imagery.platform import Platform, Tiles, Traffic
 from tasks.imagery.registry import Opening, open_platforms, room_of
 from tasks.places.draws import Draws
 from tasks.places.patches import PIXEL, Patch, patches_around
+from tasks.scenes.looks import date_of, role_of
 from tasks.scenes.pairing import Outcome, pair
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.roles import DAY, Role, Rule
 from tasks.scenes.scenes import Acquisition, Acquisitions, Candidates, Sentinel1Scenes, Sentinel2Scenes
 from tasks.shards.description import describe_everywhere
+from tasks.shards.rows import decode_rows, encode_rows, sample_rows
 from tasks.spec import CorpusSpec, PlatformItem
 from tests.integration.conftest import tree
 from tests.servers.earthone import (
     S2_BANDS,
     SENTINEL1,
     SENTINEL2,
+    TOP,
     Scene,
     Server,
     World,
@@ -426,7 +432,10 @@ class TestRoles:
 
         candidates = platform.candidates(draws, Traffic())
         assert list(candidates) == ["s2", "s2_cloudy", "s1"]
-        assert set(candidates["s2"].scenes.id) < set(candidates["s2_cloudy"].scenes.id) <= {a.id for a in s2}
+        assert candidates["s2"].scenes is candidates["s2_cloudy"].scenes, "one search serves both"
+        assert server.world.requests["search"] == 2
+        near = {role: set(found.scenes.id[found.scene]) for role, found in candidates.items()}
+        assert near["s2"] < near["s2_cloudy"] <= {a.id for a in s2}
         times = {role: near.scenes.time[near.scene[near.draw == 0]] for role, near in candidates.items()}
         assert np.ptp(times["s2"]) <= 60 * DAY < np.ptp(times["s2_cloudy"]) <= 80 * DAY
         assert set(candidates["s1"].scenes.id) <= {a.id for a in s1}
@@ -451,6 +460,62 @@ class TestRoles:
         np.testing.assert_array_equal(
             tiles.arrays["descarteslabs/s2_cloudy"], expected_tiles(draws.patches[0], other).arrays[S2]
         )
+
+    def test_of_several_dates_and_levels_come_look_by_look(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {
+            "URL": server.url, "IAM_URL": server.url, "CLIENT_ID": server.world.client[0],
+            "CLIENT_SECRET": server.world.client[1], "SENTINEL2_L1C": TOP,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(f"DEEPSENTINEL_DESCARTESLABS_{name}", value)
+        lon, lat = np.array([PLACES["north"], PLACES["south"]]).T
+        gpd.GeoDataFrame(geometry=shapely.points(lon, lat), crs=4326).to_file(tmp_path / "points.gpkg")
+        draws = draws_at([PLACES["north"], PLACES["south"]])
+        scenes, _, _ = world_over(draws)
+        server.world.scenes = scenes + [
+            replace(one, id=one.id.replace(SENTINEL2, TOP), product=TOP) for one in scenes if one.product == SENTINEL2
+        ]
+        roles = {
+            "s2": {"level": "l1c"}, "s2_cloudy": {"near": "s2", "max_days": 15}, "s1": {"near": "s2", "max_days": 6},
+        }  # fmt: skip
+        builder = open_builder(CorpusSpec.model_validate({
+            "name": "series", "places": {"points": str(tmp_path / "points.gpkg")}, "acquisitions": roles,
+            "instants": {"slices": 3}, "window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": 32},
+            "platforms": ["descarteslabs"], "shard_size": 2, "destinations": [str(tmp_path / "corpus")],
+        }))  # fmt: skip
+        filling = Filling(builder=builder, shard=0, traffic=builder.traffic())
+        arrays = filling.fill()
+        assert server.world.requests["search"] == 3, "one a product, however many dates"
+        assert server.world.requests["raster"] == 2 * 3 * 3, "one a look"
+        assert arrays["descarteslabs/s2"].shape == (2, 3, 13, 32, 32)
+        for sample in filling.samples:
+            assert len(sample.acquisitions) == 9
+            for look, acquisition in sample.acquisitions.items():
+                role = role_of(look)
+                assert acquisition.id.startswith({"s2": TOP, "s2_cloudy": SENTINEL2, "s1": SENTINEL1}[role])
+                path = S1 if role == "s1" else S2
+                expected = expected_tiles(sample.patch, {"s2": acquisition, "s1": acquisition}).arrays[path]
+                held = arrays[f"descarteslabs/{role}"][sample.row, date_of(look)]
+                steps, off = (np.round(expected * 100), 1) if role == "s1" else (expected, 0)
+                np.testing.assert_allclose(held.astype(int), steps, rtol=0, atol=off)
+        rows = decode_rows(encode_rows(sample_rows(filling.samples, builder.spec, 0)))
+        assert rows["s2_satellite"][0].tolist() == ["S2A"] * 3 and rows["s1_satellite"][1].tolist() == ["S1A"] * 3
+        assert server.world.problems == []
+
+    @pytest.mark.parametrize(
+        ("role", "told"),
+        [
+            (Role(near=None, reach=DAY, level="l1c"), r"s2: level: .*Set DEEPSENTINEL_DESCARTESLABS_SENTINEL2_L1C to"),
+            (Role(near=None, reach=DAY, mask=True), r"s2: mask: descarteslabs has no cloud masks. Leave"),
+        ],
+    )
+    def test_that_the_platform_lacks_are_refused_before_anything_is_asked(
+        self, server: Server, role: Role, told: str
+    ) -> None:
+        with pytest.raises(SpecError, match=told):
+            open_at(server, replace(RULE, roles={"s2": role}))
+        assert not server.world.requests
 
 
 def some_faults(kind: str, content: int, attempt: int) -> str | None:

@@ -326,11 +326,39 @@ class TestPixels:
         assert caught.value.reason == Reason.REFUSED
         assert caught.value.scene == f"{found['s2'].id} and {found['s1'].id}"
 
-    def test_too_many_pixels_are_final(self, platform: EarthEngine, draws: Draws) -> None:
+    def test_a_patch_that_no_request_holds_comes_in_strips(
+        self, server: EarthEngineServer, platform: EarthEngine, world: World, draws: Draws
+    ) -> None:
+        found, patch = paired(platform, draws)[0], dataclasses.replace(draws.patches[0], pixels=1300)
+        tiles = platform.fetch(patch, found, Traffic())
+        assert [(grid["dimensions"]["height"], grid["affineTransform"]["translateY"]) for grid in server.grids] == [
+            (650, patch.ymax), (650, patch.ymax - 6500),
+        ]  # fmt: skip
+        s2, s1 = expected_pixels(world, patch, found["s2"].id, found["s1"].id)
+        np.testing.assert_array_equal(tiles.arrays[S2], s2)
+        np.testing.assert_array_equal(tiles.arrays[S1], s1)
+
+    def test_what_takes_the_server_too_much_memory_is_asked_in_parts(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
+        found, patch = paired(platform, draws)[0], dataclasses.replace(draws.patches[0], pixels=400)
+        whole = platform.fetch(patch, found, Traffic())
+        server.reset_counts()
+        server.faults.most_rows = 300
+        parts = platform.fetch(patch, found, Traffic())
+        assert [grid["dimensions"]["height"] for grid in server.grids] == [400, 200, 200]
+        for path, values in whole.arrays.items():
+            np.testing.assert_array_equal(parts.arrays[path], values)
+        assert parts.incidence == whole.incidence and 30 <= whole.incidence["s1"] <= 46
+
+    def test_what_takes_too_much_however_small_it_is_is_final(
+        self, server: EarthEngineServer, platform: EarthEngine, draws: Draws
+    ) -> None:
         found = paired(platform, draws)[0]
-        with pytest.raises(SceneUnavailable, match="Total request size") as caught:
-            platform.fetch(dataclasses.replace(draws.patches[0], pixels=1300), found, Traffic())
-        assert caught.value.reason == Reason.REFUSED
+        server.faults.most_rows = 1
+        with pytest.raises(SceneUnavailable, match="memory limit") as caught:
+            platform.fetch(draws.patches[0], found, Traffic())
+        assert caught.value.reason == Reason.REFUSED and server.counts["image"] == 1
 
     def test_another_platforms_scene_is_a_mistake(self, platform: EarthEngine, world: World, draws: Draws) -> None:
         everything = every_scene(world, draws)
@@ -609,11 +637,14 @@ class TestLogin:
             EarthEngine(RULE, settings_of(server, url=url))
         assert "SECRET" not in str(caught.value)
 
-    def test_a_window_before_the_mission(self, server: EarthEngineServer) -> None:
+    def test_a_window_before_the_mission_is_refused_of_l2a_alone(self, server: EarthEngineServer) -> None:
         early = dataclasses.replace(RULE, window=(0, 1_300_000_000_000_000))
         assert isinstance(early, Rule)
-        with pytest.raises(SpecError, match=r"2017-03-28.*later window"):
+        with pytest.raises(SpecError, match=r"2017-03-28.*later window, or roles of level: l1c"):
             EarthEngine(early, settings_of(server))
+        roles = {**early.roles, "s2": dataclasses.replace(early.roles["s2"], level="l1c")}
+        EarthEngine(dataclasses.replace(early, roles=roles), settings_of(server))
+        assert not server.counts
 
     def test_no_secret_is_said_or_logged(
         self, guarded: EarthEngineServer, key_file: Path, draws: Draws, caplog: pytest.LogCaptureFixture

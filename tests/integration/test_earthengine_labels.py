@@ -284,7 +284,8 @@ def test_an_asset_that_is_gone_while_it_is_built_from_is_told_and_no_scene_is_bl
         make_shard(builder, 0)
 
 
-def test_a_sample_that_no_request_holds_is_refused(opened: Open) -> None:
+def test_more_bands_than_a_request_has_are_refused(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.imagery.earthengine.parts.MOST_BANDS", 19)
     labels = [{f"height{at}": {"earthengine": TILES, "kind": "values", "step": 1}} for at in range(4)]
-    with pytest.raises(SpecError, match=r"patch.pixels: 1024 px with the labels of earthengine are 52.4 MB a request"):
-        opened(labels, patch={"pixels": 1024})
+    with pytest.raises(SpecError, match=r"labels: 4 bands from earthengine and 16 of images are more than the 19 of a"):
+        opened(labels)

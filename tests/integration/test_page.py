@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from tasks.places.world import world
 from tasks.release.page.page import write_page
 from tests.integration.browser import browsing, watched
+from tests.unit.looked import three_dates
 from tests.unit.release.page.made import HOSTILE, corpus_of, grey_of, rows_of, table_of
 
 ROWS = rows_of(60)
@@ -340,4 +341,32 @@ def test_many_samples_are_cells_and_become_samples_where_one_looks_closer(browse
         inside = (rows["lon"] - view["lon"]).abs().lt(half_x) & (rows["lat"] - view["lat"]).abs().lt(half_y)
         wanted = (inside & (rows["gap_hours"].abs() < 6)).sum()
         assert abs(int(page.inner_text("#note").split()[0].replace(",", "")) - wanted) <= max(3, 0.02 * wanted)
+        assert not complaints
+
+
+# Roles and dates
+
+
+def test_a_series_is_told_by_its_dates(browser: Browser, tmp_path: Path) -> None:
+    corpus = Path(three_dates(tmp_path).destination.location)
+    with watched(browser, corpus.as_uri()) as (page, complaints):
+        page.goto((corpus / "release/index.html").as_uri())
+        page.wait_for_selector(READY)
+        assert page.inner_text("#lead").startswith("5 samples of Sentinel-2 and Sentinel-1 at 3 dates from stac")
+        assert "3 equal parts of the window, from 2018-01-01, 2018-05-02, 2018-09-01" in page.inner_text("#facts")
+        assert "nearest to that of s2, at most 3 days from it" in page.inner_text("#facts")
+        assert page.locator("#filter-month").count() == 0, "a series has all months"
+        bars = page.locator("#histograms title").all_text_contents()
+        assert "Mar: 5" in bars
+        assert "Jul: 4" in bars, "the fifth place has no pixels then"
+        page.wait_for_selector("#canvas[data-drawn=samples]")
+        page.focus("#canvas")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#sample canvas[data-ready=yes]")
+        told = page.inner_text("#sample")
+        assert "2 of 3, 2018-03-01 to 2018-11-01" in told
+        assert "12.5 % of the scenes, mean" in told
+        assert (
+            page.locator("#sample .panels span").all_text_contents() == ["2018-01-01", "2018-05-02", "2018-09-01"] * 2
+        )
         assert not complaints

@@ -80,7 +80,12 @@ def _optical(scene: Scene) -> dict[str, object]:
         f"{mission}_MSIL1C_{taken}_{baseline.replace('.', '')}_R{scene.get('SENSING_ORBIT_NUMBER'):03d}"
         f"_T{scene.get('MGRS_TILE')}_{made:%Y%m%dT%H%M%S}"
     )
-    return {"provider_id": name, "cloud_fraction": scene.get("CLOUDY_PIXEL_PERCENTAGE") / 100, "satellite_id": mission}
+    return {
+        "provider_id": name,
+        "cloud_fraction": scene.get("CLOUDY_PIXEL_PERCENTAGE") / 100,
+        "satellite_id": mission,
+        "solar_elevation_angle": 90 - scene.get("MEAN_SOLAR_ZENITH_ANGLE"),
+    }
 
 
 def _radar(scene: Scene) -> dict[str, object]:

@@ -30,6 +30,9 @@ from shapely.geometry import mapping, shape
 
 SENTINEL2, SENTINEL1 = "sentinel-2:L1C", "sentinel-1:GRD"
 
+TOP = "sentinel-2:TOA"
+"""A second product of Sentinel-2, whose pixels are asked for as they are kept."""
+
 S2_BANDS = (
     "coastal-aerosol", "blue", "green", "red", "red-edge", "red-edge-2", "red-edge-3", "nir", "red-edge-4",
     "water-vapor", "cirrus", "swir1", "swir2",
@@ -315,7 +318,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _bands(self, world: World, path: str, body: dict[str, Any]) -> bytes:
         product = next(e["val"] for e in json.loads(body["filter"]) if e["name"] == "product_id")
         held: list[dict[str, Any]] = []
-        if product == SENTINEL2:
+        if product in (SENTINEL2, TOP):
             data, physical = world.s2_ranges
             held += [_band(product, n, "spectral", data_range=data, physical_range=physical) for n in S2_BANDS]
         elif product == SENTINEL1:
@@ -335,8 +338,8 @@ class _Handler(BaseHTTPRequestHandler):
         _check_grid(scene, body)
         xmin, _, xmax, ymax = body["outputBounds"]
         height, width = body["outsize"][1], body["outsize"][0]
-        names = S2_BANDS if scene.product == SENTINEL2 else S1_BANDS
-        most = 9973 if scene.product == SENTINEL2 else 4095
+        names = S1_BANDS if scene.product == SENTINEL1 else S2_BANDS
+        most = 4095 if scene.product == SENTINEL1 else 9973
         kept = np.stack([raw_values(scene.id, names.index(b), xmin, ymax, (height, width), most=most)
                          for b in body["bands"][:-1]])  # fmt: skip
         mask = np.zeros(kept.shape, bool)
@@ -375,12 +378,12 @@ def _check_grid(scene: Scene, body: dict[str, Any]) -> None:
         raise Refusal(400, f"srs: {body['srs']}, but the scene is in EPSG:{scene.epsg}")
     if not -5_000 <= ymin <= ymax <= 10_005_000 or not 100_000 < xmin < 900_000:
         raise Refusal(400, f"not within a UTM zone: {body['outputBounds']}")
-    s2 = scene.product == SENTINEL2
+    s2 = scene.product != SENTINEL1
     known = S2_BANDS if s2 else S1_BANDS
     if body["bands"][-1] != "alpha" or not set(body["bands"][:-1]) <= set(known):
         raise Refusal(400, f"bands: {body['bands']}")
-    if (body["ot"], body["processing_level"]) not in ((("UInt16", "surface"), ("UInt16", "default")) if s2 else
-                                                      (("Float32", None),)):  # fmt: skip
+    levels = {SENTINEL2: ("surface", "default"), TOP: ("default",), SENTINEL1: (None,)}[scene.product]
+    if body["ot"] != ("UInt16" if s2 else "Float32") or body["processing_level"] not in levels:
         raise Refusal(400, f"ot, processing_level: {body['ot']}, {body['processing_level']}")
 
 

@@ -24,12 +24,20 @@ class Invalid(Exception):
 @dataclass(frozen=True)
 class Band:
     name: str
-    scene: Scene | Raster | Mosaic | Painted
+    scene: Scene | Raster | Mosaic | Painted | None
+    """None: all of it is masked."""
     source: str
     dtype: str
     filled: float | None = None
     beyond: bool = False
     """Filled outside the footprint, too."""
+    steps: tuple[Callable[[Any], Any], ...] = ()
+    """What is computed of its values."""
+
+    def computed(self, values: Any) -> Any:
+        for step in self.steps:
+            values = step(values)
+        return values
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,9 @@ def pixels(image: Image, grid: dict[str, Any]) -> Any:
     masks: dict[str, Any] = {}
     for band in image.bands:
         scene = band.scene
+        if scene is None:
+            array[band.name] = band.filled or 0
+            continue
         if scene.epsg not in there:
             there[scene.epsg] = Transformer.from_crs(code, scene.epsg, always_xy=True).transform(x, y)
         u, v = there[scene.epsg]
@@ -111,7 +122,7 @@ def pixels(image: Image, grid: dict[str, Any]) -> Any:
             lon = scene.outline.bounds[0] + (lon - scene.outline.bounds[0]) % 360
             masks[scene.id] = shapely.contains_xy(scene.outline, lon, lat), u >= scene.masked_west_of
         inside, valid = masks[scene.id]
-        values = np.where(inside & valid, scene.values(band.source, u, v), 0)
+        values = np.where(inside & valid, band.computed(scene.values(band.source, u, v)), 0)
         if band.filled is not None:
             values = np.where(~valid & inside, band.filled, values)
             values = np.where(~inside, band.filled, values) if band.beyond else values
@@ -202,6 +213,25 @@ def _unmask(self: Interpreter, input: Image, value: float, sameFootprint: bool =
     return Image(tuple(replace(band, filled=value, beyond=not sameFootprint) for band in input.bands), input.scene)
 
 
+def _stepped(step: Callable[[Any, Any], Any]) -> Callable[..., Image]:
+    def compute(self: Interpreter, image1: Image, image2: float) -> Image:
+        bands = [replace(band, steps=(*band.steps, lambda values: step(values, image2))) for band in image1.bands]
+        return Image(tuple(bands), image1.scene)
+
+    return compute
+
+
+def _round(self: Interpreter, value: Image) -> Image:
+    return Image(tuple(replace(band, steps=(*band.steps, np.round)) for band in value.bands), value.scene)
+
+
+def _link(self: Interpreter, input: Image, imageCollection: list[Scene], linkedBands: list[str]) -> Image:
+    """As documented: by system:index, masked where there is no match."""
+    assert input.scene is not None
+    match = next((scene for scene in imageCollection if scene.index == input.scene.index), None)
+    return Image((*input.bands, *(Band(name, match, name, "<f8") for name in linkedBands)), input.scene)
+
+
 def _as(dtype: str) -> Callable[..., Image]:
     def cast(self: Interpreter, value: Image | float) -> Image:
         value = value if isinstance(value, Image) else _image_of(Painted(value))
@@ -266,6 +296,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Filter.listContains": lambda self, leftField, rightValue: lambda s: _contains(s.get(leftField), rightValue),
     "Geometry.coordinates": _coordinates,
     "GeometryConstructors.Point": lambda self, coordinates: shapely.Point(coordinates),
+    "Collection.limit": lambda self, collection, limit: collection[:limit],
+    "Image.add": _stepped(lambda values, other: values + other),
+    "Image.linkCollection": _link,
+    "Image.multiply": _stepped(lambda values, other: values * other),
+    "Image.round": _round,
+    "Image.toUint8": _as("|u1"),
     "Image.addBands": lambda self, dstImg, srcImg: Image(dstImg.bands + srcImg.bands, dstImg.scene),
     "Image.constant": lambda self, value: value,
     "Image.geometry": lambda self, feature: feature,

@@ -117,6 +117,8 @@ class StacApi:
     """By path, status codes that the next requests get instead."""
     largest: int | None = None
     """Bytes of an answer, beyond which the server fails without a word why."""
+    most_a_page: int | None = None
+    """Items that may be asked for at once; more is a wrong question."""
     conforms: list[str] = field(default_factory=lambda: [*CONFORMANCE, FIELDS])
     retry_after: str | None = None
     """What failures say of when to come back."""
@@ -148,6 +150,9 @@ class StacApi:
         elif parts.path == "/search" and handler.command in self.methods:
             asked = json.loads(body) if handler.command == "POST" else _of_query(parts.query)
             self.searches.append(asked)
+            if self.most_a_page is not None and int(asked.get("limit") or 0) > self.most_a_page:
+                self._json(handler, {"description": f"limit is at most {self.most_a_page}"}, code=400)
+                return
             found = self._search(asked, handler.command)
             if self.largest is not None and len(json.dumps(found)) > self.largest:
                 self._json(handler, {"message": "Internal server error"}, code=502)

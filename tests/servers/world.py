@@ -17,17 +17,22 @@ from tests.servers.assets import Made
 
 L2A, L1C, GRD = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S2_HARMONIZED", "COPERNICUS/S1_GRD"
 
+SCORE, PROBABILITY = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", "COPERNICUS/S2_CLOUD_PROBABILITY"
+
 DAY = 86_400_000
 """Milliseconds."""
 
 RESOLUTION = {
     "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20, "B8": 10, "B8A": 20, "B9": 60, "B10": 60,
-    "B11": 20, "B12": 20, "VV": 10, "VH": 10,
+    "B11": 20, "B12": 20, "VV": 10, "VH": 10, "angle": 10, "cs": 10, "cs_cdf": 10, "probability": 10,
 }  # fmt: skip
 """Metres."""
 
 OFF_LATTICE = 3
 """Sentinel-1's pixels do not begin at multiples of 10 m."""
+
+
+_OTHER_BANDS = {GRD: ("VV", "VH", "angle"), SCORE: ("cs", "cs_cdf"), PROBABILITY: ("probability",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +64,8 @@ class Scene:
     @property
     def bands(self) -> tuple[str, ...]:
         optical = tuple(band for band in RESOLUTION if band.startswith("B"))
-        if self.collection == GRD:
-            return ("VV", "VH", "angle")
+        if self.collection in _OTHER_BANDS:
+            return _OTHER_BANDS[self.collection]
         return optical if self.collection == L1C else tuple(band for band in optical if band != "B10")
 
     @cached_property
@@ -87,7 +92,11 @@ class Scene:
         size = RESOLUTION[band]
         shift = OFF_LATTICE if self.collection == GRD else 0
         column, row = np.floor((x - shift) / size).astype(int), np.floor((y - shift) / size).astype(int)
+        if band == "angle":
+            return 30 + self.number % 1500 / 100 + column % 100 / 1000
         code = self.number * 31 + list(RESOLUTION).index(band) * 613 + column * 7 + row * 13
+        if self.collection in (SCORE, PROBABILITY):
+            return code % 101 if band == "probability" else code % 1001 / 1000
         return code % 4000 / 100 - 30 if self.collection == GRD else 1 + code % 9999
 
 
@@ -111,7 +120,8 @@ def world_over(lon: Any, lat: Any, epsg: Any, *, first: dt.date, days: int, seed
     """Acquisitions of `days` days from `first` on over places in degrees, on the tiles of the given UTM zones.
 
     A tile is 110 km wide and begins every 100 km; Sentinel-2 passes every 5 days, Sentinel-1 every 6. One tile in four
-    is cut by the edge of the swath, one acquisition in five was processed twice, one in seven has no L1C twin.
+    is cut by the edge of the swath, one acquisition in five was processed twice, one in seven has no L1C twin, nor a
+    cloud mask.
     """
     rng = np.random.default_rng(seed)
     start = int(dt.datetime(first.year, first.month, first.day, tzinfo=dt.UTC).timestamp() * 1000)
@@ -145,6 +155,7 @@ def _optical(code: int, column: int, row: int, start: int, days: int, rng: Any) 
                 "GENERATION_TIME": made,
                 "CLOUDY_PIXEL_PERCENTAGE": round(float(rng.uniform(0, 100)), 3),
                 "SENSING_ORBIT_NUMBER": 1 + column % 143,
+                "MEAN_SOLAR_ZENITH_ANGLE": 20 + (column * 7 + passage * 3) % 50 + 0.125,
             }
             index = f"{taken}_{_stamp(made)}_T{tile}"
             common: dict[str, Any] = {
@@ -157,6 +168,7 @@ def _optical(code: int, column: int, row: int, start: int, days: int, rng: Any) 
             scenes.append(Scene(collection=L2A, index=index, **common))
             if rng.random() > 1 / 7:
                 scenes.append(Scene(collection=L1C, index=index, **common))
+                scenes += [Scene(collection=mask, index=index, **common) for mask in (SCORE, PROBABILITY)]
     return scenes
 
 

@@ -9,6 +9,7 @@ from operator import or_
 from typing import Any
 
 import numpy as np
+import shapely
 from earthdaily.earthone.catalog import Band, Image
 from earthdaily.earthone.catalog import properties as p
 from numpy.typing import NDArray
@@ -105,13 +106,15 @@ def merged(first: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[tuple[int,
     return tuple(spans)
 
 
-def area_of(outlines: NDArray[Any]) -> MultiPolygon:
-    """Outlines as one geometry, each cut at 180 degrees as RFC 7946 asks for."""
+def area_of(outlines: NDArray[Any]) -> shapely.Geometry:
+    """Outlines as one geometry, each cut at 180 degrees as RFC 7946 asks for; those that overlap become one."""
     across = crossing(outlines)
     parts: list[Polygon] = []
     for outline, crosses in zip(outlines, across, strict=True):
         parts.extend(cut(outline, name="patch").parts if crosses else (outline,))
-    return MultiPolygon(parts)
+    whole = MultiPolygon(parts)
+    # A listed place stands there in two zones, and users list places that overlap.
+    return whole if whole.is_valid else shapely.union_all(parts)
 
 
 def text(instant: int) -> str:

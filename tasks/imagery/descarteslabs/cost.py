@@ -4,15 +4,22 @@ from math import ceil
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
 from tasks.imagery.registry import Cost
+from tasks.scenes.roles import rule_of, sensor_of
 from tasks.spec import CorpusSpec
+
+_PIXEL = {"sentinel2": 13 * 2, "sentinel1": 2 * 4}
+"""Bytes of a pixel of a look, before compression."""
 
 
 def cost_of(settings: DescartesLabsSettings, spec: CorpusSpec) -> Cost:
-    """A rendering a role and sample; a search a role for every so many patches."""
-    roles = len(spec.roles)
+    """A rendering a role and date of a sample; a search a product for every so many patches, whatever the dates."""
+    roles = rule_of(spec).roles
+    products = {(sensor_of(name), role.level) for name, role in roles.items()}
+    looks = len(roles) * spec.dates
     return Cost(
-        requests_a_sample=roles,
-        requests_a_shard=roles * ceil(spec.shard_size / settings.search_patches),
+        requests_a_sample=looks,
+        requests_a_shard=len(products) * ceil(spec.shard_size / settings.search_patches),
+        bytes_a_sample=float(spec.dates * spec.patch.pixels**2 * sum(_PIXEL[sensor_of(name)] for name in roles)),
         in_flight=settings.requests,
         seconds_a_request=2.0,
         origin="assumed for one sensor of 250 px; the first shards' run records tell",

@@ -42,6 +42,8 @@ def sentinel2_scenes(images: Iterable[Any]) -> Sentinel2Scenes:
         baseline=_column(row["baseline"] for row in rows),
         processed=np.array([row["processed"] for row in rows], np.int64),
         cloud_cover=np.array([row["cloud_cover"] for row in rows], float),
+        satellite=_column(row["satellite"] for row in rows),
+        sun_elevation=np.array([row["sun_elevation"] for row in rows], float),
     )
 
 
@@ -59,6 +61,8 @@ def sentinel1_scenes(images: Iterable[Any]) -> Sentinel1Scenes:
         orbit=np.array([row["orbit"] for row in rows], np.int64),
         product=_column(row["product"] for row in rows),
         direction=_column(row["direction"] for row in rows),
+        satellite=_column(row["satellite"] for row in rows),
+        incidence=np.array([row["incidence"] for row in rows], float),
     )
 
 
@@ -109,6 +113,8 @@ def _sentinel2_row(image: Any) -> dict[str, Any]:
         "baseline": baseline,
         "processed": processed or _micros(image.published) or _micros(image.created),
         "cloud_cover": np.nan if cloud is None else 100.0 * float(cloud),
+        "satellite": satellite,
+        "sun_elevation": _angle(image.solar_elevation_angle),
     }
 
 
@@ -130,7 +136,13 @@ def _sentinel1_row(image: Any) -> dict[str, Any] | None:
         "orbit": orbit,
         "product": named[0] if named else str(image.provider_id or image.name or image.id),
         "direction": direction if direction in ("ascending", "descending") else "",
+        "satellite": named["platform"] if named else _satellite(image, texts),
+        "incidence": _angle(image.incidence_angle),
     }
+
+
+def _angle(degrees: Any) -> float:
+    return np.nan if degrees is None else float(degrees)
 
 
 def _usable(images: Iterable[Any]) -> list[Any]:

@@ -39,6 +39,11 @@ class DescartesLabsSettings(PlatformSettings):
         default="removed",
         description="whether the product's pixels still carry ESA's +1000 offset of processing baselines since 04.00",
     )
+    sentinel2_l1c: str | None = Field(
+        default=None,
+        description="product id of the Sentinel-2 scenes whose pixels as they are kept are reflectance at the top of "
+        "the atmosphere, for roles of `level: l1c`; bands and offset are those of the other product",
+    )
     sentinel1: str = Field(default="sentinel-1:GRD", description="product id of the Sentinel-1 scenes")
     sentinel1_bands: Names = Field(default=("vv", "vh"), description="the product's names of VV and VH")
     backscatter: Literal["db", "power"] = Field(

@@ -1,7 +1,8 @@
 """Rows of the catalogue to scenes."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,57 +13,82 @@ from numpy.typing import NDArray
 from tasks.errors import CatalogueError
 from tasks.imagery.earthengine.catalogue import Found
 from tasks.imagery.earthengine.settings import EarthEngineSettings
+from tasks.imagery.earthengine.sources import GRD, L1C, source_of
 from tasks.scenes.products import datatake_of, tile_epsg
-from tasks.scenes.roles import sensor_of
-from tasks.scenes.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.roles import Role
+from tasks.scenes.scenes import Candidates, Nearby, Scenes, Sentinel1Scenes, Sentinel2Scenes
 
 _RING, _POLYGON, _MULTIPOLYGON = 2, 3, 4
 """Levels of nesting of a geometry's coordinates."""
 
+_SATELLITE = re.compile(r"S[12][A-Z](?=[ _])")
+"""At the start of datatakes and of Sentinel-1 products."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EarthEngineScenes(Sentinel2Scenes):
-    """L2A images, each with the L1C image of the same acquisition."""
+    """L2A images, each with the L1C image of the same acquisition, or L1C images."""
 
     twin: NDArray[np.object_]
-    """Asset id of the L1C image, "" = there is none."""
+    """Asset id of the L1C image of an L2A one, "" = there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """n times at which places are looked at: for which of the places, and from when to when scenes of each role."""
+
+    place: NDArray[np.int64]
+    """Position among the answers, (n,)."""
+    spans: Mapping[str, NDArray[np.int64]]
+    """By role the acquisition starts, (n, 2), microseconds, half open."""
+    draw: NDArray[np.int64]
+    """What the candidates call each of them, (n,)."""
 
 
 def candidates_of(
-    answers: list[Found], draws: NDArray[np.int64], roles: Iterable[str], settings: EarthEngineSettings
+    answers: Sequence[Found], wanted: Wanted, roles: Mapping[str, Role], settings: EarthEngineSettings
 ) -> Candidates:
-    """The scenes over places as candidates; `draws` are the places' positions. Raises CatalogueError."""
-    return {role: _nearby(role, answers, draws, settings) for role in roles}
+    """The scenes over places as candidates. Raises CatalogueError."""
+    sources = {name: source_of(name, role) for name, role in roles.items()}
+    read = {source: _read(source, answers, settings) for source in dict.fromkeys(sources.values())}
+    return {name: _nearby(*read[source], wanted, wanted.spans[name]) for name, source in sources.items()}
 
 
-def _nearby(role: str, answers: list[Found], draws: NDArray[np.int64], settings: EarthEngineSettings) -> Nearby:
-    listed = [answer.scenes[role] for answer in answers]
+def _read(
+    source: str, answers: Sequence[Found], settings: EarthEngineSettings
+) -> tuple[Scenes, list[NDArray[np.int64]]]:
+    """A source's scenes, and which of them lie over each place."""
+    listed = [answer.scenes[source] for answer in answers]
     # A scene that lies over many places is told as often; it is read once.
     rows = {row[0]: row for some in listed for row in some}
-    if sensor_of(role) == "sentinel2":
-        scenes, at = _sentinel2(rows, [row for answer in answers for row in answer.twins[role]], settings)
-    else:
+    if source == GRD:
         scenes, at = _sentinel1(rows, settings)
-    draw, scene = _pairs(draws, ([row[0] for row in some] for some in listed), at)
-    return Nearby(scenes=scenes, draw=draw, scene=scene)
+    else:
+        twins = [row for answer in answers for row in answer.twins]
+        scenes, at = _sentinel2(rows, twins, settings, level=source)
+    return scenes, [np.array([at[row[0]] for row in some if row[0] in at], np.int64) for some in listed]
 
 
-def _pairs(
-    draws: NDArray[np.int64], names: Iterable[list[str]], at: dict[str, int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    rows = [(draw, at[name]) for draw, some in zip(draws.tolist(), names, strict=True) for name in some if name in at]
-    table = np.array(rows, np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+def _nearby(scenes: Scenes, over: Sequence[NDArray[np.int64]], wanted: Wanted, spans: NDArray[np.int64]) -> Nearby:
+    found = [over[place] for place in wanted.place]
+    draw = np.repeat(np.arange(len(found)), [len(some) for some in found])
+    scene = np.concatenate([np.empty(0, np.int64), *found])
+    # A place is asked about for all of its times and roles at once.
+    time = scenes.time[scene]
+    first, end = ((spans + np.array([0, 999])) // 1000 * 1000)[draw].T
+    near = (time >= first) & (time < end)
+    return Nearby(scenes=scenes, draw=wanted.draw[draw[near]], scene=scene[near])
 
 
 def _sentinel2(
-    rows: dict[str, list[Any]], twins: list[list[Any]], settings: EarthEngineSettings
+    rows: dict[str, list[Any]], twins: list[list[Any]], settings: EarthEngineSettings, *, level: str
 ) -> tuple[EarthEngineScenes, dict[str, int]]:
-    twin_of = _twins(twins)
+    twin_of: Mapping[tuple[str, str], list[str]] = {} if level == L1C else _twins(twins)
+    collection = settings.sentinel2_l1c if level == L1C else settings.sentinel2
     columns: dict[str, list[Any]] = defaultdict(list)
     at: dict[str, int] = {}
     for index in sorted(rows):
-        _, time, name, identifier, baseline, generated, cloud, orbit, coordinates = _fields(rows[index], 9)
+        _, time, name, identifier, baseline, generated, cloud, orbit, zenith, coordinates = _fields(rows[index], 10)
         tile = _tile(name)
         footprint = footprint_of(coordinates)
         if footprint is None or time is None or not tile:
@@ -71,7 +97,7 @@ def _sentinel2(
         if not tile_epsg(tile):
             raise CatalogueError(f"earthengine: MGRS_TILE {tile!r} is not a tile such as 32UMA. Report it.")
         datatake = _datatake(identifier, index)
-        columns["id"].append(f"{settings.sentinel2}/{index}")
+        columns["id"].append(f"{collection}/{index}")
         columns["time"].append(int(time) * 1000)
         columns["footprint"].append(footprint)
         columns["orbit"].append(int(orbit or 0))
@@ -81,6 +107,8 @@ def _sentinel2(
         columns["baseline"].append(str(baseline or ""))
         columns["processed"].append(int(generated or 0) * 1000)
         columns["cloud_cover"].append(np.nan if cloud is None else float(cloud))
+        columns["satellite"].append(found[0] if (found := _SATELLITE.match(datatake)) else "")
+        columns["sun_elevation"].append(np.nan if zenith is None else round(90 - float(zenith), 6))
         same = twin_of.get((datatake, tile), [])
         # The same name is the same granule; a datatake may have two on one tile (split datastrips).
         twin = index if index in same else (same[-1] if same else "")
@@ -96,6 +124,8 @@ def _sentinel2(
         baseline=_objects(columns["baseline"]),
         processed=np.array(columns["processed"], np.int64),
         cloud_cover=np.array(columns["cloud_cover"], float),
+        satellite=_objects(columns["satellite"]),
+        sun_elevation=np.array(columns["sun_elevation"], float),
         twin=_objects(columns["twin"]),
     )
     return scenes, at
@@ -116,6 +146,7 @@ def _sentinel1(rows: dict[str, list[Any]], settings: EarthEngineSettings) -> tup
         columns["orbit"].append(int(orbit or 0))
         columns["product"].append(index)
         columns["direction"].append(str(direction or "").lower())
+        columns["satellite"].append(found[0] if (found := _SATELLITE.match(index)) else "")
     scenes = Sentinel1Scenes(
         id=_objects(columns["id"]),
         time=np.array(columns["time"], np.int64),
@@ -123,6 +154,7 @@ def _sentinel1(rows: dict[str, list[Any]], settings: EarthEngineSettings) -> tup
         orbit=np.array(columns["orbit"], np.int64),
         product=_objects(columns["product"]),
         direction=_objects(columns["direction"]),
+        satellite=_objects(columns["satellite"]),
     )
     return scenes, at
 

@@ -1,5 +1,7 @@
 """Settings of Earth Engine."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -39,16 +41,27 @@ class EarthEngineSettings(PlatformSettings):
         description="image collection of Sentinel-2 L2A, without the +1000 offset",
     )
     sentinel2_l1c: str = Field(
-        default="COPERNICUS/S2_HARMONIZED", description="image collection of Sentinel-2 L1C, for B10"
+        default="COPERNICUS/S2_HARMONIZED",
+        description="image collection of Sentinel-2 L1C, without the +1000 offset: for roles of `level: l1c`, and B10",
     )
     sentinel1: str = Field(default="COPERNICUS/S1_GRD", description="image collection of Sentinel-1 GRD, in dB")
+    cloud: Literal["GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", "COPERNICUS/S2_CLOUD_PROBABILITY"] = Field(
+        default="GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED",
+        description="image collection of cloud masks, for roles of `mask: cloud`: Cloud Score+ or s2cloudless",
+    )
 
 
 CREDENTIALS, PROJECT, URL = (variable_of(EarthEngineSettings, field) for field in ("credentials", "project", "url"))
 """The variables of the login, for messages."""
 
-COLLECTIONS = {field: variable_of(EarthEngineSettings, field) for field in ("sentinel2", "sentinel2_l1c", "sentinel1")}
+COLLECTIONS = {
+    field: variable_of(EarthEngineSettings, field) for field in ("sentinel2", "sentinel2_l1c", "sentinel1", "cloud")
+}
 """The variables that name image collections, by setting."""
+
+
+CLOUD_BANDS = {"GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED": "cs_cdf", "COPERNICUS/S2_CLOUD_PROBABILITY": "probability"}
+"""The band of each collection of cloud masks that is kept: how clear it is from 0 to 1, or percent of cloud."""
 
 
 def limits_of(settings: EarthEngineSettings) -> str:

@@ -18,6 +18,13 @@ _BAND = re.compile(r"[Bb]0?(8[Aa]|\d{1,2})(?:_\d\dm)?")
 """B1, B01, b8a, B04_10m."""
 
 
+SCL = "SCL"
+"""The scene classification of Level 2A, among a scene's channels."""
+
+_CLASSES = re.compile(r"(?i)scl(?:_\d\dm)?")
+"""SCL, scl, SCL_20m."""
+
+
 def band_of(key: str) -> str | None:
     """The Sentinel-2 band that an asset key names, None if it names none."""
     if key in _COMMON_NAMES:
@@ -53,3 +60,13 @@ def keys_by_band(keys: Iterable[str]) -> dict[str, str]:
 def keys_by_polarization(keys: Iterable[str]) -> dict[str, str]:
     """Asset keys by the polarization that they name."""
     return {name: key for key in sorted(keys, reverse=True) if (name := polarization_of(key))}
+
+
+def classes_key(keys: Iterable[str]) -> str | None:
+    """The asset key of the scene classification, the finest (SCL_20m before SCL_60m); None where there is none."""
+    return next((key for key in sorted(keys) if _CLASSES.fullmatch(key)), None)
+
+
+def is_read(key: str) -> bool:
+    """Whether an asset is one that may be read: a band, a polarization or the scene classification."""
+    return bool(band_of(key) or polarization_of(key) or _CLASSES.fullmatch(key))

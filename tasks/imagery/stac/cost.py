@@ -29,9 +29,11 @@ def cost(settings: StacSettings, spec: CorpusSpec) -> Cost:
     sources = [item.stac for item in spec.platform_items if item.stac is not None]
     catalogs = [catalog for source in sources for catalog in (source.catalog, source.radar_catalog)]
     remote = any(map(is_url, catalogs))
-    files = {"sentinel2": spec.dates * len(BANDS), "sentinel1": spec.dates * len(POLARIZATIONS)}
+    files = {"sentinel2": len(BANDS), "sentinel1": len(POLARIZATIONS)}
+    masks = sum(one.mask is not None for one in spec.roles.values())
+    a_date = masks + sum(files[sensor_of(role)] for role in spec.roles)
     return Cost(
-        requests_a_sample=(2 if remote else 1) * sum(files[sensor_of(role)] for role in spec.roles),
+        requests_a_sample=(2 if remote else 1) * spec.dates * a_date,
         requests_a_shard=_SEARCHES * sum(map(_is_searched, catalogs)) * spec.shard_size,
         in_flight=settings.stac_requests if remote else settings.samples_at_once(remote=False),
         seconds_a_request=_REMOTE if remote else _LOCAL,

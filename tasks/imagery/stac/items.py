@@ -16,7 +16,7 @@ from pystac.utils import make_absolute_href
 from shapely.geometry import shape
 
 from tasks.errors import CatalogueError
-from tasks.imagery.stac.assets import EPSG_KEYS, band_of, polarization_of
+from tasks.imagery.stac.assets import EPSG_KEYS, is_read
 from tasks.imagery.stac.declared import DECLARING, Said, said_of
 
 PROPERTIES = (
@@ -25,6 +25,7 @@ PROPERTIES = (
     "processing:version", "s2:datatake_id", "s2:generation_time", "eo:cloud_cover", "earthsearch:boa_offset_applied",
     "boa_offset_applied", "sar:instrument_mode", "sar:polarizations", "sat:relative_orbit", "sat:orbit_state",
     "s1:source_product", "s1:product_id", "deepsentinel:role", "deepsentinel:group", "deepsentinel:date",
+    "view:sun_elevation", "s2:mean_solar_zenith", "view:incidence_angle",
 )  # fmt: skip
 """What is kept of the properties of many items; the others may be large."""
 
@@ -130,7 +131,7 @@ class Entry:
                 "href": make_absolute_href(str(asset["href"]), address),
             }
             for key, asset in assets.items()
-            if band_of(key) or polarization_of(key)
+            if is_read(key)
         }
         packed = zlib.compress(json.dumps(held).encode(), 1) if item.get("assets") else None
         return cls(row=row, footprint=footprint, assets=packed)

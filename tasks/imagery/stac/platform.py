@@ -1,40 +1,41 @@
 """The platform `stac`: any STAC catalogue of cloud-optimised GeoTIFFs."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError, PixelsError, SceneUnavailable, SpecError
-from tasks.imagery.bands import BANDS, POLARIZATIONS, array_path
+from tasks.imagery.bands import BANDS, array_path
 from tasks.imagery.limits import Limit
 from tasks.imagery.platform import Tiles, Traffic
-from tasks.imagery.reflectance import carries_offset
 from tasks.imagery.registry import Bounds, Opening
 from tasks.imagery.sounding import sounded
-from tasks.imagery.stac.assets import keys_by_band
+from tasks.imagery.stac.assets import classes_key, keys_by_band
 from tasks.imagery.stac.catalogue import read_collections
 from tasks.imagery.stac.cells import Asked
-from tasks.imagery.stac.cogs.facts import Facts, File, Replaced
+from tasks.imagery.stac.channels import Channel, Meant, band_channels, mask_channel, optical_of, radar_channels
+from tasks.imagery.stac.cogs.facts import Replaced
 from tasks.imagery.stac.cogs.reader import Reader
-from tasks.imagery.stac.declared import Said, band_keys, polarization_keys
-from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance, backscatter_of, reflectance_of
+from tasks.imagery.stac.declared import band_keys
+from tasks.imagery.stac.items import Records
+from tasks.imagery.stac.meaning import CALIBRATION
 from tasks.imagery.stac.pixels import Wanted, lay
 from tasks.imagery.stac.refusals import Unplaced
-from tasks.imagery.stac.scenes import OpticalScenes, RadarScenes, sentinel1_scenes, sentinel2_scenes
+from tasks.imagery.stac.scenes import OpticalScenes, sentinel1_scenes, sentinel2_scenes
+from tasks.imagery.stac.searched import Searched
 from tasks.imagery.stac.settings import StacSettings
 from tasks.imagery.stac.shelves import Shelf, Shelves, times_of
 from tasks.imagery.stac.signing import signer_of
 from tasks.imagery.stac.tiles import Tile, tile_of
 from tasks.imagery.stac.transport import Transport
-from tasks.imagery.stac.twins import twins_of
+from tasks.imagery.stac.twins import Twins
 from tasks.places.draws import Draws
-from tasks.places.patches import PIXEL, Patch, Patches, to_degrees
+from tasks.places.patches import PIXEL, Patch, Patches
+from tasks.scenes.looks import role_of
 from tasks.scenes.pairing import Outcome, pair
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.resolving import Resolver
@@ -74,29 +75,8 @@ def open_archive(opening: Opening, settings: StacSettings) -> "StacArchive":
     return StacArchive(source, rule=opening.rule, bounds=opening.bounds, settings=settings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Channel:
-    """A file that is wanted for a band or polarization of a role."""
-
-    role: str
-    channel: str
-    scene: str
-    """Id of the scene of the role, for messages."""
-    said: Said
-    optical: bool = False
-    carries: bool | None = None
-    """Of Sentinel-2: whether digital numbers are 1000 too high."""
-
-    @property
-    def file(self) -> File:
-        """As the reader wants it."""
-        return File(href=self.said.href, scene=self.scene)
-
-    def meaning(self, facts: Facts, source: StacSource) -> Reflectance | Backscatter:
-        """What its pixels mean. Raises SceneUnavailable."""
-        if self.optical:
-            return reflectance_of(self.file, facts, self.said, self.channel, source, self.carries)
-        return backscatter_of(self.file, facts, self.said, self.channel, source)
+Stock = Literal["l2a", "l1c", "sentinel1"]
+"""What one collection holds."""
 
 
 class StacArchive:
@@ -115,39 +95,43 @@ class StacArchive:
         """
         self.name = source.name
         self._rule, self._source = rule, source
-        names = [source.sentinel2, *([source.sentinel2_b10] if source.sentinel2_b10 else [])]
+        self._stock: dict[str, Stock] = {
+            name: role.level if sensor_of(name) == "sentinel2" else "sentinel1" for name, role in rule.roles.items()
+        }
+        masked = [name for name, role in rule.roles.items() if role.mask]
+        wanted = self._wanted(masked)
         transport = Transport(
             platform=self.name,
             deadline=settings.stac_deadline,
             patience=settings.stac_patience,
             limit=Limit(settings.stac_requests),
         )
-        radar = [source.sentinel1]
-        if source.radar_catalog == source.catalog:
-            held = read_collections(source.catalog, [*names, *radar], rule, bounds, transport)
-        else:
-            held = {
-                **read_collections(source.catalog, names, rule, bounds, transport),
-                **read_collections(source.radar_catalog, radar, rule, bounds, transport),
-            }
-        self._optical = Shelves(held[source.sentinel2], sentinel2_scenes)
-        self._radar = Shelves(held[source.sentinel1], sentinel1_scenes)
-        self._l1c = Shelves(held[source.sentinel2_b10], sentinel2_scenes) if source.sentinel2_b10 else None
-        self._shelves: dict[str, Shelves[Any]] = {"sentinel2": self._optical, "sentinel1": self._radar}
-        _refuse_ungrouped(source, rule, self._shelves)
-        self._twins: dict[int, int] | None = None
+        # Two catalogues may well call their collections the same.
+        held: dict[tuple[str, str], Records | Searched] = {}
+        for catalog in dict.fromkeys((source.catalog, source.radar_catalog)):
+            names = [name for stock, name in wanted.items() if self._catalog(stock) == catalog]
+            if names:
+                found = read_collections(catalog, list(dict.fromkeys(names)), rule, bounds, transport)
+                held |= {(catalog, name): collection for name, collection in found.items()}
+        self._shelves: dict[Stock, Shelves[Any]] = {}
+        for stock, name in wanted.items():
+            make = sentinel1_scenes if stock == "sentinel1" else sentinel2_scenes
+            self._shelves[stock] = Shelves(held[self._catalog(stock), name], make)
+        _refuse_ungrouped(source, rule, {role: self._shelves[stock] for role, stock in self._stock.items()})
         self._whole_resolver: Resolver | None = None
-        if self._l1c and self._l1c.whole and self._optical.whole:
-            self._twins = twins_of(self._optical.whole.scenes, self._l1c.whole.scenes)
-        bands = _bands_of(self._optical)
-        if self._l1c and self._twins != {}:
-            bands |= _bands_of(self._l1c) & {"B10"}
-        self.bands = tuple(band for band in BANDS if band in bands)
+        l2a, l1c = self._shelves.get("l2a"), self._shelves.get("l1c")
+        self._b10 = Twins(l2a, l1c) if l2a and l1c and "l2a" in self._stock.values() else None
+        self._classes = Twins(l1c, l2a) if l2a and l1c and any(self._stock[role] == "l1c" for role in masked) else None
+        if masked and l2a and keys_by_band(l2a.asset_keys) and not classes_key(l2a.asset_keys):
+            raise CatalogueError(
+                f"{self.name}: collection {source.sentinel2} lists no scene classification (an asset SCL), which "
+                f"`mask: cloud` of role {masked[0]} is made from. Leave the mask out, or name another archive."
+            )
+        self.bands = self._bands()
         self._remote = (
             is_url(source.catalog)
             or is_url(source.radar_catalog)
-            or _is_remote(self._optical.whole)
-            or _is_remote(self._radar.whole)
+            or any(_is_remote(shelves.whole) for shelves in self._shelves.values())
         )
         self.in_flight = settings.samples_at_once(remote=self._remote)
         self._reader = Reader(
@@ -159,10 +143,41 @@ class StacArchive:
             sign=signer_of(source, settings, transport),
         )
 
+    def _wanted(self, masked: list[str]) -> dict[Stock, str]:
+        """The collections that the roles need. Raises SpecError: one of Level 1C, and none is named."""
+        source, stocks = self._source, {*self._stock.values()}
+        if "l1c" in stocks and source.sentinel2_b10 is None:
+            role = next(role for role, stock in self._stock.items() if stock == "l1c")
+            raise SpecError(
+                f"platforms: {self.name}: role {role} is of level l1c, but the archive names no collection of Level "
+                "1C. Write one as sentinel2_b10, such as sentinel-2-l1c, or leave level out for surface reflectance."
+            )
+        found: dict[Stock, str] = {}
+        if "l2a" in stocks or masked:
+            found["l2a"] = source.sentinel2
+        if source.sentinel2_b10 is not None and stocks & {"l2a", "l1c"}:
+            found["l1c"] = source.sentinel2_b10
+        if "sentinel1" in stocks:
+            found["sentinel1"] = source.sentinel1
+        return found
+
+    def _catalog(self, stock: Stock) -> str:
+        return self._source.radar_catalog if stock == "sentinel1" else self._source.catalog
+
+    def _bands(self) -> tuple[str, ...]:
+        """The bands that a role of Sentinel-2 can have."""
+        found: set[str] = set()
+        for stock in set(self._stock.values()):
+            if stock != "sentinel1":
+                found |= _bands_of(self._shelves[stock])
+        if self._b10 and not self._b10.none:
+            found |= _bands_of(self._shelves["l1c"]) & {"B10"}
+        return tuple(band for band in BANDS if band in found)
+
     @property
     def reach(self) -> Bounds | None:
         """What the scenes of the root role cover; None of an API, which gives only what it is asked for."""
-        shelf = self._shelves[sensor_of(self._rule.root)].whole
+        shelf = self._shelves[self._stock[self._rule.root]].whole
         if shelf is None or not len(shelf.scenes):
             return None
         west, south, east, north = shapely.total_bounds(shelf.scenes.footprint).tolist()
@@ -174,7 +189,7 @@ class StacArchive:
         asked = {role: _asked(lon, lat, *times_of(role, draws.preferred, self._rule)) for role in self._rule.roles}
         shelves = self._over(asked, traffic)
         found = {
-            role: shelves[sensor_of(role)].near(lon, lat, draws.preferred, role, self._rule)
+            role: shelves[self._stock[role]].near(lon, lat, draws.preferred, role, self._rule)
             for role in self._rule.roles
         }
         if not all(shelf.whole for shelf in shelves.values()):
@@ -182,7 +197,7 @@ class StacArchive:
             for role, scene in pair(
                 draws.patches, draws.preferred, found, self._rule, draws.windows, draws.dates
             ).scene.items():
-                shelves[sensor_of(role)].expect(scene, traffic)
+                shelves[self._stock[role]].expect(scene, traffic)
         return found
 
     def resolve(
@@ -198,19 +213,19 @@ class StacArchive:
         found = self._resolver(shelves).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
         for role in self._rule.roles:
             own = [one[role].scene for one in found if not isinstance(one, Rejection)]
-            shelves[sensor_of(role)].expect(np.array(own, np.int64), traffic)
+            shelves[self._stock[role]].expect(np.array(own, np.int64), traffic)
         return found
 
-    def _over(self, asked: Mapping[str, Asked], traffic: Traffic) -> dict[str, Shelf[Any]]:
-        """The scenes of each sensor, for what is asked of its roles."""
-        by_sensor: dict[str, list[Asked]] = defaultdict(list)
+    def _over(self, asked: Mapping[str, Asked], traffic: Traffic) -> dict[Stock, Shelf[Any]]:
+        """The scenes of each collection, for what is asked of its roles."""
+        by_stock: dict[Stock, list[Asked]] = defaultdict(list)
         for role, one in asked.items():
-            by_sensor[sensor_of(role)].append(one)
-        return {sensor: self._shelves[sensor].over(Asked.all_of(parts), traffic) for sensor, parts in by_sensor.items()}
+            by_stock[self._stock[role]].append(one)
+        return {stock: self._shelves[stock].over(Asked.all_of(parts), traffic) for stock, parts in by_stock.items()}
 
-    def _resolver(self, shelves: Mapping[str, Shelf[Any]]) -> Resolver:
+    def _resolver(self, shelves: Mapping[Stock, Shelf[Any]]) -> Resolver:
         if self._whole_resolver is None or not all(shelf.whole for shelf in shelves.values()):
-            made = Resolver({role: shelves[sensor_of(role)].scenes for role in self._rule.roles})
+            made = Resolver({role: shelves[self._stock[role]].scenes for role in self._rule.roles})
             if not all(shelf.whole for shelf in shelves.values()):
                 return made
             self._whole_resolver = made
@@ -224,34 +239,28 @@ class StacArchive:
         """
         files = [
             one
-            for role, acquisition in acquisitions.items()
-            for one in (
-                self._optical_files(role, patch, acquisition, traffic)
-                if sensor_of(role) == "sentinel2"
-                else self._radar_files(role, acquisition)
-            )
+            for look, acquisition in acquisitions.items()
+            for one in self._channels(look, patch, acquisition, traffic)
         ]
         meant, pixels = self._pixels(patch, files, traffic)
         tiles: dict[str, Tile] = {}
-        for role, acquisition in acquisitions.items():
-            held = [i for i, one in enumerate(files) if one.role == role]
+        for look in dict.fromkeys(one.look for one in files):
+            held = [i for i, one in enumerate(files) if one.look == look]
             parts = {files[i].channel: (meant[i], pixels[i]) for i in held}
-            tiles[role] = tile_of(parts, patch.shape, scene=acquisition.id, what=f"{self.name} {role}")
+            tiles[look] = tile_of(parts, patch.shape, scene=files[held[0]].scene, what=f"{self.name} {look}")
         absent = {
             band
-            for role in acquisitions
-            if sensor_of(role) == "sentinel2"
-            for band in {*self.bands} - {one.channel for one in files if one.role == role}
+            for look in acquisitions
+            if sensor_of(look) == "sentinel2"
+            for band in {*self.bands} - {one.channel for one in files if one.look == look}
         }
         return Tiles(
-            arrays={array_path(self.name, role): tile.values for role, tile in tiles.items()},
+            arrays={array_path(self.name, look): tile.values for look, tile in tiles.items()},
             absent_bands=tuple(band for band in BANDS if band in absent),
-            clipped={array_path(self.name, role): tile.clipped for role, tile in tiles.items() if tile.clipped},
+            clipped={array_path(self.name, look): tile.clipped for look, tile in tiles.items() if tile.clipped},
         )
 
-    def _pixels(
-        self, patch: Patch, files: list[_Channel], traffic: Traffic
-    ) -> tuple[list[Reflectance | Backscatter], list[NDArray[Any]]]:
+    def _pixels(self, patch: Patch, files: list[Channel], traffic: Traffic) -> tuple[list[Meant], list[NDArray[Any]]]:
         """What the pixels of files mean, and the pixels on a patch; a file that is replaced meanwhile is read again."""
         for again in range(_READ_AGAIN, -1, -1):
             try:
@@ -264,7 +273,7 @@ class StacArchive:
                 return meant, lay(self._reader, patch, wanted, rasters, traffic)
             except Unplaced as error:
                 for one in files:
-                    if not one.optical and one.file.name in str(error):
+                    if one.is_radar and one.file.name in str(error):
                         said = f"{one.file.name}: is not georeferenced. {CALIBRATION}"
                         raise SceneUnavailable(Reason.NOT_UNDERSTOOD, one.scene, said) from None
                 raise
@@ -290,7 +299,7 @@ class StacArchive:
         read = f"catalogue read, {len(self.bands)} of 13 bands"
         if draws is None:
             return f"{read}; no pixels tried, for want of places"
-        draws = draws if self._optical.whole else draws.take(slice(0, _SEARCHED))
+        draws = draws if self._shelves[self._stock[self._rule.root]].whole else draws.take(slice(0, _SEARCHED))
         candidates = self.candidates(draws, Traffic())
         pairs = pair(draws.patches, draws.preferred, candidates, self._rule)
         rows = np.flatnonzero(pairs.outcome == Outcome.PAIRED)
@@ -305,56 +314,42 @@ class StacArchive:
     def close(self) -> None:
         """End connections to servers of files, and forget what was read of them; the catalogue is kept."""
         self._reader.close()
-        for shelves in (self._optical, self._radar, self._l1c):
-            if shelves:
-                shelves.close()
+        for shelves in self._shelves.values():
+            shelves.close()
 
-    def _radar_files(self, role: str, acquisition: Acquisition) -> list[_Channel]:
-        """Files of the polarizations of a Sentinel-1 scene. Raises CatalogueError: none are listed."""
-        if not isinstance(acquisition.scenes, RadarScenes):
-            raise TypeError("the acquisition is of another platform: resolve it first")
-        name, assets = acquisition.id, acquisition.scenes.assets(acquisition.scene)
-        keys = polarization_keys(assets)
-        if set(keys) != set(POLARIZATIONS):
-            raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
-        return [
-            _Channel(role=role, channel=polarization, scene=name, said=assets[keys[polarization]])
-            for polarization in POLARIZATIONS
-        ]
+    def _channels(self, look: str, patch: Patch, acquisition: Acquisition, traffic: Traffic) -> list[Channel]:
+        """The files of a look, and of its mask. Raises CatalogueError: none are listed; SceneUnavailable: some are."""
+        role = role_of(look)
+        if self._stock[role] == "sentinel1":
+            return radar_channels(look, acquisition)
+        name, scenes, scene = acquisition.id, optical_of(acquisition), acquisition.scene
+        files = band_channels(look, name, scenes, scene)
+        if self._stock[role] == "l1c":
+            lacking = {*self.bands} - {one.channel for one in files}
+            if files and lacking:
+                said = f"{name}: the catalogue lists no file of {' '.join(sorted(lacking))}, which level l1c needs"
+                raise SceneUnavailable(Reason.NO_FILE, name, said)
+        if not files:
+            raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
+        if self._stock[role] != "l1c" and self._b10 and (twin := self._b10.find(patch, scenes, scene, traffic)):
+            # The other bands of it are of the top of the atmosphere.
+            files += band_channels(look, name, *twin, bands=[*({"B10"} - {one.channel for one in files})])
+        if self._rule.roles[role].mask:
+            files.append(self._mask(look, patch, acquisition, scenes, traffic))
+        return files
 
-    def _optical_files(self, role: str, patch: Patch, acquisition: Acquisition, traffic: Traffic) -> list[_Channel]:
-        """File of each band of a Sentinel-2 scene and of its twin. Raises CatalogueError: none are listed."""
-        if not isinstance(acquisition.scenes, OpticalScenes):
-            raise TypeError("the acquisition is of another platform: resolve it first")
-        sources = [(acquisition.scenes, acquisition.scene)]
-        if self._l1c and (twin := self._twin(self._l1c, patch, acquisition.scenes, acquisition.scene, traffic)):
-            sources.append(twin)
-        found: dict[str, _Channel] = {}
-        for scenes, index in sources:
-            assets, carries = scenes.assets(index), _carries_offset(scenes, index)
-            for band, key in band_keys(assets).items():
-                channel = _Channel(
-                    role=role, channel=band, scene=acquisition.id, said=assets[key], optical=True, carries=carries
-                )
-                found.setdefault(band, channel)
-        if not found:
-            raise CatalogueError(
-                f"{acquisition.id}: the catalogue lists no files of its bands, so only `plan` can use it."
-            )
-        return list(found.values())
-
-    def _twin(
-        self, l1c: Shelves[OpticalScenes], patch: Patch, scenes: OpticalScenes, scene: int, traffic: Traffic
-    ) -> tuple[OpticalScenes, int] | None:
-        """The Level-1C twin of a scene that holds a patch."""
-        twins, time = self._twins, scenes.time[scene : scene + 1]
-        middle = np.array([[patch.xmin + patch.xmax], [patch.ymin + patch.ymax]]) / 2
-        lon, lat = to_degrees(np.array([patch.epsg]), *middle)
-        asked = _asked(lon, lat, time - DATATAKE, time + DATATAKE + 1)
-        shelf = l1c.over(asked, traffic)
-        if twins is None:
-            twins = twins_of(scenes, shelf.scenes, [scene])
-        return (shelf.scenes, twins[scene]) if scene in twins else None
+    def _mask(
+        self, look: str, patch: Patch, acquisition: Acquisition, scenes: OpticalScenes, traffic: Traffic
+    ) -> Channel:
+        """The scene classification of a scene, or of its Level-2A twin. Raises SceneUnavailable: there is none."""
+        own = (scenes, acquisition.scene)
+        if self._stock[role_of(look)] == "l1c":
+            found = self._classes.find(patch, *own, traffic) if self._classes else None
+            if found is None:
+                said = f"{acquisition.id}: has no Level-2A twin, whose scene classification `mask: cloud` needs"
+                raise SceneUnavailable(Reason.NO_FILE, acquisition.id, said)
+            own = found
+        return mask_channel(look, acquisition.id, *own)
 
 
 def _asked(
@@ -363,24 +358,14 @@ def _asked(
     return Asked(lon=lon, lat=lat, first=first, end=end)
 
 
-def _carries_offset(scenes: OpticalScenes, index: int) -> bool | None:
-    """Whether a scene's pixels are 1000 too high; None where nothing tells."""
-    return carries_offset(
-        baseline=str(scenes.baseline[index]),
-        already_removed=scenes.offset_removed[index],
-        acquired=dt.datetime.fromtimestamp(int(scenes.time[index]) / 1e6, tz=dt.UTC),
-    )
-
-
 def _refuse_ungrouped(source: StacSource, rule: Rule, shelves: Mapping[str, Shelves[Any]]) -> None:
     """Raises CatalogueError: roles or dates are given, and a collection that is known says nothing of groups."""
-    asked = {sensor_of(role) for name, one in rule.roles.items() if one.given for role in (name, str(one.near))}
-    asked |= {sensor_of(rule.root)} if rule.given else set()
-    for sensor in sorted(asked):
-        shelf = shelves[sensor].whole
+    asked = {role for name, one in rule.roles.items() if one.given for role in (name, str(one.near))}
+    for role in sorted(asked | ({rule.root} if rule.given else set())):
+        shelf = shelves[role].whole
         if shelf is not None and len(shelf.scenes) and shelf.scenes.given is None:
             raise CatalogueError(
-                f"{source.catalog}: items of {getattr(source, sensor)} have no property deepsentinel:group or "
+                f"{source.catalog}: the items for role {role} have no property deepsentinel:group or "
                 "deepsentinel:date, by which what is `given` is found. Name a catalogue that has them, or roles by "
                 "time."
             )

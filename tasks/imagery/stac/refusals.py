@@ -1,5 +1,6 @@
 """What failures mean: GDAL's words, HTTP's answers, and silence."""
 
+import logging
 import re
 import socket
 from datetime import UTC, datetime
@@ -72,6 +73,8 @@ class CatalogueFailed(CatalogueError):
             remedy = "Correct the address in the spec"
         elif status in (401, 403):
             remedy = "See that it may be read without a login"
+        elif status < 500 and status not in _TRANSIENT:
+            remedy = "Correct the address in the spec, or name another archive: the same request gets the same answer"
         else:
             remedy = "Run the same command later"
         said = f"{status} {responses.get(status, '')}".strip()
@@ -168,3 +171,14 @@ def short(error: BaseException) -> str:
 def without_query(text: str) -> str:
     """A text whose addresses have lost their queries, which may hold a signature or a token."""
     return re.sub(r"\?\S*", "", text)
+
+
+def hide_queries(*loggers: str) -> None:
+    """Have what libraries log lose the queries of addresses: they tell them in whole, some of them in warnings."""
+    for name in loggers:
+        logging.getLogger(name).addFilter(_without_query)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    record.msg, record.args = without_query(record.getMessage()), ()
+    return True

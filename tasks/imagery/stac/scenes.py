@@ -19,6 +19,9 @@ from tasks.scenes.products import SENTINEL2_PRODUCT, datatake_of
 from tasks.scenes.roles import DAY
 from tasks.scenes.scenes import Given, Sentinel1Scenes, Sentinel2Scenes
 
+_YES_OR_NO = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+"""Tables may hold them as numbers or texts; what is neither says nothing."""
+
 _NAMES = ("s2:product_uri", "s2:product_id", "s2:source_product", "title", "id")
 """Properties that may hold the product name."""
 
@@ -44,7 +47,7 @@ class RadarScenes(Sentinel1Scenes):
 def offset_removed(records: Records) -> NDArray[np.object_]:
     """What the archive says of the +1000 offset: (n,) True, False, or None where it says nothing."""
     said = records.column("earthsearch:boa_offset_applied", "boa_offset_applied")
-    return np.array([None if value is None else bool(value) for value in said], dtype=object)
+    return np.array([_YES_OR_NO.get(str(value).strip().lower()) for value in said], dtype=object)
 
 
 def sentinel2_scenes(records: Records) -> OpticalScenes:
@@ -67,6 +70,7 @@ def sentinel2_scenes(records: Records) -> OpticalScenes:
     seconds = pd.Series(time // 1_000_000).astype("string")
     by_time = records.column("platform").astype("string").str.cat(seconds, sep=" ").where(tile != "")
     baseline = named["baseline"].str[:2].str.cat(named["baseline"].str[2:], sep=".")
+    sun = _numbers(records.column("view:sun_elevation"))
     processed = _instants(records.column("s2:generation_time", "created"))
     from_name = _instants(named["processed"].astype(object))
     return OpticalScenes(
@@ -82,6 +86,8 @@ def sentinel2_scenes(records: Records) -> OpticalScenes:
         cloud_cover=_numbers(records.column("eo:cloud_cover")),
         dated=_dated(records),
         given=_given(records),
+        satellite=_satellites(named["platform"], records),
+        sun_elevation=np.where(np.isnan(sun), 90 - _numbers(records.column("s2:mean_solar_zenith")), sun),
         assets=records.assets,
         offset_removed=offset_removed(records),
     )
@@ -103,8 +109,23 @@ def sentinel1_scenes(records: Records) -> RadarScenes:
         direction=_shared(kept.column("sat:orbit_state").fillna("").astype(str).str.lower()),
         dated=_dated(kept),
         given=_given(kept),
+        satellite=_satellites(ids.astype("string").str.extract(_RADAR_PRODUCT)[0], kept),
+        incidence=_numbers(kept.column("view:incidence_angle")),
         assets=kept.assets,
     )
+
+
+_RADAR_PRODUCT = r"^(S1[A-Z])_"
+"""How names of Sentinel-1 products begin."""
+
+_PLATFORM = r"(?i)^sentinel-?([12])([a-z])$"
+
+
+def _satellites(named: Any, records: Records) -> NDArray[np.object_]:
+    """Such as S2A, by the product's name or the property `platform`; "" where neither tells: (n,)."""
+    parts = records.column("platform").astype("string").str.extract(_PLATFORM)
+    told = "S" + parts[0] + parts[1].str.upper()
+    return _shared(named.fillna(told).fillna(""))
 
 
 def _named(records: Records) -> pd.DataFrame:

@@ -92,8 +92,8 @@ class Api:
 
     def some(self, name: str, bounds: Bounds, window: tuple[int, int]) -> list[dict[str, Any]]:
         """A few items of a collection within bounds and a time, if there are any."""
-        asked = {"bbox": bounds, "datetime": _interval(*window), "limit": _PROBED, "max_items": _PROBED}
-        return self._items(name, asked, self._io, "the places of the spec")
+        asked = {"bbox": bounds, "datetime": _interval(*window), "limit": _PROBED}
+        return self._items(name, asked, self._io, "the places of the spec", enough=_PROBED)
 
     def find(self, name: str, search: Search, traffic: Traffic, *, assets: bool) -> list[dict[str, Any]]:
         """All items of a collection that a search wants, with `assets` or without them, where the API leaves them out.
@@ -133,17 +133,30 @@ class Api:
             found += self._items(name, asked, self._io.counting(traffic), f"{len(some)} ids")
         return found
 
-    def _items(self, name: str, asked: dict[str, Any], io: ApiIO, what: str) -> list[dict[str, Any]]:
+    def _items(
+        self, name: str, asked: dict[str, Any], io: ApiIO, what: str, *, enough: int | None = None
+    ) -> list[dict[str, Any]]:
         search = ItemSearch(self._address, method=self._method, collections=[name], stac_io=io, **asked)
         found: list[dict[str, Any]] = []
+        seen: set[str] = set()
         try:
-            for page in search.pages_as_dicts():
-                found += page["features"]
+            for page in io.get_pages(search.url, search.method, search.get_parameters()):
+                items: list[dict[str, Any]] = page["features"]
+                known = len(seen)
+                seen.update(str(item["id"]) for item in items)
+                if items and len(seen) == known:
+                    raise CatalogueError(
+                        f"{self.location}: its pages of {name} lead in a circle, the same items come again. Give "
+                        "`catalog` a GeoParquet table of items, or name another archive."
+                    )
+                found += items
                 if len(found) > _MOST:
                     raise CatalogueError(
                         f"{self.location}: finds more than {_MOST:,} items of {name} for {what}, so it does not heed "
                         "what it is asked for. Give `catalog` a GeoParquet table of items, or name another archive."
                     )
+                if enough is not None and len(found) >= enough:
+                    break
         except (APIError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._failed(name, error) from None
         return found

@@ -11,7 +11,7 @@ from tasks.errors import CatalogueError
 from tasks.imagery.bands import POLARIZATIONS
 from tasks.imagery.platform import Traffic
 from tasks.imagery.registry import Bounds
-from tasks.imagery.stac.assets import EPSG_KEYS, band_of, polarization_of
+from tasks.imagery.stac.assets import EPSG_KEYS, band_of, is_read
 from tasks.imagery.stac.cells import Asked, Cell, Search, searches
 from tasks.imagery.stac.cogs.kept import Dropped, Kept
 from tasks.imagery.stac.items import Entry, Records, geometry_of, records_of_entries, start_of
@@ -152,7 +152,7 @@ def searched_collections(api: Api, names: list[str], bounds: Bounds, window: tup
         told = api.collection(name)
         items = api.some(name, bounds, window)
         keys = {str(key) for item in items for key in item.get("assets", {})} or {*(told.get("item_assets") or {})}
-        held = {key for key in keys if band_of(key) or polarization_of(key)}
+        held = {key for key in keys if is_read(key)}
         both = {spelled for name in POLARIZATIONS for spelled in (name, name.lower())}
         found[name] = Searched(
             api,

@@ -3,6 +3,8 @@
 import datetime as dt
 import hashlib
 import hmac
+import os
+import re
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from tasks.errors import CatalogueError, CredentialsError
+from tasks.errors import CatalogueError, CredentialsError, DeepSentinelError
 from tasks.imagery.stac.cogs.addresses import Signed, Signer, http_address, unsigned
 from tasks.imagery.stac.refusals import CatalogueFailed, NoAnswer, reason_of, seconds_of
 from tasks.imagery.stac.settings import StacSettings
@@ -20,6 +22,9 @@ from tasks.settings import variable_of
 from tasks.spec import StacSource
 
 _AZURE = ".blob.core.windows.net"
+
+_AMAZON = re.compile(r"(?:^|\.)s3(?:[.-]([a-z]+(?:-[a-z]+)+-\d))?\.amazonaws\.com$")
+"""s3.REGION.amazonaws.com, or without one."""
 
 _MARGIN = 60.0
 """Seconds before its end from which a signature is not used any more: a request may be waited for."""
@@ -60,11 +65,24 @@ def signer_of(source: StacSource, settings: StacSettings, transport: Transport) 
                 f"{source.name}: its files at {endpoint} are given to accounts only. Set "
                 f"{variable_of(StacSettings, 'stac_s3_key')} and {variable_of(StacSettings, 'stac_s3_secret')}."
             )
-        return S3Keys(endpoint=endpoint, key=key.get_secret_value(), secret=secret.get_secret_value())(
-            href, renew=renew
+        keys = S3Keys(
+            endpoint=endpoint,
+            key=key.get_secret_value(),
+            secret=secret.get_secret_value(),
+            region=_region_of(endpoint),
+            # Read by GDAL and others under this name too.
+            pays=os.environ.get("AWS_REQUEST_PAYER", "").lower() == "requester",
         )
+        return keys(href, renew=renew)
 
     return sign
+
+
+def _region_of(endpoint: str) -> str:
+    """The region that is signed for: Amazon's refuses any other; stores that have none take what is documented of the
+    Copernicus Data Space."""
+    found = _AMAZON.search(urlsplit(endpoint).hostname or "")
+    return "default" if found is None else found[1] or "us-east-1"
 
 
 class AzureSignatures:
@@ -78,6 +96,7 @@ class AzureSignatures:
         self._server, self._transport = server.rstrip("/"), transport
         self._headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         self._tokens: dict[tuple[str, str], _Token] = {}
+        self._failed: dict[tuple[str, str], tuple[float, DeepSentinelError]] = {}
         self._asking: dict[tuple[str, str], Lock] = defaultdict(Lock)
         self._lock = Lock()
 
@@ -91,13 +110,22 @@ class AzureSignatures:
         return Signed(address=f"{address.partition('?')[0]}?{self._token(container, renew=renew).query}")
 
     def _token(self, container: tuple[str, str], *, renew: bool) -> _Token:
+        began = time.monotonic()
         with self._lock:
             asking = self._asking[container]
         with asking:
+            failed, error = self._failed.get(container, (0.0, None))
+            if error and failed > began:
+                # Those that waited for it have been as patient as it was.
+                raise type(error)(str(error))
             kept = self._tokens.get(container)
             if kept and kept.until - time.time() > _MARGIN and not (renew and time.monotonic() - kept.got > _YOUNG):
                 return kept
-            found = self._tokens[container] = self._ask(container)
+            try:
+                found = self._tokens[container] = self._ask(container)
+            except DeepSentinelError as error:
+                self._failed[container] = time.monotonic(), error
+                raise
             return found
 
     def _ask(self, container: tuple[str, str]) -> _Token:
@@ -149,6 +177,8 @@ class S3Keys:
     key: str
     secret: str = field(repr=False)
     region: str = "default"
+    pays: bool = False
+    """Whether the account pays for what it reads, without which buckets of that kind refuse it."""
 
     def __call__(self, href: str, *, renew: bool) -> Signed:
         """Sign an address; others stay as they are."""
@@ -171,6 +201,7 @@ class S3Keys:
                 "X-Amz-Date": stamp,
                 "X-Amz-Expires": str(seconds),
                 "X-Amz-SignedHeaders": "host",
+                **({"x-amz-request-payer": "requester"} if self.pays else {}),
             }.items())
         )  # fmt: skip
         request = f"GET\n{path}\n{query}\nhost:{server.netloc}\n\nhost\nUNSIGNED-PAYLOAD"

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from tasks.imagery.bands import BANDS, POLARIZATIONS
 from tasks.imagery.plausible import VISIBLE, refuse_implausible, refuse_removed_twice
+from tasks.imagery.stac.assets import SCL
+from tasks.imagery.stac.classes import SceneClasses
 from tasks.imagery.stac.meaning import CALIBRATION, Backscatter, Reflectance
 
-Channels = Mapping[str, tuple[Reflectance | Backscatter, NDArray[Any]]]
-"""By band or polarization what its pixels mean, and they as read, (height, width)."""
+Channels = Mapping[str, tuple[Reflectance | Backscatter | SceneClasses, NDArray[Any]]]
+"""By band or polarization, or alone for a mask, what its pixels mean, and they as read, (height, width)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Tile:
 
 def tile_of(channels: Channels, shape: tuple[int, int], *, scene: str, what: str) -> Tile:
     """The tile of a scene from its channels. Raises SceneUnavailable: they are not what they are said to be."""
+    if set(channels) == {SCL}:
+        meant, pixels = channels[SCL]
+        assert isinstance(meant, SceneClasses)
+        return Tile(values=meant.percent(pixels), clipped=0)
     if set(channels) <= set(BANDS):
         return _optical(channels, shape, scene=scene, what=what)
     return _radar(channels, shape, scene=scene, what=what)

@@ -1,11 +1,12 @@
 """How catalogues are asked over HTTP: every request through the one retry layer, whatever client makes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import requests
+from pystac import Link
 from pystac.stac_io import DefaultStacIO
 from pystac_client.stac_api_io import StacApiIO
 
@@ -27,8 +28,12 @@ from tasks.imagery.stac.refusals import (
 
 T = TypeVar("T")
 
-_TOO_LARGE = (413, 500, 502, 504)
+_TOO_LARGE = (400, 413, 422, 500, 502, 504)
 """What servers answer, among other reasons, when a page is too large or takes too long."""
+
+_EMPTY_PAGES = 3
+"""In a row, after which no further one is asked for: some servers filter what a page holds when they have found it, and
+some name a following page for ever."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +116,7 @@ class ApiIO(StacApiIO):
             self._answered = True
             if self._divisible and answer.status_code in _TOO_LARGE:
                 failed += 1
-                if failed > 1 or answer.status_code == 413:
+                if failed > 1 or answer.status_code < 500:
                     raise TooLarge(f"{without_query(href)}: the server answers {answer.status_code}.")
             if answer.status_code >= 400:
                 pause = seconds_of(answer.headers.get("Retry-After"))
@@ -126,6 +131,22 @@ class ApiIO(StacApiIO):
             return text
 
         return self._transport.ask(href, send, self._traffic)
+
+    def get_pages(
+        self, url: str, method: str | None = None, parameters: dict[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The pages of a search; pystac-client's own ends at the first one that is empty. Raises as `request`."""
+        page: Any = self.read_json(url, method=method, parameters=parameters)
+        empty = 0
+        while True:
+            if not isinstance(page, dict) or not isinstance(page.get("features"), list):
+                raise ValueError("an answer holds no list of features")
+            yield page
+            empty = 0 if page["features"] else empty + 1
+            following = next((link for link in page.get("links") or () if link["rel"] == "next"), None)
+            if following is None or empty == _EMPTY_PAGES:
+                return
+            page = self.read_json(Link.from_dict(following), parameters=parameters)
 
 
 class StaticIO(DefaultStacIO):

@@ -1,4 +1,5 @@
-"""The Level-1C twin of each Level-2A scene, from which B10 comes."""
+"""The twin of each scene in the other level: of Level 2A the one that B10 comes from, of Level 1C the one that has a
+scene classification."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -6,10 +7,44 @@ from collections.abc import Iterable
 import numpy as np
 import shapely
 
+from tasks.imagery.platform import Traffic
+from tasks.imagery.stac.cells import Asked
+from tasks.imagery.stac.scenes import OpticalScenes
+from tasks.imagery.stac.shelves import Shelves
+from tasks.places.patches import Patch, to_degrees
+from tasks.scenes.roles import DATATAKE
 from tasks.scenes.scenes import Sentinel2Scenes
 
 _ROUNDING = 0.01
 """Share of a scene that its twin may leave uncovered."""
+
+
+class Twins:
+    """Twins of the scenes of one collection in another. Safe to use from many threads."""
+
+    def __init__(self, scenes: Shelves[OpticalScenes], twins: Shelves[OpticalScenes]) -> None:
+        self._shelves = twins
+        self._known: dict[int, int] | None = None
+        if scenes.whole and twins.whole:
+            self._known = twins_of(scenes.whole.scenes, twins.whole.scenes)
+
+    @property
+    def none(self) -> bool:
+        """Whether it is known that no scene has one."""
+        return self._known == {}
+
+    def find(
+        self, patch: Patch, scenes: OpticalScenes, scene: int, traffic: Traffic
+    ) -> tuple[OpticalScenes, int] | None:
+        """The twin of a scene that holds a patch. Raises CatalogueError, PlatformUnreachable: of an API."""
+        found, time = self._known, scenes.time[scene : scene + 1]
+        middle = np.array([[patch.xmin + patch.xmax], [patch.ymin + patch.ymax]]) / 2
+        lon, lat = to_degrees(np.array([patch.epsg]), *middle)
+        asked = Asked(lon=lon, lat=lat, first=time - DATATAKE, end=time + DATATAKE + 1)
+        shelf = self._shelves.over(asked, traffic)
+        if found is None:
+            found = twins_of(scenes, shelf.scenes, [scene])
+        return (shelf.scenes, found[scene]) if scene in found else None
 
 
 def twins_of(scenes: Sentinel2Scenes, twins: Sentinel2Scenes, of: Iterable[int] | None = None) -> dict[int, int]:

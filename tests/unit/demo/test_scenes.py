@@ -14,6 +14,7 @@ from tasks.demo.rasters import valid_rows
 from tasks.demo.scenes import OPTICAL, RADAR, Edge, footprint
 from tasks.demo.spectra import BANDS
 from tasks.demo.square import Square
+from tasks.demo.year import OPTICAL_YEAR, RADAR_YEAR
 
 
 @given(bearing=st.floats(0, 360), reach=st.floats(-0.4, 0.4), size=st.floats(8, 72))
@@ -49,14 +50,14 @@ def test_streams_differ_by_name_and_repeat() -> None:
 
 def test_repeat_cycles_are_those_of_the_satellites() -> None:
     for satellite in ("S2A", "S2B"):
-        for first in OPTICAL:
-            for second in OPTICAL:
+        for first in (*OPTICAL, *OPTICAL_YEAR):
+            for second in (*OPTICAL, *OPTICAL_YEAR):
                 same = first.relative_orbit == second.relative_orbit
                 if first.satellite == second.satellite == satellite and same:
                     assert (second.time.date() - first.time.date()).days % 10 == 0
                     assert (second.absolute_orbit - first.absolute_orbit) % 143 == 0
-    for first in RADAR:
-        for second in RADAR:
+    for first in (*RADAR, *RADAR_YEAR):
+        for second in (*RADAR, *RADAR_YEAR):
             if first.relative_orbit == second.relative_orbit:
                 days = (second.time - first.time).total_seconds() / 86_400
                 assert (second.absolute_orbit - first.absolute_orbit) / 175 == pytest.approx(days / 12, abs=0.2)

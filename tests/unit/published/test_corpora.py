@@ -201,5 +201,5 @@ def test_a_catalogue_that_groups_nothing_is_told_before_anything_is_built(tmp_pa
     items = tmp_path / "out" / "items.parquet"
     table = pq.read_table(items)
     pq.write_table(table.drop_columns([name for name in table.column_names if name.startswith("deepsentinel:")]), items)
-    with pytest.raises(CatalogueError, match="items of sentinel-1-grd have no property deepsentinel:group"):
+    with pytest.raises(CatalogueError, match="the items for role s1 have no property deepsentinel:group"):
         open_builder(load_spec(made.spec))

@@ -3,25 +3,29 @@
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from pystac.validation import validate_dict
 from stac_geoparquet.arrow import stac_table_to_items
 
+from flows.command.status import show_status
 from tasks.imagery.platform import CLEAR
 from tasks.release.batch_page import batch_page
 from tasks.release.preview import preview
 from tasks.release.quicklooks import picture_of
 from tasks.release.rules import first_gap, of_a_sample, rule_words, spread, subject
+from tasks.release.sample_table import SampleTable
 from tasks.release.sheets import panels_of, sheet_layout
 from tasks.shards.array_kinds import CLOUD_NODATA
 from tasks.shards.layout import quicklooks_object
-from tests.unit.looked import Looked
+from tests.unit.looked import Dated, Looked, look_at
 from tests.unit.release.extension_fields import faults
 from tests.unit.shards.made import small
 
@@ -243,3 +247,45 @@ def test_the_page_of_a_batch_shows_any_roles(triplets: Looked, series: Looked) -
     assert "From left to right s2_clear, s2_cloudy, s1." in roles
     assert "From left to right s2, s1, at the first date that has pixels." in dates
     assert roles.count("![sample]") == 6
+
+
+# Whoever opens it
+
+
+@pytest.mark.parametrize("name", ["triplets", "series"])
+def test_what_the_card_says_of_opening_the_corpus_can_be_run(name: str, request: pytest.FixtureRequest) -> None:
+    corpus: Looked = request.getfixturevalue(name)
+    code = re.search(r"```python\n(.*?)```", corpus.released("README.md").decode(), re.DOTALL)
+    assert code
+    names: dict[str, Any] = {}
+    exec(code[1].replace("CORPUS", corpus.destination.location), names)
+    for kind in corpus.description.arrays:
+        assert names["corpus"][kind.name].dims == ("sample", *kind.dimensions)
+    assert len(names["train"]) == 4
+
+
+def test_a_list_of_nothing_but_nulls_is_unknown(tmp_path: Path) -> None:
+    rows = {
+        "orbit": pa.array([[None, None]], pa.list_(pa.int64())),
+        "time": pa.array([[None, 1]], pa.list_(pa.int64())),
+    }
+    pq.write_table(pa.table(rows), tmp_path / "samples.parquet")
+    assert SampleTable.open(tmp_path / "samples.parquet").known == {"time"}
+
+
+def test_sentinel_2_alone_is_released_like_any_other(tmp_path: Path) -> None:
+    alone = look_at(
+        tmp_path,
+        Dated({"2018-05-03": 5.0}, masks=["s2_clear"]),
+        size=3,
+        acquisitions={"s2_clear": {"search_days": 400, "mask": "cloud"}},
+    )
+    card = alone.released("README.md").decode()
+    assert "**3 samples** of Sentinel-2 imagery" in card
+    assert "Time between" not in card
+    assert "sar" not in card.split("---")[1]
+    assert "the land may have changed" not in card
+    (item, *_) = items_of(alone)
+    assert set(item["assets"]) == {"stac/s2_clear", "stac/s2_clear_cloud"}
+    assert not [name for name in item["properties"] if name.startswith("sar:")]
+    show_status(alone.destination.location)

@@ -98,3 +98,24 @@ def test_the_report_is_a_function_of_the_commits(tmp_path: Path) -> None:
 def test_a_corpus_without_shards_has_an_empty_report(tmp_path: Path) -> None:
     found = report(corpus(tmp_path))
     assert (found["samples"], found["candidates_tried"], found["match_rate_by_gap_limit_days"]) == (0, 0, {})
+
+
+def test_the_match_rate_is_told_by_year_and_continent_so_that_a_skew_is_seen(tmp_path: Path) -> None:
+    early = commit(0)
+    for where, paired in ((("Africa", 2018), False), (("Africa", 2018), False), (("Europe", 2018), True)):
+        early.pairing.ask(where, paired=paired)
+    late = commit(1)
+    late.pairing.ask(("Africa", 2019), paired=True)
+    found = report(corpus(tmp_path, early, late, commit(2)))
+    assert found["match_rate_by_year"] == {
+        "2018": {"asked": 3, "paired": 1, "rate": 0.3333},
+        "2019": {"asked": 1, "paired": 1, "rate": 1.0},
+    }
+    assert {name: told["rate"] for name, told in found["match_rate_by_continent"].items()} == {
+        "Africa": 0.3333, "Europe": 1.0
+    }  # fmt: skip
+    assert found["match_rate_by_continent_and_year"]["Africa 2018"] == {"asked": 2, "paired": 0, "rate": 0.0}
+
+
+def test_shards_of_earlier_versions_tell_no_continents(tmp_path: Path) -> None:
+    assert report(corpus(tmp_path, commit(0)))["match_rate_by_continent"] == {}

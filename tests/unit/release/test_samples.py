@@ -94,6 +94,24 @@ def test_a_column_that_is_null_in_one_shard_has_the_type_that_it_has_in_others(
     assert found[others].astype(expected[others].dtypes).equals(expected[others])
 
 
+LATER = ["s2_satellite", "s2_sun_elevation", "s1_satellite", "s1_incidence"]
+
+
+@pytest.mark.parametrize("shard", [0, 2])
+def test_shards_from_before_there_were_satellites_and_angles_have_none(
+    corpus: Destination, tmp_path: Path, shard: int
+) -> None:
+    made = changed(tmp_path / "copy", corpus, shard, lambda table: table.drop_columns(LATER))
+    assert not set(LATER) & set(rows_of(made, shard).columns)
+    found = gpd.read_parquet(write_samples(made, tmp_path / "samples.parquet"))
+    assert set(LATER) <= set(found.columns) and len(found) == 6
+    assert found.loc[found["shard"] == shard, LATER].isna().all(axis=None)
+    expected = pd.concat([rows_of(corpus, number) for number in range(3)], ignore_index=True)
+    for name in LATER:
+        other = found["shard"] != shard
+        assert found.loc[other, name].isna().tolist() == expected.loc[other, name].isna().tolist()
+
+
 def test_columns_that_do_not_go_together_are_refused(corpus: Destination, tmp_path: Path) -> None:
     def other(table: pa.Table) -> pa.Table:
         return table.set_column(table.schema.get_field_index("lon"), "lon", table["crs"])

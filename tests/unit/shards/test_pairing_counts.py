@@ -96,6 +96,27 @@ def test_counts_of_wrong_types_are_refused(change: dict[str, object]) -> None:
         PairingRecord.model_validate_json(json.dumps(counted([0], [0]).to_json() | change))
 
 
+def test_instants_count_by_continent_and_year_and_add_up_and_come_back() -> None:
+    counts, other = PairingCounts(), PairingCounts()
+    for year, paired in ((2019, True), (2019, False), (2020, True)):
+        counts.ask(("Africa", year), paired=paired)
+    other.ask(("Europe", 2019), paired=True)
+    other.ask(("Africa", 2019), paired=True)
+    counts.add(other)
+    assert counts.to_json()["asked_and_paired"] == {
+        "Africa": {"2019": [3, 2], "2020": [1, 1]},
+        "Europe": {"2019": [1, 1]},
+    }
+    record = PairingRecord.model_validate_json(json.dumps(counts.to_json()))
+    assert record.counts() == counts
+
+
+def test_counts_of_earlier_versions_which_do_not_tell_continents_are_read_and_written_as_they_were() -> None:
+    stored = json.dumps({"tried": 1, "within_days": {"1": 1, "2": 1, "3": 1, "5": 1}, "gap_hours": {"0": 1}})
+    counts = PairingRecord.model_validate_json(stored).counts()
+    assert json.dumps(counts.to_json()) == stored
+
+
 def test_the_json_is_the_same_in_whatever_order_samples_came() -> None:
     first = counted([0, 2 * DAY], [0, 70 * HOUR, 12 * HOUR])
     second = counted([2 * DAY, 0], [12 * HOUR, 70 * HOUR, 0])

@@ -27,7 +27,7 @@ HOUR = 3_600_000_000
 COLUMNS = [
     "sample_id", "sample", "shard", "row", "cell", "geometry", "crs", "xmin", "ymin", "xmax", "ymax", "lon", "lat",
     "preferred_time", "s2_time", "s1_time", "gap_hours", "s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover",
-    "s1_orbit", "s1_direction",
+    "s2_satellite", "s2_sun_elevation", "s1_orbit", "s1_direction", "s1_satellite", "s1_incidence",
     "stac_s2_id", "stac_s1_id", "stac_s2_nodata", "stac_s1_nodata", "stac_absent_bands",
     "demo_s2_id", "demo_s1_id", "demo_s2_nodata", "demo_s1_nodata", "demo_absent_bands",
     "split", "place_id", "missing",
@@ -55,11 +55,13 @@ def acquired(*, known: bool = True, gap: int = -19 * HOUR) -> Acquisitions:
         id=one("S2A_x"), time=np.array([MOMENT]), footprint=outline, orbit=np.array([8 if known else 0]),
         epsg=np.array([32632]), tile=one("32TMR" if known else ""), datatake=one("d"),
         baseline=one("02.06" if known else ""), processed=np.array([0]),
-        cloud_cover=np.array([12.5 if known else np.nan]),
+        cloud_cover=np.array([12.5 if known else np.nan]), satellite=one("S2A" if known else ""),
+        sun_elevation=np.array([55.25 if known else np.nan]),
     )  # fmt: skip
     s1 = Sentinel1Scenes(
         id=one("S1A_y"), time=np.array([MOMENT + gap]), footprint=outline, orbit=np.array([15 if known else 0]),
-        product=one("S1A_y"), direction=one("descending" if known else ""),
+        product=one("S1A_y"), direction=one("descending" if known else ""), satellite=one("S1A" if known else ""),
+        incidence=np.array([38.5 if known else np.nan]),
     )  # fmt: skip
     return {"s2": Acquisition(scenes=s2, scene=0), "s1": Acquisition(scenes=s1, scene=0)}
 
@@ -111,7 +113,8 @@ def test_columns_and_types_are_the_same_whatever_is_known(case: str) -> None:
     types = {name: str(schema.field(name).type) for name in COLUMNS if name != "geometry"}
     integers = {"sample", "shard", "row", "cell", "xmin", "ymin", "xmax", "ymax", "s2_orbit", "s1_orbit"}
     times = {"preferred_time", "s2_time", "s1_time"}
-    numbers = {"lon", "lat", "gap_hours", "s2_cloud_cover"} | {c for c in COLUMNS if c.endswith("_nodata")}
+    numbers = {"lon", "lat", "gap_hours", "s2_cloud_cover", "s2_sun_elevation", "s1_incidence"}
+    numbers |= {c for c in COLUMNS if c.endswith("_nodata")}
     for name, kind in types.items():
         if name in integers:
             assert kind == "int64", name
@@ -140,7 +143,9 @@ def test_rows_say_what_the_samples_are() -> None:
     assert row["s1_time"] == row["s2_time"] - dt.timedelta(hours=19)
     assert row["gap_hours"] == -19
     assert (row["s2_tile"], row["s2_baseline"], row["s2_orbit"], row["s2_cloud_cover"]) == ("32TMR", "02.06", 8, 12.5)
+    assert (row["s2_satellite"], row["s2_sun_elevation"]) == ("S2A", 55.25)
     assert (row["s1_orbit"], row["s1_direction"]) == (15, "descending")
+    assert (row["s1_satellite"], row["s1_incidence"]) == ("S1A", 38.5)
     assert (row["stac_s2_id"], row["stac_s1_id"]) == ("S2A_x", "S1A_y")
     assert (row["stac_s2_nodata"], row["stac_s1_nodata"]) == (0.25, 0.0)
     assert row["stac_absent_bands"] == "B01 B10"
@@ -173,10 +178,37 @@ def test_columns_of_layers_stand_between_the_platforms_and_the_split() -> None:
     assert table["height_mean"][0] == 1.5
 
 
+FACTS = (
+    "s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover", "s2_satellite", "s2_sun_elevation",
+    "s1_orbit", "s1_direction", "s1_satellite", "s1_incidence",
+)  # fmt: skip
+
+
 def test_unknown_facts_are_null() -> None:
     row = rows(sample(acquisitions=acquired(known=False))).iloc[0]
-    for name in ("s2_tile", "s2_baseline", "s2_orbit", "s2_cloud_cover", "s1_orbit", "s1_direction"):
+    for name in FACTS:
         assert pd.isna(row[name]), name
+
+
+def test_a_catalogue_that_tells_no_satellite_and_no_angles_leaves_them_null() -> None:
+    def untold(one: Acquisition, *names: str) -> Acquisition:
+        return replace(one, scenes=replace(one.scenes, **dict.fromkeys(names)))
+
+    both = acquired()
+    told = {
+        "s2": untold(both["s2"], "satellite", "sun_elevation"),
+        "s1": untold(both["s1"], "satellite", "incidence"),
+    }
+    row = rows(sample(acquisitions=told)).iloc[0]
+    assert {name for name in FACTS if pd.isna(row[name])} == {
+        "s2_satellite", "s2_sun_elevation", "s1_satellite", "s1_incidence",
+    }  # fmt: skip
+
+
+def test_the_incidence_that_pixels_tell_of_the_patch_goes_before_that_of_the_scene() -> None:
+    told = replace(facts(), incidence={"s1": 41.25})
+    for platforms in ({"stac": told, "demo": facts()}, {"stac": facts(), "demo": told}):
+        assert rows(replace(sample(), platforms=platforms)).iloc[0]["s1_incidence"] == 41.25
 
 
 def test_a_place_without_pixels_keeps_its_row_with_the_reasons_code() -> None:

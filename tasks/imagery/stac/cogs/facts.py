@@ -40,8 +40,13 @@ class Version:
     tag: str = ""
 
     def differs(self, other: "Version") -> bool:
-        """Whether the two are known to be of different contents."""
-        pairs = ((self.size, other.size), (self.modified, other.modified), (self.tag, other.tag))
+        """Whether the two are known to be of different contents.
+
+        Where both have an ETag it decides, and not the date (RFC 9110, 13.2.2): copies on several machines have many.
+        """
+        pairs = [(self.size, other.size), (self.tag, other.tag)]
+        if not (self.tag and other.tag):
+            pairs.append((self.modified, other.modified))
         return any(one and two and one != two for one, two in pairs)
 
 

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from tasks.imagery.stac.cogs.addresses import Signed
 from tasks.imagery.stac.cogs.facts import Facts, Span
-from tasks.imagery.stac.refusals import Unplaced, of_gdal, without_query
+from tasks.imagery.stac.refusals import Unplaced, hide_queries, of_gdal, without_query
 
 _ENVIRONMENT: dict[str, Any] = {
     # A sidecar or a directory listing is never wanted, and asking for one costs a request a file.
@@ -22,6 +22,8 @@ _ENVIRONMENT: dict[str, Any] = {
     "GDAL_HTTP_MAX_RETRY": 0,
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
 }
+
+hide_queries("rasterio._base", "rasterio._env", "rasterio._err", "rasterio._io", "rasterio._vsiopener")
 
 
 def facts(signed: Signed, deadline: float) -> Facts:

@@ -1,6 +1,5 @@
 """Parts of files from servers: one GET with a range each, and what its answer means."""
 
-import logging
 import os
 import re
 import time
@@ -13,11 +12,27 @@ import certifi
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, ProtocolError
+from urllib3.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    LocationValueError,
+    MaxRetryError,
+    ProtocolError,
+    ResponseError,
+)
 
 from tasks.errors import PixelsError
 from tasks.imagery.stac.cogs.facts import Version
-from tasks.imagery.stac.refusals import Damaged, NoAnswer, Refused, ServerFailed, reason_of, seconds_of, without_query
+from tasks.imagery.stac.refusals import (
+    Damaged,
+    NoAnswer,
+    Refused,
+    ServerFailed,
+    hide_queries,
+    reason_of,
+    seconds_of,
+    without_query,
+)
 
 _PIECE = 2**18
 """Bytes that are taken from a connection at once."""
@@ -32,8 +47,7 @@ _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _EXPIRED = re.compile(r"expired|ExpiredToken|not valid in the specified time|RequestTimeTooSkewed", re.IGNORECASE)
 """What Amazon, Azure and Google say of signatures whose time is over, in answers with 400, 401 or 403."""
 
-# Its debug lines show addresses with their queries, which may be signatures.
-logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
+hide_queries("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
 
 
 class Http:
@@ -70,6 +84,12 @@ class Http:
             )
         except LocationValueError:
             raise PixelsError(f"{shown}: is no address. Correct the catalogue.") from None
+        except MaxRetryError as error:
+            if isinstance(error.reason, ResponseError):
+                raise PixelsError(
+                    f"{shown}: leads from one address to another more than {_REDIRECTS} times. Correct the catalogue."
+                ) from None
+            raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         except (HTTPError, OSError) as error:
             raise NoAnswer(f"{shown}: {reason_of(error)}") from None
         complete = False
@@ -120,6 +140,11 @@ class Http:
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return
         if status == HTTPStatus.OK:
+            if "html" in answer.headers.get("Content-Type", ""):
+                raise PixelsError(
+                    f"{shown}: the server answers with a web page in place of the file. See that no login or proxy "
+                    "stands before it, then run the same command."
+                )
             size = answer.headers.get("Content-Length", "")
             if start == 0 and size.isdigit() and int(size) <= length:
                 return  # the file is not longer than what was asked for

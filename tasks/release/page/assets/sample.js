@@ -6,6 +6,7 @@ const degrees = (value, names) => `${Math.abs(value / DEGREE).toFixed(4)}\u00b0 
 const countryOf = (samples, at) => CARD.kinds.country[samples.country[at]]?.[1] ?? 'at sea';
 // Above pictures that are small.
 const SHORT = { 'Sentinel-2 true colour': 'Sentinel-2', 'Sentinel-1 VV / VH / ratio': 'Sentinel-1' };
+const shortOf = (panel) => SHORT[panel] ?? panel.match(/, (\d{4}-.*)$/)?.[1] ?? titleOf(panel);
 const titleOf = (panel) => CARD.layers.find((layer) => layer.name === panel)?.arrays[0].title.split(/[:,]/)[0] ?? panel;
 
 // All pictures of a sample beside each other; says whether there are any.
@@ -53,7 +54,7 @@ function select(found) {
   tell('Classes', ...classes);
   tell('In the arrays', `index ${sample}`);
   const picture = make('canvas', { role: 'img', 'aria-label': `Quicklooks of ${nameOf(sample)}: ${CARD.quicklooks.panels.map(titleOf).join(', ')}` });
-  const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', { title: titleOf(panel) }, SHORT[panel] ?? titleOf(panel))));
+  const heads = make('div', { class: 'panels' }, ...CARD.quicklooks.panels.map((panel) => make('span', { title: titleOf(panel) }, shortOf(panel))));
   const none = make('p', { class: 'faint', hidden: '' }, why ? 'This place is listed, and has no pixels.'
     : 'No quicklook: its shard was built before they were recorded.');
   const panel = byId('sample'), stepped = document.activeElement?.dataset.step;

@@ -37,10 +37,17 @@ def test_outlines_are_sent_within_the_globe_also_across_the_antimeridian() -> No
     patches = patches_around(np.array([179.999, -179.999, 10.0]), np.array([-16.5, 20.0, 48.0]), 250)
     area = area_of(patches.outlines())
     assert area.is_valid
-    assert len(area.geoms) == 5
+    assert len(shapely.get_parts(area)) == 5
     west, _, east, _ = area.bounds
     assert (west, east) == (-180, 180)
     assert np.isclose(area.area, sum(outline.area for outline in patches.outlines()))
+
+
+def test_outlines_that_overlap_are_sent_as_one_valid_geometry() -> None:
+    patches = patches_around(np.array([10.0, 10.001, 12.0]), np.array([48.0, 48.001, 48.0]), 250)
+    area = area_of(patches.outlines())
+    assert area.is_valid and len(shapely.get_parts(area)) == 2
+    assert all(area.buffer(1e-9).covers(outline) for outline in patches.outlines())
 
 
 def test_instants_are_written_in_utc_to_the_microsecond() -> None:

@@ -30,6 +30,16 @@ def test_a_shard_costs_two_searches_for_so_many_patches(shard_size: int, search_
     assert (cost.requests_a_sample, cost.requests_a_shard, cost.in_flight) == (2, searches, 5)
 
 
+def test_looks_are_renderings_and_products_are_searches() -> None:
+    roles = {
+        "s2": {"level": "l1c"}, "s2_cloudy": {"level": "l1c", "near": "s2", "max_days": 14},
+        "s1": {"near": "s2", "max_days": 3},
+    }  # fmt: skip
+    cost = ROOM.cost(DescartesLabsSettings(), spec(shard_size=16, size=16, acquisitions=roles, instants={"slices": 5}))
+    assert (cost.requests_a_sample, cost.requests_a_shard) == (3 * 5, 2)
+    assert cost.bytes_a_sample == 5 * 250**2 * (26 + 26 + 8)
+
+
 def test_the_limits_are_told_in_words() -> None:
     told = ROOM.limits(DescartesLabsSettings(requests=7, deadline=45, patience=600))
     assert told == "7 requests in flight; without an answer for 45 s one is given up, and tried again for 600 s"

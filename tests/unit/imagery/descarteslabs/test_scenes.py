@@ -21,7 +21,7 @@ def image(id: str = "p:x", **attributes: Any) -> Any:
     """An image of the catalogue with these attributes, and None for all others."""
     names = (
         "provider_id", "name", "extra_properties", "cs_code", "cloud_fraction", "published", "created",
-        "satellite_id", "storage_state",
+        "satellite_id", "storage_state", "solar_elevation_angle", "incidence_angle",
     )  # fmt: skip
     given = dict.fromkeys(names) | {"acquired": NOON, "geometry": shapely.box(8, 47, 9, 48)} | attributes
     return SimpleNamespace(id=id, **given)
@@ -42,6 +42,13 @@ def test_esas_name_is_read_wherever_it_stands(where: dict[str, Any]) -> None:
     assert (s2.datatake[0], s2.tile[0], s2.baseline[0], s2.orbit[0]) == ("S2B 20180503T104021", "32TMS", "02.06", 8)
     assert (s2.epsg[0], s2.cloud_cover[0]) == (32632, 25.0)
     assert s2.processed[0] == dt.datetime(2018, 5, 3, 12, 52, 14, tzinfo=dt.UTC).timestamp() * 1e6
+
+
+def test_satellite_and_angles_are_told_where_the_catalogue_tells_them() -> None:
+    s2 = sentinel2_scenes([image("p:a", provider_id=S2_NAME, solar_elevation_angle=41.5), image("p:b")])
+    s1 = sentinel1_scenes([image("p:a", provider_id=S1_NAME, incidence_angle=38.25), image("p:b", satellite_id="S1A")])
+    assert (list(s2.satellite), list(s1.satellite)) == (["S2B", ""], ["S1B", "S1A"])
+    np.testing.assert_array_equal([s2.sun_elevation, s1.incidence], [[41.5, np.nan], [38.25, np.nan]])
 
 
 def test_without_it_the_platforms_own_name_tells_tile_and_satellite() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,7 @@ def test_without_its_client_it_says_what_to_install() -> None:
 
 NAMES = (
     "CREDENTIALS", "PROJECT", "URL", "REQUESTS", "DEADLINE", "PATIENCE", "SENTINEL2", "SENTINEL2_L1C", "SENTINEL1",
+    "CLOUD",
 )  # fmt: skip
 
 
@@ -68,6 +70,36 @@ def test_what_is_out_of_its_bounds_is_named(monkeypatch: pytest.MonkeyPatch, nam
     monkeypatch.setenv(f"DEEPSENTINEL_EARTHENGINE_{name}", value)
     with pytest.raises(SettingsError, match=f"^DEEPSENTINEL_EARTHENGINE_{name}='{value}': expected .*more"):
         load(EarthEngineSettings)
+
+
+SERIES = {"s2": {"level": "l1c", "mask": "cloud"}, "s1": {"near": "s2", "max_days": 7}}
+CLOUDY = {
+    "s2": {"level": "l1c"},
+    "s2_cloudy": {"level": "l1c", "near": "s2", "max_days": 14},
+    "s1": {"near": "s2", "max_days": 3},
+}
+YEAR = {"window": ("2019-01-01", "2020-01-01")}
+SMALL = {"size": 80, "shard_size": 80}
+
+
+@pytest.mark.parametrize(
+    ("changes", "requests", "searches"),
+    [
+        ({"acquisitions": CLOUDY, "patch": {"pixels": 256}}, 1, 3),
+        (
+            {**YEAR, "acquisitions": SERIES, "patch": {"pixels": 256}, "instants": {"slices": 30}, **SMALL},
+            2,
+            3,
+        ),
+        ({**YEAR, "instants": {"seasons": 4}, "patch": {"pixels": 32}, "window": ("2018-12-01", "2019-12-01")}, 1, 9),
+        ({"instants": {"slices": 4}, "patch": {"pixels": 1920}, "shard_size": 2}, 12, 2),
+    ],
+    ids=["cloudy and clear", "30 dates", "four seasons", "a large patch"],
+)
+def test_requests_follow_from_roles_dates_and_strips(changes: dict[str, Any], requests: int, searches: int) -> None:
+    spec = CorpusSpec.model_validate(spec_of(250).model_dump(exclude={"pairing"}) | changes)
+    cost = ROOM.cost(EarthEngineSettings(), spec)
+    assert (cost.requests_a_sample, cost.requests_a_shard) == (requests, searches)
 
 
 @pytest.mark.parametrize(("shard_size", "requests"), [(10, 2), (250, 2), (500, 3), (600, 5), (1000, 6)])

@@ -9,9 +9,10 @@ from shapely.geometry import box, mapping
 
 from tasks.errors import CatalogueError
 from tasks.imagery.earthengine.catalogue import Found
-from tasks.imagery.earthengine.scenes import EarthEngineScenes, candidates_of, footprint_of
+from tasks.imagery.earthengine.scenes import EarthEngineScenes, Wanted, candidates_of, footprint_of
 from tasks.imagery.earthengine.settings import EarthEngineSettings
-from tasks.scenes.scenes import Nearby, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.roles import Role
+from tasks.scenes.scenes import Candidates, Nearby, Sentinel1Scenes, Sentinel2Scenes
 
 SETTINGS = EarthEngineSettings(sentinel2="A/SR", sentinel2_l1c="A/TOA", sentinel1="A/GRD")
 
@@ -89,42 +90,68 @@ class TestRows:
         scenes = _nearby([_found([_row("a"), [*_row("b")[:3], "unknown", *_row("b")[4:]]])], [0]).scenes
         assert isinstance(scenes, Sentinel2Scenes) and list(scenes.datatake) == ["S2A 20190401T100000", "b"]
 
-    @pytest.mark.parametrize("row", [["a"], "a", [None] * 9])
+    @pytest.mark.parametrize("row", [["a"], "a", [None] * 10])
     def test_rows_of_another_shape_are_refused(self, row: Any) -> None:
         with pytest.raises(CatalogueError):
             _nearby([_found([row])], [0])
 
-    def test_each_role_has_its_own_scenes(self) -> None:
+    def test_roles_of_one_source_share_its_scenes_and_those_of_another_have_others(self) -> None:
         radar = ["S1A_x", 3000, 44, "ASCENDING", [RING]]
-        found = Found(
-            scenes={"s2": [_row("a")], "s1": [radar], "s2_cloudy": [_row("b")]},
-            twins={"s2": [], "s1": [], "s2_cloudy": [["b", *_row("b")[2:6]]]},
-        )
-        candidates = candidates_of([found], np.array([7]), ("s2", "s1", "s2_cloudy"), SETTINGS)
+        found = Found(scenes={"l2a": [_row("a")], "s1": [radar], "l1c": [_row("b")]}, twins=[["a", *_row("a")[2:6]]])
+        roles = {"s2": L2A, "s1": RADAR, "s2_cloudy": Role(near="s2", reach=1, level="l1c"), "s2_other": L2A}
+        candidates = _candidates([found], [7], roles)
         assert {role: list(nearby.scenes.id) for role, nearby in candidates.items()} == {
-            "s2": ["A/SR/a"], "s1": ["A/GRD/S1A_x"], "s2_cloudy": ["A/SR/b"],
+            "s2": ["A/SR/a"], "s1": ["A/GRD/S1A_x"], "s2_cloudy": ["A/TOA/b"], "s2_other": ["A/SR/a"],
         }  # fmt: skip
-        cloudy, radars = candidates["s2_cloudy"].scenes, candidates["s1"].scenes
-        assert isinstance(cloudy, EarthEngineScenes) and cloudy.twin[0] == "A/TOA/b"
+        assert candidates["s2_other"].scenes is candidates["s2"].scenes
+        cloudy, clear, radars = (candidates[role].scenes for role in ("s2_cloudy", "s2", "s1"))
+        assert isinstance(cloudy, EarthEngineScenes) and cloudy.twin[0] == ""
+        assert isinstance(clear, EarthEngineScenes) and clear.twin[0] == "A/TOA/a"
         assert (
             isinstance(radars, Sentinel1Scenes) and radars.direction[0] == "ascending" and radars.time[0] == 3_000_000
         )
 
+    def test_of_a_place_that_is_looked_at_twice_each_look_has_the_scenes_of_its_time(self) -> None:
+        found = _found([_row("a", time=1000), _row("b", time=2000)])
+        spans = np.array([[0, 1_500_000], [1_500_000, 2_000_001], [0, 1_000_000]])
+        wanted = Wanted(place=np.array([0, 0, 0]), spans={"s2": spans}, draw=np.array([4, 5, 6]))
+        nearby = candidates_of([found], wanted, {"s2": L2A}, SETTINGS)["s2"]
+        assert [(draw, nearby.scenes.id[at]) for draw, at in zip(nearby.draw, nearby.scene, strict=True)] == [
+            (4, "A/SR/a"), (5, "A/SR/b"),
+        ]  # fmt: skip
+
+    def test_satellite_and_sun_are_told_where_the_catalogue_tells_them(self) -> None:
+        rows = [_row("a"), [*_row("b")[:3], "unknown", *_row("b")[4:8], None, *_row("b")[9:]]]
+        scenes = _nearby([_found(rows)], [0]).scenes
+        assert isinstance(scenes, EarthEngineScenes)
+        assert scenes.satellite is not None and list(scenes.satellite) == ["S2A", ""]
+        assert scenes.sun_elevation is not None
+        np.testing.assert_array_equal(scenes.sun_elevation, [58.5, np.nan])
+
     def test_without_answers_every_role_is_there_and_empty(self) -> None:
-        candidates = candidates_of([], np.array([], int), ("s2", "s1"), SETTINGS)
+        candidates = _candidates([], [], {"s2": L2A, "s1": RADAR})
         assert [len(candidates[role].scenes) + len(candidates[role].draw) for role in ("s2", "s1")] == [0, 0]
 
 
+L2A, RADAR = Role(near=None, reach=1), Role(near="s2", reach=1)
+
+
 def _found(s2: list[Any], twins: list[Any] | None = None) -> Found:
-    return Found(scenes={"s2": s2}, twins={"s2": twins or []})
+    return Found(scenes={"l2a": s2}, twins=twins or [])
+
+
+def _candidates(answers: list[Found], draws: list[int], roles: dict[str, Role]) -> Candidates:
+    always = np.tile([0, 10**15], (len(draws), 1))
+    wanted = Wanted(place=np.arange(len(draws)), spans=dict.fromkeys(roles, always), draw=np.array(draws, int))
+    return candidates_of(answers, wanted, roles, SETTINGS)
 
 
 def _nearby(answers: list[Found], draws: list[int]) -> Nearby:
-    return candidates_of(answers, np.array(draws), ("s2",), SETTINGS)["s2"]
+    return _candidates(answers, draws, {"s2": L2A})["s2"]
 
 
 def _row(index: str, *, time: int | None = 1000, tile: str | None = "32UMA", ring: Any = RING) -> list[Any]:
-    return [index, time, tile, "GS2A_20190401T100000_000001_N02.11", "02.11", 2000, 12.5, 108, [ring]]
+    return [index, time, tile, "GS2A_20190401T100000_000001_N02.11", "02.11", 2000, 12.5, 108, 31.5, [ring]]
 
 
 def _lists(value: Any) -> Any:

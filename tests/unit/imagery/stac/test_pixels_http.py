@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from tasks.errors import CredentialsError, PixelsError, PlatformUnreachable, SceneUnavailable
 from tasks.imagery.platform import Traffic
 from tasks.imagery.stac import pixels
-from tasks.imagery.stac.cogs import http
+from tasks.imagery.stac.cogs import gdal, http
 from tasks.imagery.stac.cogs.addresses import Signed, http_address
 from tasks.imagery.stac.cogs.facts import File, Span
 from tasks.imagery.stac.cogs.header import AHEAD
@@ -209,6 +209,20 @@ def test_each_refusal_is_told_apart_and_no_signature_is_shown(
     assert "SECRET" not in str(refused.value)
 
 
+def test_a_web_page_in_place_of_a_file_and_redirects_without_end_are_told_as_such() -> None:
+    page = b"<!doctype html><title>Sign in</title>"
+    with (
+        serving(lambda handler: send(handler, page, kind="text/html")) as url,
+        pytest.raises(PixelsError, match=r"a\.tif: the server answers with a web page"),
+    ):
+        read(url, patience=60)
+    with (
+        serving(lambda handler: send(handler, b"", code=302, Location=handler.path)) as url,
+        pytest.raises(PixelsError, match=r"a\.tif: leads from one address to another more than 5 times"),
+    ):
+        read(url, patience=60)
+
+
 def test_of_several_files_that_are_gone_the_first_is_told(cogs: Cogs) -> None:
     with serving(cogs) as url:
         reader = Reader()
@@ -240,6 +254,32 @@ def test_a_signature_that_has_expired_is_told_as_such(cogs: Cogs) -> None:
 def test_no_signature_is_logged(cogs: Cogs, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG"), serving(cogs) as url:
         read(url, "a.tif?sig=SECRET")
+    assert "SECRET" not in caplog.text
+
+
+def test_nor_where_libraries_warn_of_moved_files_odd_headers_and_refusals(
+    cogs: Cogs, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _, kind, path = handler.path.split("/", 2)
+        if kind == "moved":
+            send(handler, b"", code=302, Location=f"/here/{path}")
+        elif kind == "odd":
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 0\r\n\r\n")
+        elif kind == "refused":
+            send(handler, b"", code=403)
+        else:
+            handler.path = f"/{path}"
+            cogs(handler)
+
+    with caplog.at_level("DEBUG"), serving(answer) as url:
+        assert np.array_equal(read(url, "moved/a.tif?sig=SECRET"), EXPECTED)
+        with pytest.raises(PixelsError):
+            read(url, "odd/a.tif?sig=SECRET")
+        with pytest.raises(PermissionError):
+            gdal.facts(Signed(address=f"{url}/refused/a.tif?sig=SECRET"), 2.0)
+    told = {record.name for record in caplog.records}
+    assert {"urllib3.poolmanager", "urllib3.connection", "rasterio._env"} <= told
     assert "SECRET" not in caplog.text
 
 

@@ -125,6 +125,17 @@ def test_b10_comes_from_the_l1c_twin(archive: Archive) -> None:
     assert tiles.absent_bands == ()
 
 
+def test_a_band_that_a_scene_lacks_is_absent_and_never_its_twins(archive: Archive) -> None:
+    archive.sentinel2("a", scene=1, bands=("B02", "B03", "B04"))
+    archive.sentinel2("b", "2019-05-03T10:40:21Z", bands=("B02", "B03", "B04", "B09"))
+    archive.sentinel2("twin", scene=3, bands=BANDS, collection="l1c")
+    archive.sentinel1("r")
+    tiles = fetched(opened(archive, sentinel2_b10="l1c"))
+    assert tiles.absent_bands == ("B09",)
+    assert not s2_of(tiles)[9].any(), "the top of the atmosphere is no surface"
+    assert s2_of(tiles)[10].any()
+
+
 def test_the_newest_twin_of_the_same_pass_and_tile_is_taken(archive: Archive) -> None:
     archive.sentinel2("a", scene=1)
     for name, scene, when, properties in (
@@ -259,6 +270,16 @@ def test_a_scene_whose_file_is_damaged_fails_the_shard(archive: Archive) -> None
 
 
 # Candidates
+
+
+def test_collections_of_two_catalogues_may_have_one_name(archive: Archive, tmp_path: Path) -> None:
+    archive.sentinel2("a", collection="scenes")
+    radar = Archive(tmp_path / "radar")
+    radar.sentinel1("r")
+    radar.collections["scenes"] = radar.collections.pop("sentinel-1-grd")
+    apart = opened(archive, sentinel2="scenes", sentinel1_catalog=str(radar.save()), sentinel1="scenes")
+    assert ids_of(found_pair(apart)) == {"s2": "a", "s1": "r"}
+    assert np.array_equal(s2_of(fetched(apart)), expected_s2(1))
 
 
 def test_candidates_are_scenes_near_each_draw(archive: Archive) -> None:

@@ -73,3 +73,5 @@ def test_what_nobody_says_is_no_difference() -> None:
     assert not known.differs(Version(size=5, modified="yesterday"))
     assert known.differs(Version(size=6, tag='"a"'))
     assert known.differs(Version(tag='"b"'))
+    assert Version(modified="today").differs(Version(modified="yesterday"))
+    assert not Version(tag='"a"', modified="today").differs(Version(tag='"a"', modified="yesterday")), "of another copy"

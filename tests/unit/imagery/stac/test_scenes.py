@@ -50,6 +50,8 @@ def micro(text: str) -> int:
         ({"earthsearch:boa_offset_applied": True}, True),
         ({"earthsearch:boa_offset_applied": False}, False),
         ({"boa_offset_applied": True}, True),
+        ({"boa_offset_applied": "False"}, False),
+        ({"boa_offset_applied": "unknown"}, None),
     ],
 )
 def test_the_archives_word_on_the_offset_is_read(properties: dict[str, Any], word: bool | None) -> None:

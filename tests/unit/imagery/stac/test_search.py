@@ -122,6 +122,63 @@ def test_a_search_that_matches_absurdly_many_items_ends_early_and_in_words(
     assert len(api.searches) <= 16
 
 
+def test_a_page_without_items_is_not_the_last_one(api: StacApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    with api.running() as url:
+        whole = {name: ids(found) for name, found in read(url).items()}
+    usual = api._search  # pyright: ignore[reportPrivateUsage]
+
+    def holed(asked: dict[str, Any], method: str) -> dict[str, Any]:
+        """An empty page before each but the first."""
+        token = str(asked.get("token", "skip"))
+        if token.isdigit():
+            body = {**asked, "token": f"+{token}"}
+            following = {"rel": "next", "href": f"{api.url}/search", "method": "POST", "body": body}
+            return {"type": "FeatureCollection", "features": [], "links": [following]}
+        return usual({**asked, "token": token.removeprefix("+").replace("skip", "0")}, method)
+
+    monkeypatch.setattr(api, "_search", holed)
+    with api.running() as url:
+        assert {name: ids(found) for name, found in read(url).items()} == whole
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_pages_that_never_end_are_not_followed_for_ever(
+    api: StacApi, monkeypatch: pytest.MonkeyPatch, empty: bool
+) -> None:
+    usual = api._search  # pyright: ignore[reportPrivateUsage]
+
+    def endless(asked: dict[str, Any], method: str) -> dict[str, Any]:
+        """After the last page empty ones, or the first page again, each with a next one."""
+        found = usual({**asked, "token": str(asked.get("token", 0)).replace("after", "0")}, method)
+        if empty and asked.get("token") == "after":
+            found |= {"features": [], "links": []}
+        body = {**asked, "token": "after"}
+        again = [{"rel": "next", "href": f"{api.url}/search", "method": "POST", "body": body}]
+        return {**found, "links": found["links"] or again}
+
+    with api.running() as url:
+        whole = ids(read(url)["sentinel-2-l2a"])
+        monkeypatch.setattr(api, "_search", endless)
+        api.searches.clear()
+        if empty:
+            assert ids(read(url)["sentinel-2-l2a"]) == whole
+        else:
+            with pytest.raises(CatalogueError, match="lead in a circle"):
+                read(url)
+    assert len(api.searches) < 40
+
+
+def test_an_api_that_refuses_large_pages_is_asked_for_small_ones(api: StacApi) -> None:
+    with api.running() as url:
+        whole = ids(read(url)["sentinel-2-l2a"])
+    api.most_a_page = 100
+    with api.running() as url:
+        assert ids(read(url)["sentinel-2-l2a"]) == whole
+        api.most_a_page = 5
+        with pytest.raises(CatalogueError, match=r"answers 400 Bad Request\. Correct the address"):
+            read(url)
+
+
 def test_a_web_page_in_place_of_a_search_is_told_as_one(api: StacApi) -> None:
     def page(handler: BaseHTTPRequestHandler) -> None:
         if urlsplit(handler.path).path == "/search":

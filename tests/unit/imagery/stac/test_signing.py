@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_many_threads_ask_once(server: tuple[Signatures, str]) -> None:
     assert len(found | again) == len(signatures.asked) == 1, "one that is seconds old is not what expired"
 
 
+def test_many_threads_are_patient_together_where_no_signature_is_to_be_had(server: tuple[Signatures, str]) -> None:
+    signatures, url = server
+    signatures.failures[:] = [503] * 1000
+    sign = signer(url, patience=0.5)
+
+    def failed(_: int) -> str:
+        with pytest.raises(CredentialsError, match="503") as caught:
+            sign(FILE, renew=False)
+        return str(caught.value)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        assert len({*threads.map(failed, range(16))}) == 1
+    assert time.monotonic() - began < 3, "and not one after the other, half a second each"
+    signatures.failures.clear()
+    assert "sig=" in sign(FILE, renew=False).address, "it is not remembered"
+
+
 def test_a_signature_that_is_about_to_expire_is_not_used(server: tuple[Signatures, str]) -> None:
     signatures, url = server
     signatures.seconds = 30
@@ -139,6 +158,36 @@ def test_an_archive_whose_files_need_keys_says_which_settings_they_are() -> None
     settings = StacSettings.model_validate({"stac_s3_key": "K", "stac_s3_secret": "S"})
     address = signer_of(source, settings, Transport())("s3://eodata/Sentinel-2/B04.jp2", renew=False).address
     assert address.startswith("https://eodata.dataspace.copernicus.eu/eodata/Sentinel-2/B04.jp2?X-Amz-Algorithm=")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region"),
+    [
+        ("https://s3.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("https://s3.amazonaws.com", "us-east-1"),
+        ("https://eodata.dataspace.copernicus.eu", "default"),
+    ],
+)
+def test_a_store_is_signed_for_in_its_region(endpoint: str, region: str) -> None:
+    source = StacSource(catalog="https://example.org", s3=endpoint)
+    settings = StacSettings.model_validate({"stac_s3_key": "K", "stac_s3_secret": "S"})
+    address = signer_of(source, settings, Transport())("s3://bucket/a.jp2", renew=False).address
+    assert address.startswith(f"{endpoint}/bucket/a.jp2?")
+    assert f"%2F{region}%2Fs3%2Faws4_request" in address
+
+
+def test_where_the_reader_pays_that_is_part_of_what_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = StacSource(catalog="https://example.org", s3="https://s3.eu-central-1.amazonaws.com")
+    settings = StacSettings.model_validate({"stac_s3_key": "K", "stac_s3_secret": "S"})
+    sign = signer_of(source, settings, Transport())
+    assert "payer" not in sign("s3://bucket/a.jp2", renew=False).address
+    monkeypatch.setenv("AWS_REQUEST_PAYER", "requester")
+    address = sign("s3://bucket/a.jp2", renew=False).address
+    # In the order of code points, in which the signature is over it.
+    assert "&X-Amz-SignedHeaders=host&x-amz-request-payer=requester&X-Amz-Signature=" in address
+    at = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    pays, does_not = (S3Keys(endpoint="https://s3.a", key="K", secret="S", pays=pays) for pays in (True, False))
+    assert pays.signed("/b/a", at)[-64:] != does_not.signed("/b/a", at)[-64:]
 
 
 # Two catalogues, one of which signs: what earth-search-100.yaml asks for
