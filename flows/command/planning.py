@@ -53,6 +53,7 @@ def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
     # Imported here, because estimates need neither platforms nor threads.
     from tasks.assembly.builder import open_builder
     from tasks.planning.plan import parse_shards, plan, without_lists
+    from tasks.planning.skew import told_rates
     from tasks.shards.rows import encode_rows
 
     ending = out.suffix.lower()
@@ -74,6 +75,8 @@ def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
         ) from None
     paired = rows["missing"].isna()
     print(f"{out}: {len(rows):,} candidates, {paired.sum():,} paired")
+    for rates in told_rates(rows):
+        print(f"  {rates}")
     for reason, count in rows["missing"].value_counts().items():
         print(f"  {count:,} {Reason(str(reason)).words}")
     if "missing_dates" in rows:

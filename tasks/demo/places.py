@@ -22,8 +22,8 @@ from tasks.demo.zones import RESOLUTION, Zones
 SITES = 8
 """Points with a climate zone, and squares of which the built-up part is made, along a side."""
 
-MARGIN = 200.0
-"""Metres that points keep from the edge of the part: half of a patch of 32 pixels, and some."""
+MARGIN = 250.0
+"""Metres that points keep from the edge of the part: half of a patch of 32 pixels, half of a zone's pixel, and some."""
 
 CATEGORIES = ("Ia", "II", "Ib", "V", "II", "IV")
 """Of the protected areas, the largest first (IUCN's; WDPA's column IUCN_CAT)."""

@@ -23,7 +23,7 @@ from tasks.demo.spectra import (
     top_of_atmosphere,
 )
 from tasks.demo.square import Square
-from tasks.demo.surface import LEVELS, Surface
+from tasks.demo.surface import LEVELS, Surface, covers_at
 
 DESCRIPTION = "INVENTED data of an invented country, made by the demo archive of DeepSentinel; no satellite saw this"
 
@@ -63,7 +63,8 @@ def make_clouds(surface: Surface, scene: OpticalScene, seed: int) -> Clouds | No
     if not scene.cloudiness:
         return None
     frame = scene.frame(surface.square)
-    within = _within(surface.square, frame, FIELD_RESOLUTION)
+    start = (surface.square.size - frame.size) // 2 // FIELD_RESOLUTION
+    within = slice(start, start + frame.width(FIELD_RESOLUTION))
     field = fractal(stream(seed, "clouds", scene.datatake[:26]), surface.square, 7_000, 6, 0.6)[within, within]
     if frame != surface.square:
         field = field / field.std()  # few clouds are as small as a small frame, and its edges no softer
@@ -94,8 +95,9 @@ def optical_band(
     B10 is of Level 1C, whatever `level` says.
     """
     square, frame, resolution = surface.square, scene.frame(surface.square), BAND_RESOLUTION[band]
+    part = surface.part(frame)
     column, factor = BANDS.index(band), resolution // 10
-    table = reflectance_table(surface.units, band, scene.day, seed)
+    table = reflectance_table(part.units, band, scene.day, seed)
     white = SPECTRA["cloud"][column]
     if level == "L1C" and band != "B10":
         table, white = top_of_atmosphere(table, band), int(top_of_atmosphere(np.array(white), band))
@@ -104,12 +106,10 @@ def optical_band(
     quantum = 2 if band == "B10" else QUANTUM
     offset = OFFSET if (scene.offset_in_product if "L1C" in (level, BAND_LEVEL[band]) else scene.has_offset) else 0
     width, transform = frame.width(resolution), frame.transform(resolution)
-    within = _within(square, frame, 10)
-    index = surface.index[within, within]
     out = np.empty((width, width), np.uint16)
     for start in range(0, frame.width(10), _ROWS):
         rows = slice(start, min(start + _ROWS, frame.width(10)))
-        values = table.take(index[rows])
+        values = table.take(part.index[rows])
         if clouds is not None:
             values = _under_clouds(values, clouds[0][rows], clouds[1][rows], white)
         coarse = slice(rows.start // factor, rows.stop // factor)
@@ -128,9 +128,8 @@ def scene_classes(surface: Surface, scene: OpticalScene, clouds: Clouds | None) 
     """The scene classification of Level 2A at 20 m, (height, width), in its classes: 3 shadow, 4 vegetation, 5 bare,
     6 water, 8 and 9 cloud, 0 outside the swath. Cloud is where half of the light is a cloud's."""
     square, frame = surface.square, scene.frame(surface.square)
-    within, width = _within(square, frame, 10), frame.width(20)
-    cover = surface.units.cover[surface.index[within, within][1::2, 1::2] // LEVELS]
-    classes = np.array([SCENE_CLASSES[cover] for cover in Cover], np.uint8)[cover]
+    width = frame.width(20)
+    classes = np.array([SCENE_CLASSES[cover] for cover in Cover], np.uint8)[covers_at(surface.part(frame), 2)]
     if clouds is not None:
         cloud, shadow = (_mean(part, 2) / _CLOUD_LEVELS for part in clouds)
         classes[shadow >= 0.5] = 3
@@ -143,9 +142,9 @@ def scene_classes(surface: Surface, scene: OpticalScene, clouds: Clouds | None) 
 def radar_band(surface: Surface, scene: RadarScene, polarisation: int, seed: int) -> npt.NDArray[np.float32]:
     """One polarisation in dB, (height, width) float32, NaN outside the swath."""
     square, step = surface.square, scene.spacing // 10
-    table = backscatter_table(surface.units, polarisation, scene.day, scene.wind, scene.wetness)
-    within = _within(square, scene.frame(square), 10)
-    index = surface.index[within, within][::step, ::step]
+    part = surface.part(scene.frame(square))
+    table = backscatter_table(part.units, polarisation, scene.day, scene.wind, scene.wetness)
+    index = part.index[::step, ::step]
     height, width = index.shape
     rng = stream(seed, "speckle", scene.product, str(polarisation))
     power = rng.gamma(_LOOKS, 1 / _LOOKS, 4096)
@@ -207,12 +206,6 @@ def write_raster(
         raster.update_tags(TIFFTAG_IMAGEDESCRIPTION=DESCRIPTION, **(tags or {}))
         if colours:
             raster.write_colormap(1, {code: (*rgb, 255) for code, rgb in colours.items()})
-
-
-def _within(square: Square, frame: Square, resolution: int) -> slice:
-    """Rows, and columns, of the square's pixels that a frame within it has."""
-    start = (square.size - frame.size) // 2 // resolution
-    return slice(start, start + frame.width(resolution))
 
 
 def _under_clouds(values: Pixels, cloud: np.ndarray, shadow: np.ndarray, white: int) -> Pixels:

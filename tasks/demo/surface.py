@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,21 @@ class Surface:
     square: Square
     units: Units
     index: npt.NDArray[np.int32]  # (height, width) at 10 m: unit * LEVELS + shade * NOISES + noise
+    _parts: dict[Square, Surface] = field(default_factory=dict["Square", "Surface"], repr=False, compare=False)
+
+    def part(self, frame: Square) -> Surface:
+        """What lies in a frame around the same centre, with the units that are in it: tables of all take their time."""
+        if frame == self.square:
+            return self
+        if frame not in self._parts:
+            start = (self.square.size - frame.size) // 20
+            inner = slice(start, start + frame.width(10))
+            index = self.index[inner, inner]
+            there, unit = np.unique(index // LEVELS, return_inverse=True)
+            units = Units(cover=self.units.cover[there], vigour=self.units.vigour[there], shift=self.units.shift[there])
+            renumbered = unit.reshape(index.shape).astype(np.int32) * LEVELS + index % LEVELS
+            self._parts[frame] = Surface(frame, units, renumbered)
+        return self._parts[frame]
 
 
 def make_surface(landscape: Landscape, seed: int) -> Surface:

@@ -113,14 +113,15 @@ class Entry:
     """Those that hold bands, as deflated JSON; None: they have not been asked for yet."""
 
     @classmethod
-    def of(cls, item: Mapping[str, Any], footprint: Any, address: str) -> "Entry":
-        """Of an item as JSON has it, whose relative addresses are meant from `address`.
+    def of(cls, item: Mapping[str, Any], footprint: Any, address: str, *, lean: bool) -> "Entry":
+        """Of an item as JSON has it, whose relative addresses are meant from `address`; `lean`: without assets it was
+        asked for without them.
 
         Raises KeyError, TypeError, ValueError, AttributeError: it is none.
         """
         properties: Mapping[str, Any] = item["properties"]
         row = {name: value for name in PROPERTIES if (value := properties.get(name)) is not None}
-        assets = {key: asset for key, asset in item.get("assets", {}).items() if asset.get("href")}
+        assets = {key: asset for key, asset in (item.get("assets") or {}).items() if asset.get("href")}
         if not any(row.get(key) for key in EPSG_KEYS):
             for asset in assets.values():
                 row |= {key: asset[key] for key in EPSG_KEYS if asset.get(key)}
@@ -133,7 +134,7 @@ class Entry:
             for key, asset in assets.items()
             if is_read(key)
         }
-        packed = zlib.compress(json.dumps(held).encode(), 1) if item.get("assets") else None
+        packed = zlib.compress(json.dumps(held).encode(), 1) if item.get("assets") or not lean else None
         return cls(row=row, footprint=footprint, assets=packed)
 
 

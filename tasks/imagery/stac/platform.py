@@ -197,7 +197,7 @@ class StacArchive:
             for role, scene in pair(
                 draws.patches, draws.preferred, found, self._rule, draws.windows, draws.dates
             ).scene.items():
-                shelves[self._stock[role]].expect(scene, traffic)
+                self._expect(role, shelves[self._stock[role]], scene, (lon, lat), traffic)
         return found
 
     def resolve(
@@ -212,9 +212,25 @@ class StacArchive:
         shelves = self._over(asked, traffic)
         found = self._resolver(shelves).resolve_all(wanted, patches.vertices(inset=PIXEL / 2))
         for role in self._rule.roles:
-            own = [one[role].scene for one in found if not isinstance(one, Rejection)]
-            shelves[self._stock[role]].expect(np.array(own, np.int64), traffic)
+            own = [-1 if isinstance(one, Rejection) else one[role].scene for one in found]
+            self._expect(role, shelves[self._stock[role]], np.array(own, np.int64), (lon, lat), traffic)
         return found
+
+    def _expect(
+        self,
+        role: str,
+        shelf: Shelf[Any],
+        scene: NDArray[np.int64],
+        at: tuple[NDArray[np.float64], NDArray[np.float64]],
+        traffic: Traffic,
+    ) -> None:
+        """Have at hand what is needed to read the scenes of a role over n places, by position; -1: none."""
+        shelf.expect(scene, traffic)
+        stock = self._stock[role]
+        if stock == "l2a" and self._b10:
+            self._b10.expect(shelf.scenes, scene, *at, traffic)
+        if stock == "l1c" and self._classes and self._rule.roles[role].mask:
+            self._classes.expect(shelf.scenes, scene, *at, traffic)
 
     def _over(self, asked: Mapping[str, Asked], traffic: Traffic) -> dict[Stock, Shelf[Any]]:
         """The scenes of each collection, for what is asked of its roles."""
@@ -330,7 +346,10 @@ class StacArchive:
                 said = f"{name}: the catalogue lists no file of {' '.join(sorted(lacking))}, which level l1c needs"
                 raise SceneUnavailable(Reason.NO_FILE, name, said)
         if not files:
-            raise CatalogueError(f"{name}: the catalogue lists no files of its bands, so only `plan` can use it.")
+            said = "the catalogue lists no files of its bands"
+            if self.bands:  # other scenes have some
+                raise SceneUnavailable(Reason.NO_FILE, name, said)
+            raise CatalogueError(f"{name}: {said}, so only `plan` can use it.")
         if self._stock[role] != "l1c" and self._b10 and (twin := self._b10.find(patch, scenes, scene, traffic)):
             # The other bands of it are of the top of the atmosphere.
             files += band_channels(look, name, *twin, bands=[*({"B10"} - {one.channel for one in files})])

@@ -72,7 +72,7 @@ class Searched:
         asked: list[str] = [str(name) for name in mine]
         try:
             for item in self._api.named(self._name, asked, self.asset_keys, traffic) if asked else ():
-                packed = Entry.of(item, None, self._address_of(item)).assets
+                packed = Entry.of(item, None, self._address_of(item), lean=True).assets
                 if packed is not None and not mine[str(item["id"])].done():
                     self._assets.give(str(item["id"]), packed, 1)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -126,7 +126,9 @@ class Searched:
             times = starts_of([start_of(item["properties"]) for item in items])
             within = search.sorted_in(shapely.bounds(footprints).reshape(-1, 4), times)
             wanted = {int(at) for positions in within.values() for at in positions}
-            entries = {at: Entry.of(items[at], footprints[at], self._address_of(items[at])) for at in wanted}
+            entries = {
+                at: Entry.of(items[at], footprints[at], self._address_of(items[at]), lean=self._lean) for at in wanted
+            }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unreadable(error) from None
         return {cell: tuple(entries[int(at)] for at in positions) for cell, positions in within.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from tasks.imagery.platform import Traffic
 from tasks.imagery.stac.cells import Asked
@@ -32,6 +33,24 @@ class Twins:
     def none(self) -> bool:
         """Whether it is known that no scene has one."""
         return self._known == {}
+
+    def expect(
+        self,
+        scenes: OpticalScenes,
+        scene: NDArray[np.int64],
+        lon: NDArray[np.float64],
+        lat: NDArray[np.float64],
+        traffic: Traffic,
+    ) -> None:
+        """Have the twins of scenes over n places at hand, by position in `scenes`; -1: none. Raises as `find`."""
+        if self._known is not None:
+            return
+        there = np.flatnonzero(scene >= 0)
+        time = scenes.time[scene[there]]
+        asked = Asked(lon=lon[there], lat=lat[there], first=time - DATATAKE, end=time + DATATAKE + 1)
+        shelf = self._shelves.over(asked, traffic)
+        found = twins_of(scenes, shelf.scenes, np.unique(scene[there]).tolist())
+        shelf.expect(np.array([*found.values()], np.int64), traffic)
 
     def find(
         self, patch: Patch, scenes: OpticalScenes, scene: int, traffic: Traffic

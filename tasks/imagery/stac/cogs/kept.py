@@ -43,11 +43,9 @@ class Kept(Generic[T]):
             self._weight += weight
             future.set_result(value)
             while self._weight > self._most:
-                # Not a list of all: files with a strip a row have ten thousands of blocks here, and each is given once.
-                old = next((old for old, (found, _) in self._held.items() if found.done()), None)
-                if old is None:
-                    break
-                self._weight -= self._held.pop(old)[1]
+                # There is one, as they weigh something.
+                oldest = next(old for old, (found, _) in self._held.items() if found.done())
+                self._weight -= self._held.pop(oldest)[1]
 
     def drop_undone(self, claimed: Mapping[Hashable, Future[T]]) -> None:
         """Give up what was claimed and not given: whoever waits for it has to claim it."""

@@ -248,6 +248,15 @@ def test_infinite_backscatter_is_nodata(archive: Archive, power: bool) -> None:
 # Files that are missing or damaged
 
 
+def test_a_scene_of_which_no_files_are_listed_is_unavailable_where_others_have_them(archive: Archive) -> None:
+    archive.sentinel2("a", bands=())
+    archive.sentinel2("b", "2019-05-03T10:40:21Z", bands=("B02",))
+    archive.sentinel1("r")
+    with pytest.raises(SceneUnavailable, match="a: the catalogue lists no files of its bands") as caught:
+        fetched(opened(archive))
+    assert caught.value.reason == Reason.NO_FILE
+
+
 def test_a_scene_whose_file_is_gone_is_unavailable_and_named(archive: Archive) -> None:
     scene = archive.sentinel2("a")
     archive.sentinel1("r")

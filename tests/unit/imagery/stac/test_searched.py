@@ -163,6 +163,33 @@ def test_assets_are_asked_for_of_scenes_that_are_used_together(api: StacApi) -> 
     assert "assets.preview" not in {*optical["fields"]["include"], *radar["fields"]["include"]}
 
 
+def test_twins_are_searched_and_their_files_asked_for_together() -> None:
+    told = {"s2:processing_baseline": "05.00", "eo:cloud_cover": 5.0}
+    optical: list[dict[str, Any]] = []
+    twins: list[dict[str, Any]] = []
+    radar: list[dict[str, Any]] = []
+    for n, (lon, lat) in enumerate(SPOTS[:3]):
+        tile = {"s2:mgrs_tile": f"32T{n}", "s2:datatake_id": f"GS2A_{n}", **told}
+        optical.append(scene(f"o{n}", lon - 0.5, lat - 0.5, 1.1, 50, 32632, **tile))
+        twins.append(scene(f"t{n}", lon - 0.5, lat - 0.5, 1.1, 50, 32632, **tile))
+        twins[n]["assets"] = {"B10": {"href": f"https://example.com/t{n}/B10.tif"}}
+        radar.append(scene(f"r{n}", lon - 0.7, lat - 0.7, 1.5, 51, 32632))
+    api = StacApi({"sentinel-2-l2a": optical, "l1c": twins, "sentinel-1-grd": radar})
+    draws = drawn([0, 1, 2], [50.0] * 3)
+    with api.running():
+        archive = opened_at(f"{api.url}/", rule=RULE, patience=5, sentinel2_b10="l1c")
+        found = archive.candidates(draws, Traffic())
+        pairs = pair(draws.patches, draws.preferred, found, RULE)
+        asked = len(api.searches)
+        for n in range(3):
+            acquisition = pairs.acquisitions(found, n)["s2"]
+            files = archive._channels("s2", draws.patches[n], acquisition, Traffic())  # pyright: ignore
+            (b10,) = (one for one in files if one.channel == "B10")
+            assert b10.said.href.endswith(f"/t{acquisition.id[1:]}/B10.tif")
+        assert len(api.searches) == asked
+        archive.close()
+
+
 def test_an_api_that_sends_whole_items_only_serves_as_well(api: StacApi) -> None:
     draws = drawn([0, 1], [50.0, 50.0])
     lean = opened(api).candidates(draws, Traffic())
