@@ -10,6 +10,7 @@ from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import lifetime_notes
 from tasks.settings import load_settings
 from tasks.spec import CorpusSpec
+from tasks.spec.acquisitions import anchors_of
 
 _PARQUET = (".parquet", ".geoparquet")
 _DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".fgb": "FlatGeobuf"}
@@ -82,10 +83,10 @@ def write_plan(spec: CorpusSpec, shards: str, out: Path) -> None:
         reasons = rows.loc[paired, "missing_dates"].explode().dropna().value_counts()
         for reason, count in reasons.items():
             print(f"  {count:,} dates of them without pixels: {Reason(str(reason)).words}")
-    for role, one in spec.roles.items():
-        if one.near is None:
+    for role, near in anchors_of(spec.roles).items():
+        if near is None:
             continue
         gaps = rows.loc[paired, "gap_hours" if role == "s1" else f"{role}_gap_hours"].explode().astype(float).abs()
         if gaps.notna().any():
-            which = "gap" if (role, one.near) == ("s1", "s2") else f"gap of {role} to {one.near}"
+            which = "gap" if (role, near) == ("s1", "s2") else f"gap of {role} to {near}"
             print(f"  {which} {gaps.min():.1f} / {gaps.median():.1f} / {gaps.max():.1f} h (least, median, most)")

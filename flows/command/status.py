@@ -8,6 +8,7 @@ from tasks.shards.destinations import open_destination
 from tasks.shards.pairing_counts import LIMITS, PairingCounts
 from tasks.shards.stored_spec import stored_roles
 from tasks.shards.survey import RECENT, Survey, survey
+from tasks.spec.acquisitions import anchors_of
 
 _SHOWN = 10
 """Failed shards listed before the rest is only counted."""
@@ -78,9 +79,9 @@ def _samples(found: Survey) -> str:
 def _gaps(description: Description, pairing: PairingCounts) -> str:
     pair = next(
         (
-            (role, one.near)
-            for role, one in stored_roles(description.spec, description.roles).items()
-            if one.near is not None and sensor_of(role) == "sentinel1"
+            (role, near)
+            for role, near in anchors_of(stored_roles(description.spec, description.roles)).items()
+            if near is not None and sensor_of(role) == "sentinel1"
         ),
         None,
     )

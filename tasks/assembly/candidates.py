@@ -122,9 +122,10 @@ def pair_draws(builder: Builder, draws: Draws, traffic: dict[str, Traffic]) -> t
     if rule.parts:
         windows = np.tile(np.array(rule.parts), (len(draws), 1))
         each = np.repeat(np.arange(len(draws)), len(rule.parts))
-        draws = replace(draws.take(each), preferred=windows.sum(axis=1) // 2, windows=windows)
+        dates = np.tile(np.arange(len(rule.parts)), len(draws)) if rule.given else None
+        draws = replace(draws.take(each), preferred=windows.sum(axis=1) // 2, windows=windows, dates=dates)
     scenes = first.candidates(draws, traffic[first.name])
-    return scenes, pair(draws.patches, draws.preferred, scenes, rule, draws.windows)
+    return scenes, pair(draws.patches, draws.preferred, scenes, rule, draws.windows, draws.dates)
 
 
 def best_alternatives(outcome: NDArray[np.int8], alternatives: int, dates: int) -> list[int]:

@@ -214,8 +214,10 @@ class Filling:
             return
         acquisitions = candidate.acquisitions[0]
         for looks in by_date(acquisitions).values():
-            times = {role_of(look): acquisitions[look].time for look in looks}
-            self.pairing.keep_sample(times[pair[0]] - times[pair[1]])
+            times = {role_of(look): acquisitions[look].known_time for look in looks}
+            one, near = times[pair[0]], times[pair[1]]
+            if one is not None and near is not None:
+                self.pairing.keep_sample(one - near)
 
     def _replace(self, candidate: Candidate, why: Rejection) -> None:
         self.replaced.append(RejectedCell(cell=candidate.cell, why=why))

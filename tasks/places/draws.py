@@ -36,6 +36,8 @@ class Draws:
     """True where the preferred instant lies outside the window, which only a listed place's own `datetime` may."""
     windows: NDArray[np.int64] | None = None
     """Of places that are looked at in several parts of the window: the part of each, (n, 2) microseconds, half open."""
+    dates: NDArray[np.int64] | None = None
+    """Of places whose dates the catalogue numbers: the number of each, (n,)."""
     stratum: NDArray[np.int64] = field(default_factory=lambda: np.zeros((), np.int64))
     """Position in the list of strata, ascending; 0 where there are none."""
 
@@ -56,6 +58,7 @@ class Draws:
             patches=self.patches.take(where),
             outside=self.outside[where],
             windows=None if self.windows is None else self.windows[where],
+            dates=None if self.dates is None else self.dates[where],
             stratum=self.stratum[where],
         )
 

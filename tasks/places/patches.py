@@ -22,13 +22,13 @@ MIN_LATITUDE, MAX_LATITUDE = -80.0, 84.0
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """The pixel grid of one sample: north up, 10 m, snapped to multiples of 10 m."""
+    """The pixel grid of one sample: north up, 10 m, snapped to multiples of 10 m unless it is given otherwise."""
 
     epsg: int
     """UTM zone, 326xx north or 327xx south."""
-    xmin: int
-    """West edge in metres."""
-    ymax: int
+    xmin: float
+    """West edge in metres; a whole number but for grids that are given."""
+    ymax: float
     """North edge in metres."""
     pixels: int
     """Height and width."""
@@ -39,12 +39,12 @@ class Patch:
         return self.pixels, self.pixels
 
     @property
-    def xmax(self) -> int:
+    def xmax(self) -> float:
         """East edge in metres."""
         return self.xmin + PIXEL * self.pixels
 
     @property
-    def ymin(self) -> int:
+    def ymin(self) -> float:
         """South edge in metres."""
         return self.ymax - PIXEL * self.pixels
 
@@ -64,8 +64,9 @@ class Patches:
     """Many patches of one size, as columns of length n."""
 
     epsg: NDArray[np.int32]
-    xmin: NDArray[np.int64]
-    ymax: NDArray[np.int64]
+    xmin: NDArray[Any]
+    """Whole metres, int64; float64 of grids that are given."""
+    ymax: NDArray[Any]
     pixels: int
 
     def __len__(self) -> int:
@@ -73,7 +74,7 @@ class Patches:
 
     def __getitem__(self, index: int) -> Patch:
         return Patch(
-            epsg=int(self.epsg[index]), xmin=int(self.xmin[index]), ymax=int(self.ymax[index]), pixels=self.pixels
+            epsg=int(self.epsg[index]), xmin=self.xmin[index].item(), ymax=self.ymax[index].item(), pixels=self.pixels
         )
 
     def take(self, indices: NDArray[Any]) -> "Patches":

@@ -15,6 +15,7 @@ from tasks.errors import PlacesError
 from tasks.places.columns import column_bytes, kept_columns
 from tasks.places.draws import ListedPlaces, instants_of_points
 from tasks.places.features import read_features
+from tasks.places.grids import given_grids
 from tasks.places.patches import MAX_LATITUDE, MIN_LATITUDE, patches_around
 
 _NAMES = ("id", "place_id", "fid", "name")
@@ -40,6 +41,7 @@ def load_points(
 
     A column `id` (or place_id, fid, name) is kept as `place_id` in the rows. A column `datetime`, where it has a value,
     is the preferred instant (UTC unless it says otherwise); the others get a seeded one, uniform in the window.
+    Columns `epsg`, `xmin` and `ymax`, where there are all three, are the patches' own grids, which are not snapped.
     Raises PlacesError: unreadable, no CRS, no points, coordinates missing or out of range, no instants, or a
     column that is absent or of a type that rows cannot keep.
     """
@@ -73,14 +75,17 @@ def load_points(
     names = None
     if (column := next((name for name in _NAMES if name in frame.columns), None)) is not None:
         names = np.array([None if pd.isna(value) else _name(value) for value in frame[column]], dtype=object)
+    grids = given_grids(frame, lon, lat, pixels, path)
     kept = kept_columns(frame, columns, path, "places.points")
     places = hashlib.sha256()
-    for column in (lon, lat, preferred):
+    for column in (lon, lat, preferred, *((grids.epsg, grids.xmin, grids.ymax) if grids is not None else ())):
         places.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
     places.update("\0".join("" if name is None else name for name in (names if names is not None else ())).encode())
     places.update(column_bytes(kept))
     found = ListedPlaces(
-        patches=patches_around(lon, lat, pixels),
+        patches=patches_around(lon, lat, pixels) if grids is None else grids,
+        # A grid that is given is not another one in the neighbouring zone.
+        alternatives=2 if grids is None else 1,
         preferred=preferred,
         window=window,
         shard_size=shard_size,

@@ -11,7 +11,7 @@ from tasks.release.columns import compute, flat
 from tasks.release.items import ZARR, array_facts, extensions_of
 from tasks.release.label_classes import CLASSIFICATION, classification_of, label_properties
 from tasks.release.outlines import on_the_globe
-from tasks.release.rules import of_a_sample, sensors_of, subject
+from tasks.release.rules import of_a_sample, sensors_of, subject, window_of
 from tasks.release.sample_table import SampleTable
 from tasks.release.sensors import RADAR, SPECTRAL_BANDS
 from tasks.release.terms import licence_links, providers_of, told_terms
@@ -76,6 +76,8 @@ class Extent:
             spans += [value for name in times for value in compute.min_max(flat(rows[name])).as_py().values() if value]
             covers += [value for name in clouds for value in compute.min_max(flat(rows[name])).as_py().values()]
         covers = [value for value in covers if value is not None]
+        # Where nobody knows the dates, they are within the window.
+        spans = spans or [*window_of(description)] * bool(count)
         told = [f"{value:%Y-%m-%dT%H:%M:%S.%fZ}" for value in (min(spans), max(spans))] if spans else [None, None]
         bbox = (float(low[0]), float(low[1]), float(high[0]), float(high[1])) if count else (-180.0, -90.0, 180.0, 90.0)
         return cls(

@@ -5,6 +5,7 @@ in the corpus and with a link relative to `release/`; `deepsentinel:sample` says
 lies. Unknown facts are null, which stac-geoparquet means for absent.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tasks.places.patches import PIXEL
 from tasks.release.columns import Column, columns_of, compute, ends, instants, texts
 from tasks.release.label_classes import label_properties
 from tasks.release.outlines import on_the_globe
-from tasks.release.rules import gap_column, rules_of
+from tasks.release.rules import gap_column, rules_of, window_of
 from tasks.release.sample_table import SampleTable
 from tasks.release.sensors import OPTICAL_BANDS, RADAR, RADAR_BANDS
 from tasks.scenes.looks import MASK, mask_of
@@ -139,14 +140,15 @@ def _asset(description: Description, samples: SampleTable, kind: ArrayKind, rows
 def _properties(description: Description, samples: SampleTable, rows: pa.RecordBatch) -> dict[str, Any]:
     """The properties of items, as columns where they differ."""
     times = [ends(rows[f"{role}_time"]) for role in description.roles]
-    root = rows[f"{description.roles[0]}_time"]
+    root, window = rows[f"{description.roles[0]}_time"], window_of(description)
     pixels, south = description.pixels, rows["ymin"]
     west, east, north = rows["xmin"], rows["xmax"], rows["ymax"]
     properties: dict[str, Any] = {
         # Of several dates none speaks for the item; then STAC wants the first and the last.
         "datetime": root if description.dates == 1 else pa.nulls(rows.num_rows, root.type.value_type),
-        "start_datetime": _chosen(compute.min_element_wise, [first for first, _ in times]),
-        "end_datetime": _chosen(compute.max_element_wise, [last for _, last in times]),
+        # Where nobody knows the dates, those of the window, as STAC has it: that they are within.
+        "start_datetime": _known(_chosen(compute.min_element_wise, [first for first, _ in times]), window[0]),
+        "end_datetime": _known(_chosen(compute.max_element_wise, [last for _, last in times]), window[1]),
         "gsd": PIXEL,
         "proj:code": texts(rows["crs"]),
         "proj:bbox": [west, south, east, north],
@@ -169,6 +171,11 @@ def _properties(description: Description, samples: SampleTable, rows: pa.RecordB
     if any(sensor_of(role) == "sentinel1" for role in description.roles):
         properties |= RADAR
     return properties | label_properties(description)
+
+
+def _known(times: Column, otherwise: dt.datetime) -> Column:
+    """Instants, and another one where there is none."""
+    return compute.coalesce(times, pa.scalar(otherwise, times.type))
 
 
 def _chosen(choose: Any, times: list[Column]) -> Column:

@@ -26,7 +26,9 @@ def pairing_report(destination: Destination) -> bytes:
             "samples": samples,
             "candidates_tried": counts.tried,
             "match_rate_by_gap_limit_days": {
-                str(days): round(counts.within[days] / counts.tried, 4) for days in LIMITS if counts.tried
+                str(days): round(counts.within[days] / counts.tried, 4)
+                for days in LIMITS
+                if counts.tried and (counts.gaps or not samples)
             },
             f"samples_by_gap_hours_in_bins_of_{BIN}": {
                 f"{hours}-{hours + BIN}": count for hours, count in sorted(counts.gaps.items())

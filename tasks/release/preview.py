@@ -124,13 +124,13 @@ def _captions(row: dict[Any, Any], description: Description) -> tuple[str, str]:
         told = f"{len(times)} of {description.dates} dates, {first} to {last}"
     else:
         short = len(description.roles) > 2
-        times = {role: row[f"{role}_time"] for role in description.roles}
+        times = {role: at for role in description.roles if pd.notna(at := row[f"{role}_time"])}
         told = "   ".join(
             f"{role.upper() if role in ('s2', 's1') else role} {time:{'%Y-%m-%d' if short else '%Y-%m-%d %H:%M'}}"
             for role, time in times.items()
         )
         gap = first_gap(description)
-        told += f"   {row[gap[0]]:+.1f} h" if gap else ""
+        told += f"   {row[gap[0]]:+.1f} h" if gap and pd.notna(row[gap[0]]) else ""
     return told, f"{row['sample_id']}   {_degrees(row['lat'], 'NS')} {_degrees(row['lon'], 'EW')}   {row['crs']}"
 
 

@@ -1,12 +1,13 @@
 """What a corpus looks for at each place, in words: its roles, their rules, and at how many instants."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 from tasks.scenes.looks import MASK
 from tasks.scenes.roles import sensor_of
 from tasks.shards.description import Description
 from tasks.shards.stored_spec import stored_roles
-from tasks.spec.acquisitions import SEARCH_DAYS, Acquisition
+from tasks.spec.acquisitions import GIVEN, SEARCH_DAYS, Acquisition, anchors_of
 
 SENSORS = {"sentinel2": "Sentinel-2", "sentinel1": "Sentinel-1"}
 """What sensors are called where people read of them."""
@@ -32,7 +33,7 @@ def first_gap(description: Description) -> tuple[str, str, str] | None:
 
     Of the first Sentinel-1 role if there is any, else of the first that is near another.
     """
-    roles = [(name, one.near) for name, one in rules_of(description).items() if one.near is not None]
+    roles = [(name, near) for name, near in anchors_of(rules_of(description)).items() if near is not None]
     for name, near in sorted(roles, key=lambda pair: sensor_of(pair[0]) != "sentinel1"):
         return gap_column(name), name, near
     return None
@@ -81,8 +82,12 @@ def rule_words(description: Description, role: str) -> str:
 
 
 def _nearness(description: Description, rule: Acquisition) -> str:
+    if rule.near == GIVEN:
+        return f"what the catalogue groups with that of `{description.roles[0]}`"
     if rule.near is not None:
         return f"nearest to that of `{rule.near}`, at most {rule.max_days:g} days from it"
+    if _are_given(description):
+        return "by the number of its date in the catalogue"
     about = "an instant drawn in the window" if description.dates == 1 else "the middle of a part of the window"
     within = rule.search_days or (None if description.dates > 1 else SEARCH_DAYS)
     first = "the clearest scene" + (" about " if within else " of ") if rule.prefer == "clearest" else "nearest to "
@@ -91,10 +96,22 @@ def _nearness(description: Description, rule: Acquisition) -> str:
     return f"{first}{about}" + (f", at most {within:g} days from it" if within else "")
 
 
+def window_of(description: Description) -> tuple[dt.datetime, dt.datetime]:
+    """The window in which acquisitions of the root lie, half open, UTC."""
+    first, end = (dt.datetime.fromisoformat(str(instant)) for instant in description.spec["window"])
+    return first, end
+
+
+def _are_given(description: Description) -> bool:
+    return "given" in (description.spec.get("instants") or {})
+
+
 def instants_words(description: Description) -> str:
     """At how many instants a place is looked at."""
     if description.dates == 1:
         return "one, drawn at random in the window where the place gives none"
+    if _are_given(description):
+        return f"{description.dates}, as the catalogue numbers them"
     instants = description.spec.get("instants") or {}
     kind = "seasons" if "seasons" in instants else "equal parts of the window"
     return f"{description.dates} {kind}, from {listed(description.times)}"

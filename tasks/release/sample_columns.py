@@ -4,6 +4,7 @@ import re
 
 from tasks.release.rules import rules_of
 from tasks.shards.description import Description
+from tasks.spec.acquisitions import anchors_of
 
 _MEANINGS = {
     "sample_id": "The sample's name, unique in the corpus; the id of its STAC item.",
@@ -54,7 +55,7 @@ _OF_PLATFORMS = {
 
 def meaning_of(column: str, description: Description) -> str:
     """What a column means; of one that a layer has added, which layer it is of."""
-    if column == "gap_hours" and (near := rules_of(description)["s1"].near) != "s2":
+    if column == "gap_hours" and (near := anchors_of(rules_of(description))["s1"]) != "s2":
         return f"The acquisition of s1 minus that of {near}, hours."
     if column in _MEANINGS:
         return _MEANINGS[column]

@@ -45,6 +45,10 @@ _REASONS = {
 }
 
 
+_NONE = np.iinfo(np.int64).max
+"""A distance in time that nobody knows, or of what is not there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
     """The outcome for n draws, as columns."""
@@ -72,6 +76,7 @@ def pair(
     candidates: Candidates,
     rule: Rule,
     windows: NDArray[np.int64] | None = None,
+    dates: NDArray[np.int64] | None = None,
 ) -> Pairs:
     """Find the acquisitions of all roles for n draws.
 
@@ -80,19 +85,21 @@ def pair(
     in time. Ties go to the smaller id. A scene qualifies if it covers the patch; one of Sentinel-2, if it is also in
     the patch's UTM zone, within its role's clouds, and the newest processing of its datatake and tile; one of the root,
     if it is also within window and search span. A role never takes the pass of the scene of its own sensor that it is
-    near.
+    near. A scene that says which role it serves serves no other. A role that is given takes the scene of the group of
+    the scene that it is near, whenever both were; by time nothing is near what has no known one.
 
-    `windows`, (n, 2) microseconds, half open, are the draws' own; without them all have the rule's. Since the roles
-    make a tree, filtering from its leaves up decides without going back (Freuder 1982, JACM 29(1)).
+    `windows`, (n, 2) microseconds, half open, are the draws' own; without them all have the rule's. `dates`, (n,), are
+    the numbers that the root's scenes are to have among the dates of their place; without them any will do.
+    Since the roles make a tree, filtering from its leaves up decides without going back (Freuder 1982, JACM 29(1)).
     """
     # A footprint covers a patch if it covers the centres of its outermost pixels: footprints are rounded, and a scene
     # that ends exactly where the patch does still has all of its pixels.
     outlines = patches.vertices(inset=PIXEL / 2)
     best = np.zeros(len(patches), np.int8)
     windows = np.broadcast_to(np.array(rule.window), (len(patches), 2)) if windows is None else windows
-    smallest_gap = np.full(len(patches), np.iinfo(np.int64).max, np.int64)
+    smallest_gap = np.full(len(patches), _NONE, np.int64)
     rows = {
-        role: _qualifying(role, candidates[role], patches, outlines, rule, preferred, windows, best)
+        role: _qualifying(role, candidates[role], patches, outlines, rule, preferred, windows, dates, best)
         for role in rule.roles
     }
     taken: dict[str, NDArray[np.int64]] = {}
@@ -101,15 +108,24 @@ def pair(
         limits = rule.roles[role]
         if limits.near is None:
             continue
-        anchor = candidates[limits.near]
+        own, anchor = candidates[role], candidates[limits.near]
         here, there = rows[role], rows[limits.near]
-        nearest = _Nearest.of(candidates[role], here)
-        draw, time = anchor.draw[there], anchor.scenes.time[anchor.scene[there]]
-        position, gap = nearest.to(draw, time, DATATAKE + 1 if sensor_of(role) == sensor_of(limits.near) else 0)
+        draw = anchor.draw[there]
+        if limits.given:
+            position, gap, found = _of_groups(own, here, anchor, there)
+        else:
+            here = here[_dated(own, here)]
+            position, gap = _Nearest.of(own, here).to(
+                draw,
+                anchor.scenes.time[anchor.scene[there]],
+                DATATAKE + 1 if sensor_of(role) == sensor_of(limits.near) else 0,
+            )
+            gap[~_dated(anchor, there)] = _NONE
+            found = gap <= limits.reach
         if (role, limits.near) == rule.first_pair:
             np.minimum.at(smallest_gap, draw, gap)
         otherwise = Outcome.NO_SENTINEL1 if sensor_of(role) == "sentinel1" else Outcome.NO_COMPANION
-        near = _advance(best, draw, gap <= limits.reach, otherwise)
+        near = _advance(best, draw, found, otherwise)
         rows[limits.near] = there[near]
         # What other roles took of rows that are gone is gone too.
         for other in (name for name in taken if rule.roles[name].near == limits.near):
@@ -148,17 +164,19 @@ def _qualifying(
     rule: Rule,
     preferred: NDArray[np.int64],
     windows: NDArray[np.int64],
+    dates: NDArray[np.int64] | None,
     best: NDArray[np.int8],
 ) -> NDArray[np.int64]:
     """Rows of a role whose scene qualifies by itself, in rising order; of the root `best` takes how far draws got."""
     limits, scenes, draw, scene = rule.roles[role], nearby.scenes, nearby.draw, nearby.scene
-    rows = np.flatnonzero(covers(scenes.footprint[scene], outlines[draw], scenes.convex[scene]))
+    mine = _serving(role, nearby, dates if limits.near is None else None)
+    rows = mine[covers(scenes.footprint[scene[mine]], outlines[draw[mine]], scenes.convex[scene[mine]])]
     if limits.near is not None and not isinstance(scenes, Sentinel2Scenes):
         return rows
     if not isinstance(scenes, Sentinel2Scenes):
         raise TypeError(f"the root {role!r} is to be a Sentinel-2 role")
     told = best if limits.near is None else np.zeros_like(best)
-    _advance(told, draw, np.isin(np.arange(len(draw)), rows), Outcome.NOT_COVERED)
+    _advance(told, draw[mine], np.isin(mine, rows), Outcome.NOT_COVERED)
     time, cloud = scenes.time[scene], scenes.cloud_cover[scene]
     within = (time >= windows[draw, 0]) & (time < windows[draw, 1]) if limits.near is None else np.ones(len(draw), bool)
     for passes, otherwise in (
@@ -173,6 +191,42 @@ def _qualifying(
     for passes, otherwise in ((clear, Outcome.CLOUDY), (near, Outcome.TOO_FAR)):
         rows = rows[_advance(told, draw[rows], passes[rows], otherwise)]
     return rows
+
+
+def _serving(role: str, nearby: Nearby, dates: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Rows whose scene may serve a role, and is of the date of its draw, as far as scenes say it."""
+    given, scene = nearby.scenes.given, nearby.scene
+    if given is None:
+        return np.arange(len(scene) if dates is None else 0)
+    mine = ((given.role == role) | (given.role == ""))[scene]
+    return np.flatnonzero(mine if dates is None else mine & (given.date[scene] == dates[nearby.draw]))
+
+
+def _of_groups(
+    own: Nearby, here: NDArray[np.int64], anchor: Nearby, there: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Of each row of an anchor the position among the rows `here` of a role of the one with its draw and group, of
+    these the one of smallest id; their distance in time, where it is known; and whether there is one."""
+    most = np.full(len(there), _NONE)
+    if own.scenes.given is None or anchor.scenes.given is None:
+        return np.full(len(there), -1), most, np.zeros(len(there), bool)
+    scene, near = own.scene[here], anchor.scene[there]
+    held, wanted = own.scenes.given.group[scene], anchor.scenes.given.group[near]
+    # The first group that is not before the wanted one is the wanted one, if it is there at all.
+    position, beyond, _ = _Following.of(own.draw[here], held, own.scenes.rank[scene]).first(
+        anchor.draw[there], wanted, 0
+    )
+    found = (beyond == 0) & (wanted >= 0)
+    known = np.flatnonzero(found)
+    known = known[_dated(own, here[position[known]]) & _dated(anchor, there[known])]
+    most[known] = np.abs(own.scenes.time[scene[position[known]]] - anchor.scenes.time[near[known]])
+    return position, most, found
+
+
+def _dated(nearby: Nearby, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the times of the scenes of some rows are known."""
+    dated = nearby.scenes.dated
+    return np.ones(len(rows), bool) if dated is None else dated[nearby.scene[rows]]
 
 
 def _preference(scenes: Scenes, scene: NDArray[np.int64], preferred: NDArray[np.int64], rule: Rule) -> NDArray[Any]:
@@ -246,16 +300,15 @@ class _Following:
         self, draw: NDArray[np.int64], time: NDArray[np.int64], least: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Position, distance and rank of the first row of a draw at least so much after a time."""
-        most = np.iinfo(np.int64).max
         if not len(self.draw) or not len(draw):
-            return np.full(len(draw), -1), np.full(len(draw), most), np.full(len(draw), most)
+            return np.full(len(draw), -1), np.full(len(draw), _NONE), np.full(len(draw), _NONE)
         at = _first_not_before(self.draw, self.time, draw, time + least)
         held = np.minimum(at, len(self.draw) - 1)
         there = (at < len(self.draw)) & (self.draw[held] == draw)
         return (
             np.where(there, self.position[held], -1),
-            np.where(there, self.time[held] - time, most),
-            np.where(there, self.rank[held], most),
+            np.where(there, self.time[held] - time, _NONE),
+            np.where(there, self.rank[held], _NONE),
         )
 
 

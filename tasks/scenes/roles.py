@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.spec import CorpusSpec
-from tasks.spec.acquisitions import SEARCH_DAYS
+from tasks.spec.acquisitions import GIVEN, SEARCH_DAYS, anchors_of
 
 DAY = 86_400_000_000
 """Microseconds."""
@@ -15,6 +15,9 @@ DATATAKE = 3_600_000_000
 """Microseconds by which catalogues may differ over the start of one Sentinel-2 acquisition: some give the datatake's
 start for every tile of it, and a datatake lasts up to 50 minutes (ESA, Sentinel-2 mission guide). Which scene it is,
 its name decides."""
+
+_GIVEN_REACH = 366 * DAY
+"""How far scenes are looked for whose group and not whose time decides."""
 
 REPORTED_GAPS = (1, 2, 3, 5)
 """Days for which the match rate is told (asked for in ESA-PhiLab/Major-TOM#6)."""
@@ -56,6 +59,8 @@ class Role:
     """Of the root: by cloud cover rather than by the distance from the preferred instant."""
     mask: bool = False
     """Whether its cloud mask is kept."""
+    given: bool = False
+    """Whether it takes what the catalogue groups with the acquisition that it is near, whenever that was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,8 @@ class Rule:
     """Root first, every other one after the role that it is near."""
     parts: tuple[tuple[int, int], ...] = ()
     """Where a place is looked at several times: the parts of the window, each with an acquisition of the root."""
+    given: bool = False
+    """Whether the catalogue numbers the dates of a place; then every part is the whole window."""
 
     @property
     def root(self) -> str:
@@ -112,20 +119,29 @@ def rule_of(spec: CorpusSpec) -> Rule:
     # Without a word of the spec a part of the window is searched as a whole, and one instant as far as the default.
     widest = max(end - first for first, end in spec.parts)
     about = round(SEARCH_DAYS * DAY) if spec.instants is None else -(-widest // 2)
+    anchors = anchors_of(spec.roles)
     roles = {
         name: Role(
-            near=one.near,
-            reach=round(one.max_days * DAY)
+            near=anchors[name],
+            reach=_GIVEN_REACH
+            if one.near == GIVEN
+            else round(one.max_days * DAY)
             if one.max_days is not None
             else (about if one.search_days is None else round(one.search_days * DAY)),
             cloud_cover=one.cloud_cover,
             level=one.level,
             clearest=one.prefer == "clearest",
             mask=one.mask == "cloud",
+            given=one.near == GIVEN,
         )
         for name, one in spec.roles.items()
     }
-    return Rule(window=spec.span, roles=roles, parts=() if spec.instants is None else spec.parts)
+    return Rule(
+        window=spec.span,
+        roles=roles,
+        parts=() if spec.instants is None else spec.parts,
+        given=spec.instants is not None and spec.instants.given is not None,
+    )
 
 
 def first_images(spec: CorpusSpec) -> dict[str, dt.datetime]:

@@ -12,6 +12,18 @@ from tasks.scenes.footprints import are_convex
 
 
 @dataclass(frozen=True, kw_only=True)
+class Given:
+    """What files say of themselves that were published in groups, as columns of length n."""
+
+    role: NDArray[np.object_]
+    """The one role that a scene may serve, "" = any."""
+    group: NDArray[np.int64]
+    """Number that the scenes of one place and date share, of either sensor; -1 = none."""
+    date: NDArray[np.int64]
+    """Which of the dates of its place it is of, from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenes:
     """What both missions have in common, as columns of length n."""
 
@@ -23,6 +35,11 @@ class Scenes:
     """Outline of the data, polygons in WGS 84 degrees."""
     orbit: NDArray[np.int64]
     """Relative orbit, 0 = unknown."""
+    dated: NDArray[np.bool_] | None = None
+    """Whether `time` is known; where it is not, it is the start of a longer time that the acquisition lies in. None:
+    all are."""
+    given: Given | None = None
+    """None: no scene says anything."""
     satellite: NDArray[np.object_] | None = None
     """Such as S2A or S1C, "" = unknown; None: of all of them."""
 
@@ -123,6 +140,12 @@ class Acquisition:
     def time(self) -> int:
         """Start, microseconds since 1970 UTC."""
         return int(self.scenes.time[self.scene])
+
+    @property
+    def known_time(self) -> int | None:
+        """The same; None where nobody knows when it was."""
+        dated = self.scenes.dated
+        return self.time if dated is None or dated[self.scene] else None
 
 
 Acquisitions = Mapping[str, Acquisition]

@@ -77,7 +77,8 @@ class Description:
     masks: tuple[str, ...] = ()
     """Roles whose cloud mask is kept."""
     times: tuple[str, ...] = ()
-    """First days of the parts of the window, where a place is looked at in each of several."""
+    """First days of the parts of the window, where a place is looked at in each of several; numbers of dates that are
+    given."""
     tile: int | None = None
     """Pixels of a chunk's side; None: the patch's."""
 
@@ -323,6 +324,8 @@ def foreign(destination: Destination, wanted: Description) -> str:
 def _first_days(spec: CorpusSpec) -> tuple[str, ...]:
     if spec.instants is None:
         return ()
+    if spec.instants.given is not None:
+        return tuple(f"{number:03d}" for number in range(spec.instants.given))
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     starts = [epoch + dt.timedelta(microseconds=first) for first, _ in spec.parts]
     days = tuple(f"{start:%Y-%m-%d}" for start in starts)

@@ -22,6 +22,7 @@ from tasks.scenes.roles import sensor_of
 from tasks.scenes.scenes import Acquisition, Acquisitions, Sentinel1Scenes, Sentinel2Scenes
 from tasks.shards.layout import sample_id
 from tasks.spec import CorpusSpec
+from tasks.spec.acquisitions import anchors_of
 
 Value = TypeVar("Value")
 
@@ -104,21 +105,22 @@ def sample_rows(
         "ymax": patches.ymax,
         "lon": lon,
         "lat": lat,
-        "preferred_time": _times([sample.preferred for sample in samples])
-        if spec.dates == 1
-        else per_date.times([[(first + end) // 2 for first, end in spec.parts]] * len(samples)),
     }
     found = {role: [per_date.of(role, sample.acquisitions) for sample in samples] for role in roles}
+    root = found[next(iter(roles))]
+    columns["preferred_time"] = per_date.times(
+        [_preferred(spec, sample, held) for sample, held in zip(samples, root, strict=True)]
+    )
     for role in roles:
-        columns[f"{role}_time"] = per_date.times([[one.time if one else None for one in held] for held in found[role]])
-    for role, wanted in roles.items():
-        if wanted.near is not None:
+        columns[f"{role}_time"] = per_date.times([[_time(one) for one in held] for held in found[role]])
+    for role, near in anchors_of(roles).items():
+        if near is not None:
             # The first pair's name is that of the published corpora; later ones say whose gap it is.
             name = "gap_hours" if role == "s1" else f"{role}_gap_hours"
             columns[name] = per_date.values(
                 [
-                    [(one.time - near.time) / _HOUR if one and near else None for one, near in zip(*both, strict=True)]
-                    for both in zip(found[role], found[wanted.near], strict=True)
+                    [_hours(one, near) for one, near in zip(*both, strict=True)]
+                    for both in zip(found[role], found[near], strict=True)
                 ],
                 "float64",
             )
@@ -193,10 +195,30 @@ def patches_of(patches: Sequence[Patch]) -> Patches:
     """Patches as columns; at least one."""
     return Patches(
         epsg=np.array([patch.epsg for patch in patches], np.int32),
-        xmin=np.array([patch.xmin for patch in patches], np.int64),
-        ymax=np.array([patch.ymax for patch in patches], np.int64),
+        # Whole metres stay whole numbers.
+        xmin=np.array([patch.xmin for patch in patches]),
+        ymax=np.array([patch.ymax for patch in patches]),
         pixels=patches[0].pixels,
     )
+
+
+def _time(one: Acquisition | None) -> int | None:
+    return None if one is None else one.known_time
+
+
+def _hours(one: Acquisition | None, near: Acquisition | None) -> float | None:
+    """How long after another acquisition one started; None where that is not known."""
+    this, that = _time(one), _time(near)
+    return None if this is None or that is None else (this - that) / _HOUR
+
+
+def _preferred(spec: CorpusSpec, sample: Sample, root: list[Acquisition | None]) -> list[int | None]:
+    """The instants about which acquisitions were looked for; None where the catalogue and not an instant decided."""
+    if spec.instants is None:
+        return [None if root[0] is not None and root[0].known_time is None else sample.preferred]
+    if spec.instants.given is not None:
+        return [None] * spec.dates
+    return [(first + end) // 2 for first, end in spec.parts]
 
 
 def _facts_of(acquisition: Acquisition, incidence: float | None) -> dict[str, Any]:
@@ -246,7 +268,7 @@ class _PerDate:
         scalars = [values[0] for values in rows]
         return _floats(scalars) if kind == "float64" else pd.array(scalars, dtype=kind)
 
-    def times(self, rows: list[list[int | None]] | list[list[int]]) -> Any:
+    def times(self, rows: list[list[int | None]]) -> Any:
         """The same of microseconds since 1970 UTC."""
         return _lists(rows, _INSTANT) if self.dates > 1 else _times([values[0] for values in rows])
 
@@ -261,7 +283,7 @@ def _lists(rows: list[list[Any]], kind: pa.DataType) -> Any:
     return pd.arrays.ArrowExtensionArray(pa.array(rows, pa.list_(kind)))
 
 
-def _times(values: list[int | None] | list[int]) -> Any:
+def _times(values: list[int | None]) -> Any:
     """Microseconds since 1970 UTC as instants."""
     return pd.to_datetime(pd.Series(values, dtype="Int64"), unit="us", utc=True).astype("datetime64[us, UTC]")
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -15,6 +15,9 @@ ROLE = re.compile(r"s[12](_[a-z0-9]+)*")
 
 MOST_ROLES = 8
 
+GIVEN = "given"
+"""What a role is near whose acquisitions the catalogue groups with those of the root."""
+
 SEARCH_DAYS = 30.0
 """Reach of the root about its one instant, where a spec says nothing."""
 
@@ -24,7 +27,8 @@ class Acquisition(Part):
 
     near: str | None = None
     """The role whose acquisition it is to be near. Exactly one role has none: the root, which is searched about the
-    instant. A role never takes the acquisition of the role that it is near."""
+    instant. A role never takes the acquisition of the role that it is near. `given`: what the catalogue groups with the
+    root's acquisition, whenever that was, by its properties `deepsentinel:group` and `deepsentinel:role`."""
     max_days: float | None = Field(default=None, gt=0, le=366)
     """Days by which its start may differ from that of the role that it is near, either way."""
     search_days: float | None = Field(default=None, gt=0, le=3660)
@@ -59,13 +63,16 @@ class Acquisition(Part):
 
 
 class Instants(Part):
-    """At how many instants a place is looked at: one of two ways to part the window; without it at one."""
+    """At how many instants a place is looked at, told in one of three ways; without it at one."""
 
     slices: int | None = Field(default=None, ge=2, le=366)
     """So many equal half-open parts of the window, an instant in the middle of each."""
     seasons: int | None = None
     """4: December to February, March to May, June to August, September to November, the first four of them in the
     window."""
+    given: int | None = Field(default=None, ge=2, le=366)
+    """So many dates that the catalogue numbers for each place, from 0, by the property `deepsentinel:date` of the
+    root's items, wherever they lie in the window."""
 
     @field_validator("seasons")
     @classmethod
@@ -76,16 +83,18 @@ class Instants(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.slices is None) == (self.seasons is None):
-            raise ValueError("expected one of slices and seasons, such as {slices: 12} or {seasons: 4}")
+        if (self.slices, self.seasons, self.given).count(None) != 2:
+            raise ValueError("expected one of slices, seasons and given, such as {slices: 12} or {seasons: 4}")
         return self
 
     def parts(self, window: tuple[dt.datetime, dt.datetime]) -> tuple[tuple[int, int], ...]:
-        """The parts of a window, microseconds since 1970 UTC, half open, in order.
+        """The parts of a window, microseconds since 1970 UTC, half open, in order; all of it for dates that are given.
 
         Raises ValueError: the window is shorter than the parts need.
         """
         first, end = (round(instant.timestamp() * 1_000_000) for instant in window)
+        if self.given is not None:
+            return ((first, end),) * self.given
         if self.slices is not None:
             edges = [first + (end - first) * index // self.slices for index in range(self.slices + 1)]
         else:
@@ -126,8 +135,8 @@ def check_acquisitions(acquisitions: Mapping[str, Acquisition]) -> None:
         )
     for name in acquisitions:
         _check_path(name, acquisitions)
-    if not roots:  # unreachable: without a root there is a cycle, which has been told
-        raise ValueError("no role is the root")
+    if not roots:
+        raise ValueError("no role is the root, to which others are given; make one near nothing, such as s2: {}")
     if not roots[0].startswith("s2"):
         raise ValueError(
             f"{roots[0]} is the root, but the grid of a patch and the window are those of Sentinel-2; make one of its "
@@ -145,11 +154,13 @@ def _check_role(name: str, one: Acquisition, acquisitions: Mapping[str, Acquisit
         raise ValueError(f"{name} is called like the cloud mask of a role; give it another name, such as {name}y")
     if one.near is None and one.max_days is not None:
         raise ValueError(f"{name}: max_days says how far from another role; the root takes search_days")
+    if one.near == GIVEN and one.max_days is not None:
+        raise ValueError(f"{name}: is near what is given, whenever that was; leave max_days out")
     if one.near is not None:
-        if one.near not in acquisitions:
+        if one.near != GIVEN and one.near not in acquisitions:
             known = ", ".join(role for role in acquisitions if role != name) or "none"
             raise ValueError(f"{name}: near {one.near!r}, which is no role; the others are: {known}")
-        if one.max_days is None:
+        if one.near != GIVEN and one.max_days is None:
             raise ValueError(f"{name}: near {one.near}, but how near? Write max_days, such as max_days: 3")
         if one.search_days is not None:
             raise ValueError(f"{name}: search_days is the root's; write max_days, the days from {one.near}")
@@ -168,20 +179,37 @@ def _check_role(name: str, one: Acquisition, acquisitions: Mapping[str, Acquisit
 def _check_path(name: str, acquisitions: Mapping[str, Acquisition]) -> None:
     """See that a role leads to the root. Raises ValueError: it is near itself, by way of others or at once."""
     path = [name]
-    while (near := acquisitions[path[-1]].near) is not None:
+    while (near := acquisitions[path[-1]].near) not in (None, GIVEN):
         if near in path:
             raise ValueError(f"{' is near '.join([*path, near])}: a circle; one role must be near no other")
         path.append(near)
 
 
+def refuse_given(acquisitions: Mapping[str, Acquisition], instants: Instants | None, kinds: Sequence[str]) -> None:
+    """See that what is given can be: by the items of one catalogue. `kinds` are those of platforms.
+
+    Raises ValueError: another platform, or several.
+    """
+    given = [f"acquisitions: {name}: near" for name, one in acquisitions.items() if one.near == GIVEN]
+    given += ["instants: given"] if instants is not None and instants.given is not None else []
+    if given and list(kinds) != ["stac"]:
+        raise ValueError(
+            f"{given[0]}: what is given is by properties of a catalogue's items; expected one platform, {{stac: ...}}, "
+            f"found {', '.join(kinds)}"
+        )
+
+
+def anchors_of(acquisitions: Mapping[str, Acquisition]) -> dict[str, str | None]:
+    """The role that each role is near, None of the root; of what is given that is the root."""
+    root = next(name for name, one in acquisitions.items() if one.near is None)
+    return {name: root if one.near == GIVEN else one.near for name, one in acquisitions.items()}
+
+
 def in_order(acquisitions: Mapping[str, Acquisition]) -> dict[str, Acquisition]:
     """The same, root first, every other role after the one that it is near, otherwise as written."""
     ordered: dict[str, Acquisition] = {}
+    anchors = anchors_of(acquisitions)
     while len(ordered) < len(acquisitions):
-        name = next(
-            name
-            for name, one in acquisitions.items()
-            if name not in ordered and (one.near is None or one.near in ordered)
-        )
+        name = next(name for name, near in anchors.items() if name not in ordered and (near is None or near in ordered))
         ordered[name] = acquisitions[name]
     return ordered

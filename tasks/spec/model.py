@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tasks.errors import SpecError
-from tasks.spec.acquisitions import SEARCH_DAYS, Acquisition, Instants, check_acquisitions, in_order
+from tasks.spec.acquisitions import SEARCH_DAYS, Acquisition, Instants, check_acquisitions, in_order, refuse_given
 from tasks.spec.expectations import NAME
 from tasks.spec.labels import EARTHENGINE, Accepted, LabelItem, WrittenLabel, label_item, usable_labels
 from tasks.spec.locations import canonical, destination_location
@@ -133,6 +133,7 @@ class CorpusSpec(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        refuse_given(self.roles, self.instants, [item.kind for item in self.platform_items])
         names = self.platform_names
         for name in names:
             if names.count(name) > 1:

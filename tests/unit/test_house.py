@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = {
     "errors": 0, "notices": 0, "spec": 1, "settings": 2, "places": 2, "scenes": 3,
     "imagery": 4, "labels": 4, "shards": 4,
-    "assembly": 5, "release": 5, "planning": 6, "doctor": 6,
+    "assembly": 5, "release": 5, "published": 5, "planning": 6, "doctor": 6,
 }  # fmt: skip
 """Rooms by level: one knows of those below it, and of those beside it if these do not know of it in turn."""
 
@@ -138,7 +138,9 @@ def test_a_platform_and_its_client_are_known_in_its_own_folder_alone() -> None:
             wrong += [
                 f"{told(path)} imports {name}"
                 for name, _ in imported(path)
-                if name.startswith(f"tasks.imagery.{folder}") or name.split(".")[0] in clients
+                # Headers of GeoTIFFs are read of published files too, whose owners have no archive.
+                if (name.startswith(f"tasks.imagery.{folder}") and "stac.cogs" not in name)
+                or name.split(".")[0] in clients
             ]
     assert not wrong, "platforms are found by their registry"
 

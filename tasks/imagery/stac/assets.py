@@ -42,6 +42,11 @@ def polarization_of(key: str) -> str | None:
     return key.upper() if key.upper() in POLARIZATIONS else None
 
 
+def band_named(names: Iterable[str]) -> str | None:
+    """The Sentinel-2 band that one of the names of a band in a file names, None if none does."""
+    return next((band for name in names if (band := band_of(name))), None)
+
+
 def keys_by_band(keys: Iterable[str]) -> dict[str, str]:
     """Asset keys by the band that they name; where several name one, the finest (B04_10m before B04_20m)."""
     found: dict[str, str] = {}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from tasks.errors import CatalogueError, SceneUnavailable
 from tasks.imagery.bands import POLARIZATIONS
 from tasks.imagery.reflectance import carries_offset
-from tasks.imagery.stac.assets import SCL, classes_key, keys_by_band, keys_by_polarization
+from tasks.imagery.stac.assets import SCL, classes_key
 from tasks.imagery.stac.classes import SceneClasses, classes_of
 from tasks.imagery.stac.cogs.facts import Facts, File
-from tasks.imagery.stac.declared import Said
+from tasks.imagery.stac.declared import Said, band_keys, polarization_keys
 from tasks.imagery.stac.meaning import Backscatter, Reflectance, backscatter_of, reflectance_of
 from tasks.imagery.stac.scenes import OpticalScenes, RadarScenes
 from tasks.scenes.looks import mask_of
@@ -65,7 +65,7 @@ def radar_channels(look: str, acquisition: Acquisition) -> list[Channel]:
     if not isinstance(acquisition.scenes, RadarScenes):
         raise TypeError("the acquisition is of another platform: resolve it first")
     name, assets = acquisition.id, acquisition.scenes.assets(acquisition.scene)
-    keys = keys_by_polarization(assets)
+    keys = polarization_keys(assets)
     if set(keys) != set(POLARIZATIONS):
         raise CatalogueError(f"{name}: the catalogue lists no files of VV and VH, so only `plan` can use it.")
     return [
@@ -86,7 +86,7 @@ def band_channels(
     )
     return [
         Channel(look=look, channel=band, scene=name, said=assets[key], carries=carries)
-        for band, key in keys_by_band(assets).items()
+        for band, key in band_keys(assets).items()
         if bands is None or band in bands
     ]
 

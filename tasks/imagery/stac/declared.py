@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.errors import CatalogueError
-from tasks.imagery.stac.assets import band_of
+from tasks.imagery.stac.assets import (
+    band_named,
+    band_of,
+    keys_by_band,
+    keys_by_polarization,
+    polarization_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,24 @@ class Said:
             for number, band in enumerate(self.bands, 1)
             if any(wanted in (band_of(name), name.upper()) for name in band.names)
         ]
+
+
+def band_keys(assets: Mapping[str, Said]) -> dict[str, str]:
+    """Asset keys of an item by Sentinel-2 band: those that name one; where none does, of files of several bands."""
+    return keys_by_band(assets) or {
+        band: key for key in sorted(assets) for one in assets[key].bands if (band := band_named(one.names))
+    }
+
+
+def polarization_keys(assets: Mapping[str, Said]) -> dict[str, str]:
+    """The same by polarization."""
+    return keys_by_polarization(assets) or {
+        found: key
+        for key in sorted(assets)
+        for one in assets[key].bands
+        for name in one.names
+        if (found := polarization_of(name))
+    }
 
 
 def said_of(href: str, asset: Mapping[str, Any]) -> Said:

@@ -20,11 +20,12 @@ from tasks.imagery.stac.assets import EPSG_KEYS, is_read
 from tasks.imagery.stac.declared import DECLARING, Said, said_of
 
 PROPERTIES = (
-    "datetime", "start_datetime", "platform", "title", "created", "proj:code", "proj:epsg", "grid:code", "s2:mgrs_tile",
-    "s2:product_uri", "s2:product_id", "s2:source_product", "s2:processing_baseline", "processing:version",
-    "s2:datatake_id", "s2:generation_time", "eo:cloud_cover", "earthsearch:boa_offset_applied", "boa_offset_applied",
-    "sar:instrument_mode", "sar:polarizations", "sat:relative_orbit", "sat:orbit_state", "s1:source_product",
-    "s1:product_id", "view:sun_elevation", "s2:mean_solar_zenith", "view:incidence_angle",
+    "datetime", "start_datetime", "end_datetime", "platform", "title", "created", "proj:code", "proj:epsg", "grid:code",
+    "s2:mgrs_tile", "s2:product_uri", "s2:product_id", "s2:source_product", "s2:processing_baseline",
+    "processing:version", "s2:datatake_id", "s2:generation_time", "eo:cloud_cover", "earthsearch:boa_offset_applied",
+    "boa_offset_applied", "sar:instrument_mode", "sar:polarizations", "sat:relative_orbit", "sat:orbit_state",
+    "s1:source_product", "s1:product_id", "deepsentinel:role", "deepsentinel:group", "deepsentinel:date",
+    "view:sun_elevation", "s2:mean_solar_zenith", "view:incidence_angle",
 )  # fmt: skip
 """What is kept of the properties of many items; the others may be large."""
 
@@ -85,7 +86,8 @@ def records_of_items(items: Iterable[Item]) -> Records:
             for asset in item.assets.values():
                 row |= {key: asset.extra_fields[key] for key in EPSG_KEYS if asset.extra_fields.get(key)}
         start = _start(item)
-        rows.append({**row, "id": item.id, "datetime": start.isoformat() if start else None})
+        times = {"datetime": item.datetime, "start_datetime": start}
+        rows.append({**row, "id": item.id} | {name: at.isoformat() if at else None for name, at in times.items()})
     footprint = np.empty(len(kept), dtype=object)
     footprint[:] = [geometry_of(item.id, item.geometry) for item in kept]
     return Records(
@@ -123,8 +125,7 @@ class Entry:
         if not any(row.get(key) for key in EPSG_KEYS):
             for asset in assets.values():
                 row |= {key: asset[key] for key in EPSG_KEYS if asset.get(key)}
-        row |= {"id": str(item["id"]), "datetime": start_of(properties)}
-        row.pop("start_datetime", None)
+        row |= {"id": str(item["id"])}
         held = {
             key: {
                 **{name: asset[name] for name in DECLARING if asset.get(name) is not None},

@@ -20,6 +20,7 @@ from tasks.imagery.stac.cells import Asked
 from tasks.imagery.stac.channels import Channel, Meant, band_channels, mask_channel, optical_of, radar_channels
 from tasks.imagery.stac.cogs.facts import Replaced
 from tasks.imagery.stac.cogs.reader import Reader
+from tasks.imagery.stac.declared import band_keys
 from tasks.imagery.stac.items import Records
 from tasks.imagery.stac.meaning import CALIBRATION
 from tasks.imagery.stac.pixels import Wanted, lay
@@ -116,6 +117,7 @@ class StacArchive:
         for stock, name in wanted.items():
             make = sentinel1_scenes if stock == "sentinel1" else sentinel2_scenes
             self._shelves[stock] = Shelves(held[self._catalog(stock), name], make)
+        _refuse_ungrouped(source, rule, {role: self._shelves[stock] for role, stock in self._stock.items()})
         self._whole_resolver: Resolver | None = None
         l2a, l1c = self._shelves.get("l2a"), self._shelves.get("l1c")
         self._b10 = Twins(l2a, l1c) if l2a and l1c and "l2a" in self._stock.values() else None
@@ -167,9 +169,9 @@ class StacArchive:
         found: set[str] = set()
         for stock in set(self._stock.values()):
             if stock != "sentinel1":
-                found |= {*keys_by_band(self._shelves[stock].asset_keys)}
+                found |= _bands_of(self._shelves[stock])
         if self._b10 and not self._b10.none:
-            found |= {*keys_by_band(self._shelves["l1c"].asset_keys)} & {"B10"}
+            found |= _bands_of(self._shelves["l1c"]) & {"B10"}
         return tuple(band for band in BANDS if band in found)
 
     @property
@@ -192,7 +194,9 @@ class StacArchive:
         }
         if not all(shelf.whole for shelf in shelves.values()):
             # What is going to be read is asked for together, and not sample by sample.
-            for role, scene in pair(draws.patches, draws.preferred, found, self._rule, draws.windows).scene.items():
+            for role, scene in pair(
+                draws.patches, draws.preferred, found, self._rule, draws.windows, draws.dates
+            ).scene.items():
                 self._expect(role, shelves[self._stock[role]], scene, (lon, lat), traffic)
         return found
 
@@ -371,6 +375,25 @@ def _asked(
     lon: NDArray[np.float64], lat: NDArray[np.float64], first: NDArray[np.int64], end: NDArray[np.int64]
 ) -> Asked:
     return Asked(lon=lon, lat=lat, first=first, end=end)
+
+
+def _refuse_ungrouped(source: StacSource, rule: Rule, shelves: Mapping[str, Shelves[Any]]) -> None:
+    """Raises CatalogueError: roles or dates are given, and a collection that is known says nothing of groups."""
+    asked = {role for name, one in rule.roles.items() if one.given for role in (name, str(one.near))}
+    for role in sorted(asked | ({rule.root} if rule.given else set())):
+        shelf = shelves[role].whole
+        if shelf is not None and len(shelf.scenes) and shelf.scenes.given is None:
+            raise CatalogueError(
+                f"{source.catalog}: the items for role {role} have no property deepsentinel:group or "
+                "deepsentinel:date, by which what is `given` is found. Name a catalogue that has them, or roles by "
+                "time."
+            )
+
+
+def _bands_of(shelves: Shelves[Any]) -> set[str]:
+    """The bands of a collection; of files of several bands, those that the first item names."""
+    named, whole = keys_by_band(shelves.asset_keys), shelves.whole
+    return {*(named or (band_keys(whole.scenes.assets(0)) if whole and len(whole.scenes) else ()))}
 
 
 def _is_remote(shelf: Shelf[Any] | None) -> bool:

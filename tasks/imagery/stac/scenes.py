@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from tasks.errors import CatalogueError
 from tasks.imagery.bands import POLARIZATIONS
-from tasks.imagery.stac.assets import EPSG_KEYS, keys_by_polarization
-from tasks.imagery.stac.declared import Said
+from tasks.imagery.stac.assets import EPSG_KEYS
+from tasks.imagery.stac.declared import Said, polarization_keys
 from tasks.imagery.stac.items import Records
 from tasks.scenes.footprints import unwrap
 from tasks.scenes.products import SENTINEL2_PRODUCT, datatake_of
-from tasks.scenes.scenes import Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.roles import DAY
+from tasks.scenes.scenes import Given, Sentinel1Scenes, Sentinel2Scenes
 
 _YES_OR_NO = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 """Tables may hold them as numbers or texts; what is neither says nothing."""
@@ -83,6 +84,8 @@ def sentinel2_scenes(records: Records) -> OpticalScenes:
         baseline=_shared(records.column("s2:processing_baseline", "processing:version").fillna(baseline).fillna("")),
         processed=np.where(processed == _NO_TIME, np.where(from_name == _NO_TIME, 0, from_name), processed),
         cloud_cover=_numbers(records.column("eo:cloud_cover")),
+        dated=_dated(records),
+        given=_given(records),
         satellite=_satellites(named["platform"], records),
         sun_elevation=np.where(np.isnan(sun), 90 - _numbers(records.column("s2:mean_solar_zenith")), sun),
         assets=records.assets,
@@ -104,6 +107,8 @@ def sentinel1_scenes(records: Records) -> RadarScenes:
         orbit=_whole(kept.column("sat:relative_orbit")),
         product=_shared(kept.column("s1:source_product", "s1:product_id", "title").fillna(ids)),
         direction=_shared(kept.column("sat:orbit_state").fillna("").astype(str).str.lower()),
+        dated=_dated(kept),
+        given=_given(kept),
         satellite=_satellites(ids.astype("string").str.extract(_RADAR_PRODUCT)[0], kept),
         incidence=_numbers(kept.column("view:incidence_angle")),
         assets=kept.assets,
@@ -144,7 +149,7 @@ def _is_dual_iw(records: Records) -> NDArray[np.bool_]:
     dual = [
         set(POLARIZATIONS) <= {str(p).upper() for p in held}
         if held is not None
-        else set(keys_by_polarization(records.assets(index))) == set(POLARIZATIONS)
+        else set(polarization_keys(records.assets(index))) == set(POLARIZATIONS)
         for index, held in enumerate(given)
     ]
     return is_iw & np.array(dual, bool)
@@ -162,6 +167,33 @@ def _times(records: Records) -> NDArray[np.int64]:
 
 
 _NO_TIME = np.iinfo(np.int64).min
+
+_LONGEST = DAY
+"""Microseconds between start and end of an item without `datetime` beyond which nobody knows when it was: no
+acquisition takes longer, and files that are named for a day are known to the day."""
+
+
+def _dated(records: Records) -> NDArray[np.bool_] | None:
+    """Whether the times of items are known: (n,), None if all are."""
+    if "end_datetime" not in records.properties.columns:
+        return None
+    start, end = _instants(records.column("start_datetime")), _instants(records.column("end_datetime"))
+    null = _instants(records.column("datetime")) == _NO_TIME
+    known = ~null | (start == _NO_TIME) | (end == _NO_TIME) | (end - start <= _LONGEST)
+    return None if known.all() else known
+
+
+def _given(records: Records) -> Given | None:
+    """What items say of the groups that they are of; None if none says anything."""
+    said = [f"deepsentinel:{name}" for name in ("role", "group", "date")]
+    if not {*said} & {*records.properties.columns}:
+        return None
+    role, group, date = (records.column(name) for name in said)
+    return Given(
+        role=_shared(role.fillna("")),
+        group=np.nan_to_num(_numbers(group), nan=-1).astype(np.int64),
+        date=np.nan_to_num(_numbers(date)).astype(np.int64),
+    )
 
 
 def _instants(texts: Any) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from tasks.places.patches import Patches, patches_around
 from tasks.scenes.pairing import Outcome, Pairs, pair
 from tasks.scenes.reasons import Reason
 from tasks.scenes.roles import DAY, Rule
-from tasks.scenes.scenes import Candidates, Sentinel1Scenes, Sentinel2Scenes
+from tasks.scenes.scenes import Candidates, Given, Sentinel1Scenes, Sentinel2Scenes
 from tests.unit.scenes.made import NOON, all_near_all, objects, rule
 
 LON, LAT = np.array([9.0, 9.2, 9.4]), np.array([45.0, 45.0, 45.0])
@@ -43,6 +43,10 @@ class S2:
     baseline: str = "02.06"
     processed: int = 0
     cloud: float = 0.0
+    dated: bool = True
+    role: str = ""
+    group: int = -1
+    date: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,27 @@ class S1:
     id: str = "a"
     time: int = NOON
     footprint: int = 0
+    dated: bool = True
+    role: str = ""
+    group: int = -1
+    date: int = 0
+
+
+def given_of(scenes: list[S2] | list[S1]) -> Given | None:
+    """What scenes say of their groups; nothing if none says anything."""
+    said = [(s.role, s.group, s.date) for s in scenes]
+    if all(one == ("", -1, 0) for one in said):
+        return None
+    return Given(
+        role=objects([role for role, _, _ in said]),
+        group=np.array([group for _, group, _ in said], np.int64),
+        date=np.array([date for _, _, date in said], np.int64),
+    )
+
+
+def dated_of(scenes: list[S2] | list[S1]) -> np.ndarray | None:
+    dated = np.array([s.dated for s in scenes], bool)
+    return None if dated.all() else dated
 
 
 def candidates(s2: list[S2], s1: list[S1], draws: int) -> Candidates:
@@ -65,6 +90,8 @@ def candidates(s2: list[S2], s1: list[S1], draws: int) -> Candidates:
         baseline=objects([s.baseline for s in s2]),
         processed=np.array([s.processed for s in s2], np.int64),
         cloud_cover=np.array([s.cloud for s in s2], float),
+        dated=dated_of(s2),
+        given=given_of(s2),
     )
     first = Sentinel1Scenes(
         id=objects([s.id for s in s1]),
@@ -73,6 +100,8 @@ def candidates(s2: list[S2], s1: list[S1], draws: int) -> Candidates:
         orbit=np.zeros(len(s1), np.int64),
         product=objects([s.id for s in s1]),
         direction=objects(["" for _ in s1]),
+        dated=dated_of(s1),
+        given=given_of(s1),
     )
     return all_near_all(second, first, draws)
 

@@ -26,10 +26,12 @@ def rules(draw: st.DrawFn) -> Rule:
     names = ["s2", *draw(st.permutations(NAMES[1:]))][: draw(st.integers(1, 5))]
     roles = {"s2": Role(near=None, reach=SEARCH, cloud_cover=draw(clouds), clearest=draw(st.booleans()))}
     for name in names[1:]:
+        given = draw(st.sampled_from([False, False, True]))
         roles[name] = Role(
-            near=draw(st.sampled_from([*roles])),
+            near="s2" if given else draw(st.sampled_from([*roles])),
             reach=draw(st.sampled_from([0, DAY, 2 * DAY, 5 * DAY, 9 * DAY])),
             cloud_cover=draw(clouds) if sensor_of(name) == "sentinel2" else None,
+            given=given,
         )
     return Rule(window=(NOON - 4 * DAY, NOON + 4 * DAY), roles=roles)
 
@@ -41,16 +43,26 @@ times = st.integers(-6 * 4, 6 * 4).map(lambda n: NOON + n * DAY // 4) | st.sampl
 )
 """Six-hour steps, and what is just on the same pass, or no longer."""
 
+groups = st.sampled_from([-1, 0, 0, 1])
+served = st.sampled_from(["", "", *NAMES])
+dated = st.sampled_from([True, True, True, False])
+
 optical = st.lists(
     st.builds(
         S2,
         time=times,
         footprint=st.sampled_from([0, 0, 0, 2]),
         cloud=st.sampled_from([0.0, 20.0, 20.1, float("nan")]),
+        role=served,
+        group=groups,
+        dated=dated,
     ),
     max_size=8,
 )
-radar = st.lists(st.builds(S1, time=times, footprint=st.sampled_from([0, 0, 0, 2])), max_size=6)
+radar = st.lists(
+    st.builds(S1, time=times, footprint=st.sampled_from([0, 0, 0, 2]), role=served, group=groups, dated=dated),
+    max_size=6,
+)
 
 
 def found_near(rule: Rule, s2: list[S2], s1: list[S1], draws: int = 1) -> dict[str, Nearby]:
@@ -76,6 +88,8 @@ def fillings(rule: Rule, s2: list[S2], s1: list[S1], preferred: int) -> Iterator
     def qualifies(role: str, scene: S2 | S1) -> bool:
         if scene.footprint:  # covers other patches
             return False
+        if scene.role not in ("", role):
+            return False
         limits = rule.roles[role].cloud_cover
         return not isinstance(scene, S2) or limits is None or limits[0] <= scene.cloud <= limits[1]
 
@@ -83,19 +97,24 @@ def fillings(rule: Rule, s2: list[S2], s1: list[S1], preferred: int) -> Iterator
         scenes: list[S2] | list[S1] = s2 if sensor_of(role) == "sentinel2" else s1
         return [(index, scene) for index, scene in enumerate(scenes) if qualifies(role, scene)]
 
-    def below(role: str, time: int) -> Iterator[dict[str, int]]:
-        """Ways to fill the roles near a role whose scene is of a time."""
+    def below(role: str, anchor: S2 | S1) -> Iterator[dict[str, int]]:
+        """Ways to fill the roles near a role that has taken a scene."""
         ways: list[dict[str, int]] = [{}]
         for name, limits in rule.roles.items():
             if limits.near != role:
                 continue
-            same = sensor_of(name) == sensor_of(role)
-            near = sorted(
-                (abs(scene.time - time), scene.id, index, scene.time)
-                for index, scene in held(name)
-                if abs(scene.time - time) <= limits.reach and not (same and abs(scene.time - time) <= DATATAKE)
-            )
-            mine = [{name: index, **deeper} for _, _, index, at in near for deeper in below(name, at)]
+            if limits.given:
+                near = sorted((0, scene.id, index) for index, scene in held(name) if -1 < scene.group == anchor.group)
+            else:
+                same = sensor_of(name) == sensor_of(role)
+                gaps = [(abs(scene.time - anchor.time), index, scene) for index, scene in held(name) if scene.dated]
+                near = sorted(
+                    (gap, scene.id, index)
+                    for gap, index, scene in gaps
+                    if anchor.dated and gap <= limits.reach and not (same and gap <= DATATAKE)
+                )
+            scenes: list[S2] | list[S1] = s2 if sensor_of(name) == "sentinel2" else s1
+            mine = [{name: index, **deeper} for _, _, index in near for deeper in below(name, scenes[index])]
             ways = [{**way, **one} for way in ways for one in mine]
         yield from ways
 
@@ -104,10 +123,11 @@ def fillings(rule: Rule, s2: list[S2], s1: list[S1], preferred: int) -> Iterator
             return np.inf if np.isnan(scene.cloud) else scene.cloud
         return abs(scene.time - preferred)
 
-    ordered = sorted((preference(scene), scene.id, index, scene.time) for index, scene in held(rule.root))
-    for _, _, index, time in ordered:
+    ordered = sorted((preference(scene), scene.id, index) for index, scene in held(rule.root))
+    for _, _, index in ordered:
+        time = s2[index].time
         if first <= time < end and abs(time - preferred) <= root.reach:
-            for way in below(rule.root, time):
+            for way in below(rule.root, s2[index]):
                 yield {rule.root: index, **way}
 
 
@@ -214,3 +234,55 @@ def test_scenes_of_one_role_may_be_another_catalogues() -> None:
     assert chosen(pairs) == {"s2": 0, "s2_top": 0}
     scenes: Scenes = other.scenes
     assert pairs.acquisitions({"s2": own, "s2_top": other}, 0)["s2_top"].scenes is scenes
+
+
+# What a catalogue gives
+
+
+GIVEN = Rule(
+    window=(NOON - 4 * DAY, NOON + 4 * DAY),
+    roles={
+        "s2": Role(near=None, reach=9 * DAY),
+        "s2_cloudy": Role(near="s2", reach=0, given=True),
+        "s1": Role(near="s2", reach=0, given=True),
+    },
+)
+
+
+def test_given_roles_take_the_scenes_of_the_roots_group_whenever_they_were() -> None:
+    s2 = [
+        S2(id="a", role="s2_cloudy", group=7, time=NOON - 300 * DAY),
+        S2(id="b", role="s2_cloudy", group=8),
+        S2(id="c", role="s2", group=7),
+    ]
+    s1 = [S1(id="d", group=8), S1(id="e", group=7, time=NOON + 200 * DAY)]
+    pairs = pair(PATCH, np.array([NOON]), found_near(GIVEN, s2, s1), GIVEN)
+    assert chosen(pairs) == {"s2": 2, "s2_cloudy": 0, "s1": 1}
+    assert pairs.smallest_gap[0] == 200 * DAY
+
+
+def test_no_gap_is_told_of_scenes_whose_time_nobody_knows() -> None:
+    s2 = [S2(id="a", group=7, dated=False, role="s2"), S2(id="b", group=7, role="s2_cloudy")]
+    for one in (S1(group=7), S1(group=7, dated=False)):
+        pairs = pair(PATCH, np.array([NOON]), found_near(GIVEN, s2, [one]), GIVEN)
+        assert Outcome(int(pairs.outcome[0])) is Outcome.PAIRED
+        assert pairs.smallest_gap[0] == np.iinfo(np.int64).max
+
+
+def test_without_a_group_nothing_is_given() -> None:
+    for s2, s1 in (([S2(role="s2")], [S1()]), ([S2(group=3, role="s2")], [S1()]), ([S2()], [S1(group=3)])):
+        pairs = pair(PATCH, np.array([NOON]), found_near(GIVEN, s2, s1), GIVEN)
+        assert set(chosen(pairs).values()) == {-1}
+
+
+def test_each_date_of_a_place_takes_the_roots_scene_of_its_number() -> None:
+    rule = Rule(window=GIVEN.window, roles={"s2": GIVEN.roles["s2"], "s1": GIVEN.roles["s1"]}, given=True)
+    # Their times are not in the order of their numbers.
+    s2 = [S2(id=f"x{date}", group=10 + date, date=date, time=NOON - date * DAY) for date in (1, 0, 2)]
+    s1 = [S1(id=f"y{group}", group=group) for group in (12, 10, 11)]
+    patches, dates = PATCH.take(np.zeros(4, int)), np.arange(4)
+    windows = np.tile(rule.window, (4, 1))
+    pairs = pair(patches, np.full(4, NOON), found_near(rule, s2, s1, 4), rule, windows, dates)
+    assert pairs.scene["s2"].tolist() == [1, 0, 2, -1]
+    assert pairs.scene["s1"].tolist() == [1, 2, 0, -1]
+    assert Outcome(int(pairs.outcome[3])) is Outcome.NO_SENTINEL2

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.scenes.roles import DAY, rule_of
-from tasks.spec import CorpusSpec
+from tasks.spec import CorpusSpec, load_spec
 from tasks.spec.acquisitions import Instants
 from tests.unit.spec.specs import MINIMAL, refusal, replaced, values
 
@@ -69,6 +69,9 @@ def test_other_roles_have_no_shorthand(roles: dict[str, Any]) -> None:
         ("{s2: {}, s1: {near: s1, max_days: 3}}", "s1 is near s1: a circle"),
         ("{s2: {}, s1: {near: s3, max_days: 3}}", "s1: near 's3', which is no role; the others are: s2"),
         ("{s2: {}, s1: {near: s2}}", "s1: near s2, but how near? Write max_days"),
+        ("{s2: {}, s1: {near: given, max_days: 3}}", "s1: is near what is given, whenever that was; leave max_days"),
+        ("{s2: {near: given}}", "no role is the root"),
+        ("{s2: {near: s1, max_days: 3}, s1: {near: given}}", "no role is the root"),
         ("{s2: {max_days: 3}}", "s2: max_days says how far from another role; the root takes search_days"),
         ("{s2: {}, s1: {near: s2, max_days: 3, search_days: 3}}", "s1: search_days is the root's; write max_days"),
         ("{s1: {}, s2: {near: s1, max_days: 3}}", "s1 is the root, but the grid of a patch"),
@@ -90,6 +93,34 @@ def test_what_is_no_tree_of_roles_is_refused_with_line_and_remedy(tmp_path: Path
     message = refusal(tmp_path, MINIMAL + f"acquisitions: {roles}\n")
     assert told in message
     assert "line 6: acquisitions" in message
+
+
+GIVEN = "acquisitions: {s2: {}, s2_b: {near: given}, s1: {near: s2_b, max_days: 2}}\ninstants: {given: 3}\n"
+
+STAC = "{stac: {catalog: catalog.json, name: own}}"
+
+
+def test_what_is_given_is_near_the_root_and_its_dates_are_anywhere_in_the_window(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(MINIMAL + GIVEN + f"platforms: [{STAC}]\n")
+    found = load_spec(path)
+    rule = rule_of(found)
+    assert {name: (one.near, one.given) for name, one in rule.roles.items()} == {
+        "s2": (None, False),
+        "s2_b": ("s2", True),
+        "s1": ("s2_b", False),
+    }
+    assert rule.given
+    assert found.parts == (found.span,) * 3
+    first, end = found.span
+    assert rule.search >= (end - first) / 2, "the whole window is searched about its middle"
+
+
+@pytest.mark.parametrize("platforms", ["earthengine", "demo", f"[{STAC}, earthengine]"])
+def test_what_is_given_is_of_one_catalogue(tmp_path: Path, platforms: str) -> None:
+    for text in (GIVEN, "instants: {given: 3}\n"):
+        message = refusal(tmp_path, MINIMAL + text + f"platforms: {platforms}\n")
+        assert "what is given is by properties of a catalogue's items; expected one platform, {stac: ...}" in message
 
 
 def test_roles_and_their_shorthand_are_not_given_together(tmp_path: Path) -> None:
@@ -139,8 +170,8 @@ def test_seasons_are_the_first_four_whole_ones_of_the_window(window: tuple[str, 
     ("instants", "told"),
     [
         ("{slices: 1}", "expected 2 or more, found 1"),
-        ("{slices: 4, seasons: 4}", "expected one of slices and seasons"),
-        ("{}", "expected one of slices and seasons"),
+        ("{slices: 4, seasons: 4}", "expected one of slices, seasons and given"),
+        ("{}", "expected one of slices, seasons and given"),
         ("{seasons: 3}", "found 3, expected 4; for other parts of the window use {slices: 3}"),
     ],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from tasks.imagery.stac.assets import keys_by_band, keys_by_polarization
+from tasks.imagery.stac.declared import Said, band_keys, polarization_keys, said_of
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,22 @@ def test_of_several_resolutions_of_a_band_the_finest_is_taken(keys: tuple[str, .
 @pytest.mark.parametrize("key", ["vv", "VV", "Vv"])
 def test_polarizations_are_known_in_any_case(key: str) -> None:
     assert keys_by_polarization([key, "hh", "vv_noise"]) == {"VV": key}
+
+
+# Files of several bands
+
+
+def said(*names: str) -> Said:
+    return said_of("a.tif", {"bands": [{"name": name} for name in names]})
+
+
+def test_bands_are_found_in_a_file_of_several_by_what_the_item_calls_them() -> None:
+    assert band_keys({"image": said("B1", "scl", "red", "nir")}) == {"B01": "image", "B04": "image", "B08": "image"}
+    assert polarization_keys({"image": said("vh", "VV", "angle")}) == {"VH": "image", "VV": "image"}
+
+
+def test_where_an_asset_is_called_like_a_band_pictures_of_several_are_none() -> None:
+    """As the true colours that archives have beside the bands."""
+    picture = said_of("a.tif", {"eo:bands": [{"common_name": name} for name in ("red", "green", "blue")]})
+    assert band_keys({"visual": picture, "nir": said("nir")}) == {"B08": "nir"}
+    assert polarization_keys({"image": said("VV", "VH"), "vv": said("VV")}) == {"VV": "vv"}

@@ -258,3 +258,41 @@ def test_figures_that_are_none_are_unknown() -> None:
     found = one(item("a", **ZONE, **{"eo:cloud_cover": "n/a", "sat:relative_orbit": "R008"}))
     assert np.isnan(found["cloud_cover"])
     assert found["orbit"] == 0
+
+
+# What nobody knows, and what belongs together
+
+
+@pytest.mark.parametrize(
+    ("times", "known"),
+    [
+        ({}, True),
+        ({"start_datetime": "2018-03-01T00:00:00Z", "end_datetime": "2018-06-01T00:00:00Z"}, False),
+        ({"start_datetime": "2018-03-01T00:00:00Z", "end_datetime": "2018-03-02T00:00:00Z"}, True),
+        ({"start_datetime": "2018-03-01T00:00:00Z", "end_datetime": "2018-03-02T00:00:01Z"}, False),
+    ],
+)
+def test_the_time_of_an_item_without_one_is_known_to_a_day_or_not_at_all(times: dict[str, str], known: bool) -> None:
+    found = item("a", **ZONE, **times)
+    if times:
+        found.datetime = None
+        found.properties["datetime"] = None
+    scenes = sentinel2_scenes([found, item("b", **ZONE)])
+    assert scenes.dated is None if known else (scenes.dated is not None and scenes.dated.tolist() == [False, True])
+    if times:
+        assert scenes.time[0] == micro("2018-03-01T00:00:00Z"), "the first instant that it may be"
+
+
+def test_a_long_span_beside_a_time_leaves_it_known() -> None:
+    span = {"start_datetime": "2018-03-01T00:00:00Z", "end_datetime": "2018-06-01T00:00:00Z"}
+    assert sentinel2_scenes([item("a", **ZONE, **span)]).dated is None
+
+
+def test_groups_roles_and_dates_are_read_from_properties_of_our_own() -> None:
+    said = {"deepsentinel:role": "s2_cloudy", "deepsentinel:group": 7, "deepsentinel:date": 2}
+    given = sentinel2_scenes([item("a", **ZONE, **said), item("b", **ZONE)]).given
+    assert given is not None
+    assert [given.role.tolist(), given.group.tolist(), given.date.tolist()] == [["s2_cloudy", ""], [7, -1], [2, 0]]
+    assert sentinel2_scenes([item("b", **ZONE)]).given is None
+    _, radar = sentinel1_scenes([item("r", **IW, **{"sar:polarizations": ["VV", "VH"]}, **said)])
+    assert radar.given is not None
