@@ -6,7 +6,7 @@ RUN := .venv/bin
 SYNC = UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --quiet $(EXTRAS) --python $(PYTHON)
 TORCH := $(shell sed -n '/^name = "torch"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
 # What builds, tests and checks need, but for PyTorch (the extra `train`), which only the latter do.
-EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure
+EXTRAS := --extra earthengine --extra descarteslabs --extra gcs --extra azure --extra hdf5
 # Where `make up` has Prefect listen.
 PORT ?= 4200
 # What work pools of containers run, where that is not an image of this machine: REGISTRY/deepsentinel:VERSION.
