@@ -1,5 +1,6 @@
 """Files of servers: what is asked for, and what answers mean, from refusals and silence to half a tile."""
 
+import logging
 import socket
 import threading
 import time
@@ -258,8 +259,10 @@ def test_no_signature_is_logged(cogs: Cogs, caplog: pytest.LogCaptureFixture) ->
 
 
 def test_nor_where_libraries_warn_of_moved_files_odd_headers_and_refusals(
-    cogs: Cogs, caplog: pytest.LogCaptureFixture
+    cogs: Cogs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The client of Descartes Labs silences it, for the whole process, when it is imported.
+    monkeypatch.setattr(logging.getLogger("urllib3"), "propagate", True)
     def answer(handler: BaseHTTPRequestHandler) -> None:
         _, kind, path = handler.path.split("/", 2)
         if kind == "moved":
@@ -272,7 +275,7 @@ def test_nor_where_libraries_warn_of_moved_files_odd_headers_and_refusals(
             handler.path = f"/{path}"
             cogs(handler)
 
-    with caplog.at_level("DEBUG"), serving(answer) as url:
+    with caplog.at_level("DEBUG", "urllib3"), caplog.at_level("DEBUG"), serving(answer) as url:
         assert np.array_equal(read(url, "moved/a.tif?sig=SECRET"), EXPECTED)
         with pytest.raises(PixelsError):
             read(url, "odd/a.tif?sig=SECRET")
