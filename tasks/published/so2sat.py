@@ -6,7 +6,7 @@ zhu-xlab/So2Sat-LCZ42. Where patches lie is told since version 4, in files *_geo
 same order. Of these the first ones (with `coord`, without `city`) have wrong EPSG codes of some cities.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +186,7 @@ class Zones:
         return _Part(stem=stem, labels=labels, geo=geo, rows=rows)
 
     @contextmanager
-    def _opened(self, path: Path) -> Iterator[Any]:
+    def _opened(self, path: Path) -> Generator[Any]:
         """An HDF5 file. Raises CatalogueError: it cannot be read, now or while it is open."""
         try:
             with self._h5py.File(path, "r") as file:
