@@ -91,14 +91,14 @@ def build(
 
 @app.command()
 def catalogue(
-    name: Annotated[str, typer.Argument(metavar="SET", help="sen12mscr or sen12mscrts.")],
+    name: Annotated[str, typer.Argument(metavar="SET", help="sen12mscr, sen12mscrts or so2sat.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the archives of the set were unpacked.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for items, places and spec.")],
     splits: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Table with columns roi and split: the split of each region.")
     ] = None,
 ) -> None:
-    """Make a spec of a published set's files, so that `build` makes a corpus of them."""
+    """Make a spec of a published set's files, or of its places, so that `build` makes a corpus of them."""
     from flows.command.catalogue import catalogue_with_progress
 
     catalogue_with_progress(name, folder, out, splits)

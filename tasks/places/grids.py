@@ -13,7 +13,8 @@ from tasks.places.patches import Patches, to_degrees
 COLUMNS = ("epsg", "xmin", "ymax")
 """UTM zone, and the upper left corner in metres; a file that has all three gives grids."""
 
-_ZONES = {*range(32601, 32661), *range(32701, 32761)}
+ZONES = {*range(32601, 32661), *range(32701, 32761)}
+"""EPSG codes of UTM zones, north and south."""
 
 _BESIDE = 1e-3
 """Degrees by which a point may lie off the centre of its grid, 100 m: more is another place."""
@@ -30,7 +31,7 @@ def given_grids(
     if not {*COLUMNS} <= {*map(str, frame.columns)}:
         return None
     epsg, xmin, ymax = (_numbers(frame[name]) for name in COLUMNS)
-    known = np.isin(epsg, [*_ZONES])
+    known = np.isin(epsg, [*ZONES])
     wrong = np.flatnonzero(~(known & np.isfinite(xmin) & np.isfinite(ymax)))
     if len(wrong):
         first = wrong[0]

@@ -2,46 +2,42 @@
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import geopandas
-import numpy as np
 import pandas as pd
-import shapely
-import yaml
 
 from tasks.errors import CatalogueError, SpecError
-from tasks.places.patches import PIXEL, to_degrees
-from tasks.published import sen12mscr, sen12mscrts
+from tasks.published import sen12mscr, sen12mscrts, so2sat
 from tasks.published.files import Folders, Found, Headers, Told, by_place, find_folders
 from tasks.published.items import ItemTable
 from tasks.published.layout import OPTICAL, RADAR, Layout
+from tasks.published.writing import PLACES, Catalogued, write_places, write_spec, written_spec
 from tasks.spec.splits import SPLITS
 
 LAYOUTS: Mapping[str, Layout] = {one.name: one for one in (sen12mscr.LAYOUT, sen12mscrts.LAYOUT)}
-"""The sets that can be catalogued, by name."""
+"""The sets of GeoTIFFs that can be catalogued, by name."""
 
-ITEMS, PLACES, SPEC = "items.parquet", "places.parquet", "spec.yaml"
+ITEMS = "items.parquet"
 
 _SHARES = {"validation": 0.1, "test": 0.1}
 """Of regions, where nobody says which split each is in."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Catalogued:
-    """What was written of a set."""
-
-    spec: Path
-    places: int
-    items: int
-    notes: list[str]
-    """What was left out, and what to know."""
+def cataloguing_of(name: str, folder: Path, out: Path, splits: Path | None = None) -> "Cataloguing | so2sat.Zones":
+    """What catalogues a set, its folder looked through; nothing is written yet. Raises SpecError, CatalogueError."""
+    if name != so2sat.NAME:
+        return Cataloguing(name, folder, out, splits)
+    if splits is not None:
+        raise SpecError(f"--splits: {so2sat.TITLE} has its splits in the names of its files; leave the option out.")
+    return so2sat.Zones(folder, out)
 
 
 class Cataloguing:
-    """Makes the three files of a set. `files` is how many files of it there are."""
+    """Makes the three files of a set of GeoTIFFs. `count` is how many files of it there are."""
+
+    unit = "files"
+    """What progress counts."""
 
     def __init__(self, name: str, folder: Path, out: Path, splits: Path | None = None) -> None:
         """Look through the folder; nothing is written yet.
@@ -50,12 +46,13 @@ class Cataloguing:
         such set, or the table cannot be used; CatalogueError: the folder is not that of the set.
         """
         if name not in LAYOUTS:
-            raise SpecError(f"SET: {name!r} is none that can be catalogued; expected one of {', '.join(LAYOUTS)}.")
+            known = ", ".join((*LAYOUTS, so2sat.NAME))
+            raise SpecError(f"SET: {name!r} is none that can be catalogued; expected one of {known}.")
         self._layout, self._out = LAYOUTS[name], out.resolve()
         self._splits = None if splits is None else read_splits(splits)
         self._told = Told()
         self._folders: Folders = find_folders(self._layout, folder.resolve(), self._told)
-        self.files = self._folders.count
+        self.count = self._folders.count
         if self._splits is not None and (lacking := sorted({*self._folders.by_roi} - {*self._splits})):
             raise SpecError(
                 f"{splits}: tells no split of {', '.join(lacking[:8])}{', ...' if len(lacking) > 8 else ''} "
@@ -87,10 +84,15 @@ class Cataloguing:
         if not places:
             part.unlink()
             raise CatalogueError(f"no place of {self._layout.title} can be used: {'; '.join(self._told.lines())}.")
-        pixels = self._write_places(places)
+        frame = pd.DataFrame(places)
+        pixels = int(frame.pop("pixels").iloc[0])
+        twice = write_places(frame, pixels, self._out)
+        if twice:
+            self._told.add("places lie on the very grid of another one, so they may get each other's files", str(twice))
         part.replace(self._out / ITEMS)
-        spec, kept = self._write_spec(pixels)
-        return Catalogued(spec=spec, places=len(places), items=table.count, notes=[*self._told.lines(), *kept])
+        content = spec_of(self._layout, pixels, self._out, with_splits=self._splits is not None)
+        spec, kept = write_spec(content, self._out)
+        return Catalogued(spec=spec, places=len(places), files=table.count, notes=[*self._told.lines(), *kept])
 
     def _add_region(self, found: Sequence[Found], table: ItemTable, places: list[dict[str, Any]]) -> None:
         """Add the items and the places of a region that have a file of every role."""
@@ -143,34 +145,6 @@ class Cataloguing:
             dates[date] = there
         return dates
 
-    def _write_places(self, places: list[dict[str, Any]]) -> int:
-        """Write the table of places, each with its centre and its exact grid; the side of all in pixels."""
-        frame = pd.DataFrame(places)
-        pixels = int(frame.pop("pixels").iloc[0])
-        half = PIXEL * pixels / 2
-        lon, lat = to_degrees(
-            frame["epsg"].to_numpy(), frame["xmin"].to_numpy() + half, frame["ymax"].to_numpy() - half
-        )
-        twice = int(frame.duplicated(["epsg", "xmin", "ymax"]).sum())
-        if twice:
-            self._told.add("places lie on the very grid of another one, so they may get each other's files", str(twice))
-        geometry = np.asarray(shapely.points(lon, lat))
-        table = geopandas.GeoDataFrame(frame, geometry=geometry, crs=4326)
-        part = self._out / f".{PLACES}.part"
-        table.to_parquet(part, index=False, compression="zstd")
-        part.replace(self._out / PLACES)
-        return pixels
-
-    def _write_spec(self, pixels: int) -> tuple[Path, list[str]]:
-        """Write the spec, unless there is one, which may have been changed; and what to tell of that."""
-        path = self._out / SPEC
-        content = spec_of(self._layout, pixels, self._out, with_splits=self._splits is not None)
-        if not path.exists():
-            path.write_text(content, encoding="utf-8")
-            return path, []
-        same = path.read_text(encoding="utf-8") == content
-        return path, [] if same else [f"{path} was there and stays as it is; remove it to have it written anew"]
-
 
 def spec_of(layout: Layout, pixels: int, out: Path, *, with_splits: bool) -> str:
     """The spec of a set's corpus, as YAML with a comment."""
@@ -194,12 +168,7 @@ def spec_of(layout: Layout, pixels: int, out: Path, *, with_splits: bool) -> str
         "splits": {"by": "split"} if with_splits else {"by": "roi", **_SHARES},
         "destinations": [str(out / "corpus")],
     }
-    return f"{layout.said}\n{''.join(f'{key}: {_written(value)}' for key, value in keys.items())}"
-
-
-def _written(value: Any) -> str:
-    """A value as YAML in one line, as the other specs have it."""
-    return yaml.safe_dump(value, sort_keys=False, width=10_000, default_flow_style=True).removesuffix("...\n")
+    return written_spec(layout.said, keys)
 
 
 def read_splits(path: Path) -> dict[str, str]:

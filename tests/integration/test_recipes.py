@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 from tasks.assembly.builder import open_builder
 from tasks.assembly.shard import make_shard
+from tasks.demo.square import EPSG
 from tasks.imagery.bands import BANDS
+from tasks.published.cataloguing import cataloguing_of
 from tasks.release.pairing_report import pairing_report
 from tasks.shards.description import describe_everywhere
 from tasks.shards.layout import samples_object
@@ -27,6 +30,8 @@ from tasks.shards.rows import decode_rows
 from tasks.shards.verification import verify_shard
 from tasks.spec import CorpusSpec, load_spec
 from tasks.spec.yaml_file import read_spec_file
+from tests.unit.published.made_zones import world
+from tests.unit.published.made_zones import write as write_zones
 
 RECIPES = Path(__file__).parents[2] / "deployments/corpora/recipes"
 
@@ -218,6 +223,34 @@ def test_so2sat_has_four_seasons_and_the_zone_of_each_point(make: Callable[[str]
         assert [pd.Timestamp(time).month // 3 % 4 for time in times] == [0, 1, 2, 3]
     assert made.rows["label"].between(1, 17).all()
     assert made.rows["city"].notna().all()
+
+
+def test_places_of_so2sat_as_it_was_published_are_samples_on_its_very_grids(archive: Path, tmp_path: Path) -> None:
+    """Two of the demo's points stand for published patches: corners off the lattice, told as world files tell them."""
+    sites = gpd.read_file(archive / "places" / "zones.geojson").iloc[[0, -1]]
+    centres = sites.to_crs(EPSG).geometry
+    held = np.stack([centres.x - 160 + 5.858, centres.y + 160 - 0.57], axis=1)
+    zones, of_sites = sites["label"].tolist(), {"epsg": [EPSG] * 2, "city": sites["city"].tolist()}
+    write_zones(tmp_path / "set", "training", zones, tfw=world(held), **of_sites)
+    made = cataloguing_of("so2sat", tmp_path / "set", tmp_path / "out").write(lambda _: None)
+    catalog = {"catalog": str(archive), "sentinel2_b10": "sentinel-2-l1c", "name": "demo"}
+    spec = read_spec_file(made.spec).content | {"window": YEAR, "platforms": [{"stac": catalog}], "shard_size": 2}
+    made.spec.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    builder = open_builder(load_spec(made.spec))
+    describe_everywhere(builder.destinations, builder.description)
+    make_shard(builder, 0)
+    content = builder.destinations[0].get(samples_object(0))
+    assert content is not None
+    rows = pd.DataFrame(decode_rows(content))
+    assert rows[["place_id", "label", "split"]].to_numpy().tolist() == [
+        [f"training_{row}", zone, "train"] for row, zone in enumerate(zones)
+    ]
+    assert rows["city"].tolist() == [name.lower() for name in sites["city"]]
+    np.testing.assert_allclose(rows[["xmin", "ymax"]].to_numpy(), held, atol=1e-6)
+    pixels = zarr.open_group(builder.destinations[0].store(), mode="r")["demo/s2"]
+    assert isinstance(pixels, zarr.Array)
+    assert pixels.shape == (2, 4, 13, 32, 32)
+    assert (np.asarray(pixels[:]) > 0).mean() > 0.9
 
 
 def test_mapinwild_has_the_protected_area_that_a_place_is_in(make: Callable[[str], Made]) -> None:

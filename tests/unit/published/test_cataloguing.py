@@ -10,9 +10,10 @@ import yaml
 
 from flows.command.catalogue import catalogue_with_progress
 from tasks.errors import CatalogueError, SpecError
-from tasks.published.cataloguing import Catalogued, Cataloguing
+from tasks.published.cataloguing import Cataloguing
 from tasks.published.sen12mscr import parse as parse_cr
 from tasks.published.sen12mscrts import parse as parse_ts
+from tasks.published.writing import Catalogued
 from tests.unit.published.made import PIXELS, optical, series, triplet, write
 
 
@@ -61,7 +62,7 @@ def test_other_names_tell_nothing(name: str) -> None:
 def test_every_file_is_an_item_with_its_bands_and_its_group(tmp_path: Path) -> None:
     files = [triplet(tmp_path / "set", "ROIs1158_1", "spring", patch) for patch in (2, 10)]
     made = catalogued(tmp_path)
-    assert (made.places, made.items, made.notes) == (2, 6, [])
+    assert (made.places, made.files, made.notes) == (2, 6, [])
     held = {str(item["id"]): item for item in items(tmp_path)}
     assert {*held} == {path.stem for one in files for path in one.values()}
     for number, one in enumerate(files):
@@ -185,7 +186,7 @@ def test_a_place_that_lacks_a_file_is_left_out_and_told(tmp_path: Path) -> None:
     triplet(tmp_path / "set", "ROIs1158_1", "spring", 1)
     triplet(tmp_path / "set", "ROIs1158_1", "spring", 2)["s1"].unlink()
     made = catalogued(tmp_path)
-    assert (made.places, made.items) == (1, 3)
+    assert (made.places, made.files) == (1, 3)
     assert made.notes == [
         "1 dates left out, which lack a usable file of s1: ROIs1158_spring_s2_1_p2.tif",
         "1 places left out, with no date of all roles: ROIs1158_spring_1_p2",
@@ -223,7 +224,7 @@ def test_a_place_that_lacks_a_date_keeps_the_others(tmp_path: Path) -> None:
     files = series(tmp_path / "set", "ROIs1158_1", 0, dates=3)
     files[1]["s1"].unlink()
     made = catalogued(tmp_path, "sen12mscrts")
-    assert (made.places, made.items) == (1, 4)
+    assert (made.places, made.files) == (1, 4)
     assert {item["deepsentinel:date"] for item in items(tmp_path)} == {0, 2}
     assert {item["deepsentinel:group"] for item in items(tmp_path)} == {0, 2}
 
