@@ -263,6 +263,7 @@ def test_nor_where_libraries_warn_of_moved_files_odd_headers_and_refusals(
 ) -> None:
     # The client of Descartes Labs silences it, for the whole process, when it is imported.
     monkeypatch.setattr(logging.getLogger("urllib3"), "propagate", True)
+
     def answer(handler: BaseHTTPRequestHandler) -> None:
         _, kind, path = handler.path.split("/", 2)
         if kind == "moved":
