@@ -13,6 +13,10 @@ from tasks.imagery.platform import Platform, Tiles, Traffic
 from tasks.scenes.looks import by_date
 from tasks.scenes.reasons import Reason, Rejection
 from tasks.scenes.scenes import Acquisitions
+from tasks.spec import memory_of_shard
+
+_WAITING = 1_000_000_000
+"""Bytes of samples that are fetched ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +45,12 @@ class _Asked:
 def fetched(builder: Builder, batch: Sequence[Candidate], traffic: dict[str, Traffic], turn: int) -> Iterator[Fetched]:
     """Candidates in order with their pixels.
 
-    At most twice as many samples are held as may be in flight: enough to keep every thread busy.
+    At most twice as many samples are held as may be in flight, enough to keep every thread busy, and at most 1 GB.
     Raises PixelsError, PlatformUnreachable, CredentialsError, CatalogueError.
     """
     ahead = 2 * max(platform.in_flight for platform in builder.platforms)
-    if builder.spec.dates > 1:
-        # Each is many requests, and a few of them half of the memory that the shard takes.
-        ahead = max(1, min(ahead, builder.spec.shard_size // 2))
+    # What waits stands beside the arrays that it goes into, which may be gigabytes themselves.
+    ahead = max(1, min(ahead, _WAITING // (memory_of_shard(builder.spec) // builder.spec.shard_size)))
     waiting: deque[tuple[Candidate, list[_Asked]]] = deque()
     remaining = iter(batch)
     try:
