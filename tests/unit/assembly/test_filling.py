@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shapely
 
+from tasks.assembly import fetching
 from tasks.assembly.candidates import pair_draws
 from tasks.assembly.filling import Filling
 from tasks.errors import CorpusError
@@ -16,8 +17,9 @@ from tasks.places.patches import patches_around
 from tasks.planning.feasibility import refuse_hopeless
 from tasks.scenes.roles import DAY
 from tasks.shards.pairing_counts import LIMITS
+from tasks.spec import memory_of_shard
 from tests.archive import Archive
-from tests.unit.builders import PATCH, builder_over, draws_of, small_archive
+from tests.unit.builders import PATCH, MadeUp, builder_over, draws_of, made_up_builder, small_archive
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +141,23 @@ def test_a_place_takes_the_grid_of_the_neighbouring_zone_where_its_own_has_no_pa
     draws = Draws(cell=np.zeros(1, np.int64), preferred=np.array([1_525_344_021_000_000]), patches=patches)
     _, pairs = pair_draws(builder_over(folder), draws, {"stac": Traffic()})
     assert pairs.smallest_gap[0] == 19 * 3_600_000_000
+
+
+# What is fetched ahead
+
+
+@pytest.mark.parametrize(("samples", "ahead"), [(1, 1), (2, 2), (100, 4)])
+def test_no_more_is_fetched_ahead_than_memory_or_threads_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, samples: int, ahead: int
+) -> None:
+    platform = MadeUp()
+    builder = made_up_builder(tmp_path, platform)
+    held = memory_of_shard(builder.spec) // builder.spec.shard_size
+    monkeypatch.setattr(fetching, "_WAITING", samples * held)
+    filling = Filling(builder=builder, shard=0, traffic=builder.traffic())
+    batch = list(filling._candidates(0, 0))[:8]  # pyright: ignore[reportPrivateUsage]
+    first = fetching.fetched(builder, batch, builder.traffic(), 0)
+    next(first)
+    first.close()  # waits for what runs
+    assert len(platform.fetched) <= ahead
+    assert ahead <= 2 * platform.in_flight
