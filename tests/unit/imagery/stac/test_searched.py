@@ -183,7 +183,7 @@ def test_twins_are_searched_and_their_files_asked_for_together() -> None:
         asked = len(api.searches)
         for n in range(3):
             acquisition = pairs.acquisitions(found, n)["s2"]
-            files = archive._channels("s2", draws.patches[n], acquisition, Traffic())  # pyright: ignore
+            files = archive._stocks.channels("s2", draws.patches[n], acquisition, Traffic())  # pyright: ignore
             (b10,) = (one for one in files if one.channel == "B10")
             assert b10.said.href.endswith(f"/t{acquisition.id[1:]}/B10.tif")
         assert len(api.searches) == asked
