@@ -43,6 +43,16 @@ class Cost:
     """What is moved, if that is more than the pixels."""
 
 
+_SECONDS, _ANSWER = 2.0, 36 * 250**2
+"""Of a request, and the bytes of its answer: 13 bands, VV, VH and the angle of 250 px."""
+
+
+def assumed_seconds(answer: float) -> float:
+    """Seconds of a request that nobody has measured, given the bytes of its answer: 2 s for a sample of 250 px, and
+    more in proportion for larger ones."""
+    return _SECONDS * max(1.0, answer / _ANSWER)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Opening:
     """What a platform is opened with."""

@@ -101,7 +101,7 @@ def estimate(
                 if cost.bytes_a_sample is None
                 else round(samples * cost.bytes_a_sample),
                 hours=requests * cost.seconds_a_request / cost.in_flight / 3600,
-                limit=f"{cost.in_flight} in flight, {cost.seconds_a_request:g} s a request ({cost.origin})",
+                limit=f"{cost.in_flight} in flight, {cost.seconds_a_request:.3g} s a request ({cost.origin})",
             )
         )
     return Estimate(

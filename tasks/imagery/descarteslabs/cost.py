@@ -3,7 +3,7 @@
 from math import ceil
 
 from tasks.imagery.descarteslabs.settings import DescartesLabsSettings
-from tasks.imagery.registry import Cost
+from tasks.imagery.registry import Cost, assumed_seconds
 from tasks.scenes.roles import rule_of, sensor_of
 from tasks.spec import CorpusSpec
 
@@ -16,13 +16,14 @@ def cost_of(settings: DescartesLabsSettings, spec: CorpusSpec) -> Cost:
     roles = rule_of(spec).roles
     products = {(sensor_of(name), role.level) for name, role in roles.items()}
     looks = len(roles) * spec.dates
+    moved = float(spec.dates * spec.patch.pixels**2 * sum(_PIXEL[sensor_of(name)] for name in roles))
     return Cost(
         requests_a_sample=looks,
         requests_a_shard=len(products) * ceil(spec.shard_size / settings.search_patches),
-        bytes_a_sample=float(spec.dates * spec.patch.pixels**2 * sum(_PIXEL[sensor_of(name)] for name in roles)),
+        bytes_a_sample=moved,
         in_flight=settings.requests,
-        seconds_a_request=2.0,
-        origin="assumed for one sensor of 250 px; the first shards' run records tell",
+        seconds_a_request=assumed_seconds(moved / looks),
+        origin="assumed: 2 s for 250 px, more in proportion for more; the first shards' run records tell",
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import PlacesError
-from tasks.imagery.registry import platform_settings, room_of
+from tasks.imagery.registry import Cost, platform_settings, room_of
 from tasks.imagery.stac.settings import StacSettings
 from tasks.places.draws import ListedPlaces, draw_region
 from tasks.places.opening import open_places
@@ -215,3 +215,22 @@ def test_labels_are_stored_once_whatever_the_dates(places: Any) -> None:
         estimated(places, platforms=["demo"], instants={"seasons": 4}, labels=labels) for labels in (["corine"], [])
     )
     assert labelled.bytes_stored - plain.bytes_stored == pytest.approx(1000 * 64 * 64 * LABELS_STORED["corine"], abs=1)
+
+
+@pytest.mark.parametrize("platform", ["earthengine", "descarteslabs"])
+def test_a_large_patch_takes_as_much_longer_as_it_is_larger(platform: str) -> None:
+    def cost(pixels: int) -> Cost:
+        spec = CorpusSpec.model_validate(
+            {
+                "name": "tiny", "size": 8, "shard_size": 4, "places": {"random": "land"},
+                "window": ["2019-01-01", "2020-01-01"], "patch": {"pixels": pixels}, "platforms": [platform],
+                "destinations": ["out"],
+            }
+        )  # fmt: skip
+        room = room_of(platform)
+        return room.cost(room.settings(), spec)
+
+    plain, large = cost(250), cost(2000)
+    assert plain.seconds_a_request == 2
+    longer = large.seconds_a_request * large.requests_a_sample / (plain.seconds_a_request * plain.requests_a_sample)
+    assert 20 < longer <= 64, "64 times the pixels; small answers take no less than the shortest time"
